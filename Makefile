@@ -119,6 +119,11 @@ crds: venv ## Write crds/, the chart's copy and docs/views.schema.json from the 
 	@ls crds
 	$(call next,"kubectl apply --server-side -f crds/" "make check")
 
+.PHONY: gitops
+gitops: venv ## Write the settings of Argo CD from the scripts in charts/waypost/files/argocd
+	@$(PYTHON) scripts/argocd_settings.py
+	$(call next,"docs/gitops.md" "make check")
+
 .PHONY: images
 images: ## Build the images and load them into the cluster
 	@$(SYSTEM_PYTHON) -m e2e.cluster images
