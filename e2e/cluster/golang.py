@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -51,6 +52,16 @@ class Installable:
     @property
     def program(self) -> str:
         return self.package.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A released module whose program `go install` refuses, because its go.mod has replacements."""
+
+    path: str
+    version: str
+    package: str
+    program: str
 
 
 KIND = Installable("sigs.k8s.io/kind", KIND_VERSION)
@@ -127,6 +138,28 @@ def installed(settings: Settings, tool: Installable, progress: Progress) -> Path
                 ),
             )
     return folder / tool.program
+
+
+def built(settings: Settings, module: Module, progress: Progress) -> Path:
+    """Return the program, built in the folder of its module when the cache has no such version."""
+    folder = settings.cache / "bin" / f"{module.program}-{module.version}"
+    if not folder.is_dir():
+        progress.say(f"building {module.program} {module.version} from source")
+        with progress.step(f"{module.program} {module.version}, compiled from source"):
+            _into(folder, lambda staging: _build_module(settings, module, staging))
+    return folder / module.program
+
+
+def sources(settings: Settings, module: Module) -> Path:
+    """The folder with the files of a module, fetched when it is not there."""
+    argv = [_find_go(settings), "mod", "download", "-json", f"{module.path}@v{module.version}"]
+    return Path(json.loads(shell.output(argv, timeout=600))["Dir"])
+
+
+def _build_module(settings: Settings, module: Module, staging: Path) -> None:
+    target = f"{staging}/{module.program}"
+    argv = ["build", "-trimpath", "-ldflags", "-s -w", "-o", target, module.package]
+    _go(settings, argv, log=f"build-{module.program}", cwd=sources(settings, module))
 
 
 def is_installed(settings: Settings, tool: Installable) -> bool:
