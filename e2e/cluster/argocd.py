@@ -135,7 +135,7 @@ def _pipe(argv: list[str], text: str) -> None:
 
 
 def _environment(kubeconfig: Path, tools: Path, programs: Path, folder: Path) -> dict[str, str]:
-    """The kubeconfig whose context has the namespace of Argo CD, and a home of its own."""
+    """The kubeconfig whose context has the namespace of Argo CD, and another home."""
     own = folder / "kubeconfig"
     shutil.copy(kubeconfig, own)
     kubectl = [str(tools / "kubectl"), f"--kubeconfig={own}"]

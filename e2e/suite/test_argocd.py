@@ -21,8 +21,9 @@ from e2e.suite.operators import NAMESPACE, RELEASE, Operator
 from e2e.suite.space import Run, Space
 from e2e.suite.waiting import until
 
-# Argo CD is built from source, with several hundred packages: a quarter of an hour.
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
+# Argo CD is built from source, with several hundred packages: a quarter of an hour. Alone: it keeps
+# the chart as it is in git, and other tests that are alone change its values.
+pytestmark = [pytest.mark.nightly, pytest.mark.alone, pytest.mark.timeout(3600)]
 
 APPLICATIONS = f"/apis/argoproj.io/v1alpha1/namespaces/{argocd.NAMESPACE}/applications"
 SETTINGS = CHART / "files" / "argocd" / "argocd-cm.yaml"
