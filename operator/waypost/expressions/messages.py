@@ -72,6 +72,13 @@ _VARIABLES_ELSEWHERE = {
     **dict.fromkeys(("params", "parameters", "arguments", "args", "vars", "input"), "inputs"),
     **dict.fromkeys(("workflow", "context", "execution"), "run"),
 }
+_CONSTANTS = {
+    "True": "true",
+    "TRUE": "true",
+    "False": "false",
+    "FALSE": "false",
+    **dict.fromkeys(("None", "nil", "undefined", "NULL", "Null"), "null"),
+}
 _MACROS = frozenset(
     ("map", "filter", "all", "exists", "exists_one", "existsOne", "optMap", "optFlatMap")
 )
@@ -170,6 +177,8 @@ def _undeclared_text(source: str, name: str) -> str:
         return _no_function_text(name if name in _WRITTEN_ELSEWHERE else first)
     ours = _VARIABLES_ELSEWHERE.get(first)
     hint = f"; did you mean {ours}?" if ours and f"{first}." in source else ""
+    if first in _CONSTANTS:
+        hint = f"; did you mean {_CONSTANTS[first]}?"
     if not hint and (read := re.search(rf"\b{re.escape(first)}\.{_NODE_FIELDS}", source)):
         hint = f"; did you mean nodes.{read[0]}?"
     return f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run{hint}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Final
 
 from waypost.expressions.tree import (
     Call,
@@ -195,6 +196,15 @@ def _refusals(tree: CheckedTree, expr: Expr) -> Iterator[Refusal]:
         yield from _refusals(tree, part)
 
 
+# What other systems, and people, write for a field of a node.
+_MEANT: Final = {
+    **dict.fromkeys(("outputs", "result", "results", "value", "data", "json"), "output"),
+    **dict.fromkeys(("status", "state", "outcome", "conclusion"), "phase"),
+    **dict.fromkeys(("errors", "exception", "failure"), "error"),
+    **dict.fromkeys(("artifact", "files", "folders"), "artifacts"),
+}
+
+
 def node_path_problem(path: Path, expr: Expr) -> str:
     """Why `expr`, a path into `nodes`, is not accepted; "" if it is."""
     fields = path.fields
@@ -206,7 +216,8 @@ def node_path_problem(path: Path, expr: Expr) -> str:
         return f"nodes.{fields[0]} is not a value: use .output, .artifacts, .phase or .error of it"
     if fields[1] not in NODE_FIELDS:
         there = "there are output, artifacts, phase and error, and items of a map"
-        return f"nodes.{fields[0]} has no field {fields[1]}: {there}"
+        hint = f"; did you mean {_MEANT[fields[1]]}?" if fields[1] in _MEANT else ""
+        return f"nodes.{fields[0]} has no field {fields[1]}: {there}{hint}"
     if fields[1:] == ("artifacts",):
         return f"nodes.{fields[0]}.artifacts is not a value: name one, as in .artifacts.repo"
     return ""

@@ -37,17 +37,21 @@ def lint(
 
     Exit code 0: clean. 1: problems. 2: a file cannot be read, or has no object of Waypost.
     """
+    from waypost.api import meta
     from waypost.cli.lint import linter, manifests, templates
     from waypost.cli.lint import output as printing
     from waypost.cli.report.format import write
 
     found: list[tuple[str, manifests.Document]] = []
+    others: list[str] = []
     unreadable: list[str] = []
     for name, text in _texts(files):
         try:
             for document in manifests.documents(text):
                 if linter.is_ours(document.value):
                     found.append((name, document))
+                else:
+                    others.append(linter.shown(document.value))
         except manifests.Unreadable as error:
             unreadable.append(f"{name}:{error}")
     objects = len(found)
@@ -62,7 +66,11 @@ def lint(
     if unreadable:
         raise CommandError("\n".join(unreadable), code=Exit.USAGE)
     if not objects:
-        text = f"no object of Waypost in {', '.join(files)}; expected apiVersion waypost.dev/..."
+        seen = ", ".join(others[:5]) or "nothing"
+        text = (
+            f"no object of Waypost in {', '.join(files)}: found {seen}; "
+            f"expected apiVersion: {meta.API_VERSION} and a kind such as AgentWorkflow"
+        )
         raise CommandError(text, code=Exit.USAGE)
     bad = len(findings) if strict else printing.errors_in(findings)
     raise typer.Exit(Exit.FAILED if bad else Exit.OK)

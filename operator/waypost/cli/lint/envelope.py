@@ -27,10 +27,14 @@ _WRITTEN_BY_USERS: Final = ("AgentWorkflow", "AgentWorkflowTemplate", "ModelProv
 
 def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
     """Everything wrong with the envelope of a manifest of waypost.dev."""
-    version, kind = value.get("apiVersion"), str(value.get("kind", ""))
-    if version != meta.API_VERSION:
+    version, kind = value.get("apiVersion"), kind_of(value)
+    if version is None:
+        yield Problem("apiVersion", f"is missing; add apiVersion: {meta.API_VERSION}")
+    elif version != meta.API_VERSION:
         yield Problem("apiVersion", f"expected {meta.API_VERSION}, found {version!r}")
-    if kind not in KINDS:
+    if not kind:
+        yield Problem("kind", f"is missing; add kind: {KINDS[0]}, or one of {', '.join(KINDS[1:])}")
+    elif kind not in KINDS:
         hint = did_you_mean(kind, KINDS)
         if "cron" in kind.lower() or "schedule" in kind.lower():
             hint = "; Waypost has no schedules yet: create the runs from a CronJob"
@@ -49,6 +53,11 @@ def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _sizes(value, metadata.get("annotations"))
     if kind in _WRITTEN_BY_USERS:
         yield from _reserved(metadata)
+
+
+def kind_of(value: Mapping[str, Any]) -> str:
+    """The kind that a manifest names; "" if it names none."""
+    return str(value.get("kind") or "")
 
 
 def _name(name: Any) -> Iterator[Problem]:

@@ -40,7 +40,18 @@ def is_ours(value: Json) -> bool:
     """Whether a document is an object of Waypost."""
     if not isinstance(value, dict):
         return False
-    return str(value.get("apiVersion", "")).partition("/")[0] == meta.GROUP
+    version = value.get("apiVersion")
+    if version is None:
+        return envelope.kind_of(value) in envelope.KINDS
+    return str(version).partition("/")[0] == meta.GROUP
+
+
+def shown(value: Json) -> str:
+    """What an object of others is, for a message."""
+    known = value if isinstance(value, dict) else {}
+    kind = envelope.kind_of(known) or "an object without kind"
+    version = known.get("apiVersion")
+    return f"{kind} ({version})" if version else kind
 
 
 def lint(file: str, document: Document, templates: Templates | None = None) -> list[Finding]:

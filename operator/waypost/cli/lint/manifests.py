@@ -133,7 +133,8 @@ def _items(document: Document) -> Iterator[Document]:
     if not isinstance(value, dict):
         place = document.place_of("")
         shown = " ".join(str(value).split())[:60]
-        text = f"kubectl cannot read this: expected an object, found {shown!r}"
+        found = f"expected an object, found {shown!r}; separate objects by ---"
+        text = f"kubectl cannot read this: {found}"
         raise Unreadable(f"{place.line}:{place.column}: {text}")
     kind = str(value.get("kind", ""))
     if not kind.endswith(_LIST) or "items" not in value:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import yaml
 
+from waypost.cli.lint import not_yaml
 from waypost.cli.lint.reading import Loader, PlainLoader, Unreadable
 
 _SEPARATOR: Final = "---"
@@ -57,7 +58,9 @@ def node_of(part: Part) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f"{mark.line + 1 + part.lines}:{mark.column + 1}: " if mark else ""
-        raise Unreadable(f"{at}not YAML: {error.problem or error.context}") from error
+        said = str(error.problem or error.context)
+        advice = not_yaml.advice(part.text, mark.line if mark else 0, said)
+        raise Unreadable(f"{at}not YAML: {said}{advice}") from error
     except (yaml.YAMLError, RecursionError) as error:
         at = f"{part.lines + 1}:1: "
         raise Unreadable(f"{at}not YAML: {' '.join(str(error).split())[:200]}") from error

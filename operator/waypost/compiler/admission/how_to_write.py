@@ -1,6 +1,7 @@
 """How a value is written that has the wrong type: users of other systems know other forms."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -23,6 +24,10 @@ _OBJECTS: Final[Mapping[str, Callable[[str], str]]] = {
     "wait": lambda found: f"wait: {{duration: {found}}}",
     "approval": lambda found: f"approval: {{message: {found}}}",
     "repeat": lambda found: f"repeat: {{until: {found}}}",
+    "tools": lambda found: f"tools: [{{server: {found}}}], with a ToolServer {found}",
+    "concurrency": lambda found: f"concurrency: {{key: {found}}}",
+    "approvers": lambda found: f"approvers: {{users: [{found}]}}",
+    "rerun": lambda found: f"rerun: {{round: {found}}}",
 }
 # The entries of lists that other systems write as an object.
 _ENTRIES: Final[Mapping[str, str]] = {
@@ -30,6 +35,12 @@ _ENTRIES: Final[Mapping[str, str]] = {
     "headers": "name and value",
     "query": "name and value",
 }
+_SCALARS: Final = ("boolean", "integer", "number")
+_BOOLEANS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("true", "yes", "on", "y", "1"), "true"),
+    **dict.fromkeys(("false", "no", "off", "n", "0"), "false"),
+}
+_NUMBER: Final = re.compile(r"-?\d+(\.\d+)?")
 _NAMED: Final = ("nodes", "finally", "templates")
 
 
@@ -43,12 +54,17 @@ def how_to_write(field: str, expected: str, value: Json) -> str:
     """
     found = shorten(json.dumps(value, ensure_ascii=False), _SHOWN)
     scalar = not isinstance(value, dict | list) and value is not None
+    field = field.partition("[")[0]
     if expected == "array":
         advice = f"write {field}: [{found}]" if scalar else _list_of(field, value)
     elif expected == "object" and scalar and field in _OBJECTS:
         advice = f"write {_OBJECTS[field](found)}"
+    elif expected == "object" and isinstance(value, list):
+        advice = _object_of(field, value)
     elif expected == "string" and isinstance(value, int | float):
         advice = _as_text(field, value, found)
+    elif expected in _SCALARS and isinstance(value, str):
+        advice = _as_scalar(expected, value)
     else:
         return ""
     return f"; {advice}" if advice else ""
@@ -64,6 +80,29 @@ def _list_of(field: str, value: Any) -> str:
             f"{field}: [{{name: {first}, value: ...}}]"
         )
     return ""
+
+
+def _object_of(field: str, value: list[Any]) -> str:
+    """An object, for a list of names with values or of texts."""
+    texts = [entry for entry in value if isinstance(entry, str)]
+    if field == "approvers" and texts:
+        return f"write approvers: {{users: {json.dumps(texts[:3], ensure_ascii=False)}}}"
+    first = value[0] if value and isinstance(value[0], dict) else {}
+    if isinstance(name := first.get("name"), str):
+        shown = json.dumps(first.get("value", "..."), ensure_ascii=False)
+        return f"write an object: {field}: {{{name}: {shorten(shown, _SHOWN)}}}"
+    return f"write an object: {field}: {{name: value}}"
+
+
+def _as_scalar(expected: str, text: str) -> str:
+    """A text that stands for a number or a boolean."""
+    word = text.strip().lower()
+    if expected == "boolean":
+        meant = _BOOLEANS.get(word)
+        return f"write {meant}, without quotes" if meant else ""
+    if _NUMBER.fullmatch(word) and (expected == "number" or "." not in word):
+        return f"write {word}, without quotes"
+    return "expressions are not evaluated here; write the number" if "${" in text else ""
 
 
 def _as_text(field: str, value: float | bool, found: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from waypost.api.crd.openapi import INT_OR_STRING, LIST_TYPE, PRESERVE
 from waypost.compiler.admission.how_to_write import how_to_write
+from waypost.compiler.problems import did_you_mean
 from waypost.compiler.vocabulary import unknown_field
 from waypost.protocol.ijson import Json
 from waypost.protocol.text import shorten
@@ -178,7 +179,8 @@ def _bounds(schema: Schema, value: Json) -> Iterator[tuple[str, str, bool]]:
     allowed = schema.get("enum")
     if allowed is not None and value not in allowed:
         listed = ", ".join(map(str, allowed))
-        yield UNSUPPORTED, f"expected one of {listed}, found {shown(value)}", False
+        hint = did_you_mean(str(value).strip().capitalize(), map(str, allowed))
+        yield UNSUPPORTED, f"expected one of {listed}, found {shown(value)}{hint}", False
 
 
 def _text_bounds(schema: Schema, value: str) -> Iterator[tuple[str, str, bool]]:

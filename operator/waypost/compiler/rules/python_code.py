@@ -58,7 +58,9 @@ def signature(node: Node, place: str, source: str, function: str) -> Iterator[Pr
     if not matches:
         if function != ENTRY and not _is_closed(parsed):
             return  # it may be imported or assigned
-        hint = did_you_mean(function, [item.name for item in defined])
+        hint = did_you_mean(function, names := [item.name for item in defined])
+        if not hint and len(names) == 1:
+            hint = f"; rename {names[0]} to {function}"
         text = f"defines no function {function}; add def {function}(...): with the node's inputs"
         yield Problem(place, f"{text}{hint}")
         return

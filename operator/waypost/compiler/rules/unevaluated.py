@@ -28,6 +28,7 @@ _LEFT_OUT: Final[dict[str, Any]] = {
 }
 _OUR_EXPRESSION: Final = re.compile(r"\$\{\s*(inputs|nodes|self|run)\b[^}]*\}")
 _DOUBLE_BRACES: Final = re.compile(r"\{\{[-=]?\s*[A-Za-z_.$][^{}]*\}\}")
+_BARE_PATH: Final = re.compile(r"(?:\$\.?|=)?\s*(inputs|nodes)\.(\w+)(?:\.\w+|\[\d+\])*")
 _SHOWN: Final = 60
 
 
@@ -56,6 +57,7 @@ def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
                 "such as ${inputs.x} or ${nodes.a.output}"
             )
             yield Problem(place, message, "warning")
+    yield from _bare_paths(spec)
     for node in spec.all_nodes:
         for path, text in _strings_of(node):
             match = _OUR_EXPRESSION.search(text)
@@ -65,6 +67,26 @@ def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
                     "args or env"
                 )
                 yield Problem(f"{node.place}.{path}", message, "warning")
+
+
+def _bare_paths(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """A text that is only the path of an output or an input: its author left out the braces."""
+    nodes, inputs = {node.name for node in spec.all_nodes}, spec.inputs or {}
+    values = [
+        (f"{node.place}.{path}", value)
+        for node in spec.all_nodes
+        for path, value in evaluated_fields(node)
+    ]
+    values += [(f"outputs.{key}", value) for key, value in (spec.outputs or {}).items()]
+    for place, value in values:
+        for path, text in strings_in(value):
+            match = _BARE_PATH.fullmatch(text)
+            if match is not None and match[2] in (nodes if match[1] == "nodes" else inputs):
+                meant = text.lstrip("$.")
+                message = (
+                    f"{_short(text)} is passed on as text; write ${{{meant}}} if the value is meant"
+                )
+                yield Problem(f"{place}.{path}" if path else place, message, "warning")
 
 
 def _literal_texts(spec: AgentWorkflowSpec) -> Iterator[tuple[str, str]]:
