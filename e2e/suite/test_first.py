@@ -10,8 +10,10 @@ from e2e.suite import outside
 from e2e.suite.build import Workflow, schema, workflow
 from e2e.suite.ledger import Ledger
 from e2e.suite.operators import Operator
-from e2e.suite.space import Space, container_state, node_of, phases
+from e2e.suite.space import Run, Space, condition, container_state, node_of, phases
+from e2e.suite.test_children import begin, below, calls, nothing_is_left
 from e2e.suite.test_providers import provider
+from e2e.suite.test_templates import body, node, template
 from e2e.suite.waiting import until
 
 SCORED = schema(score="number")
@@ -155,3 +157,87 @@ def test_s223_an_operator_that_dies_between_the_end_and_the_choice(
     assert ledger.starts(run.uid) == {"quick": 1, "deep": 1}
     at = node_of(seen, "quick")["finishedAt"]
     assert node_of(seen, "best")["finishedAt"] == at, "one write"
+
+
+def raced(space: Space, ledger: Ledger, name: str, *, ask: bool = False) -> Run:
+    """A race between a child run that ends in some seconds, and one that takes longer than the test
+    waits or, with `ask`, asks a person after its program."""
+    for part, seconds in (("quick", 6), ("deep", 0 if ask else LONG)):
+        source = ledger.counted(SCORE.format(seconds=seconds, score=0.9))
+        nodes = [{**node("work", source), "outputSchema": SCORED, "timeout": "180s"}]
+        if ask:
+            question = {"message": "Good?", "approvers": {"users": ["ann"]}}
+            nodes.append({"name": "ok", "approval": question, "dependsOn": ["work"]})
+        outputs = {"score": "${nodes.work.output.score}"}
+        template(space, f"{name}-{part}", body(*nodes, outputs=outputs, outputSchema=SCORED))
+    best_of = {"name": "best", "first": {"of": ["deep", "quick"], "accept": GOOD}}
+    parts = [calls(part, f"{name}-{part}") for part in ("quick", "deep")]
+    return begin(space, name, *parts, best_of, outputs={"score": "${nodes.best.output.score}"})
+
+
+def called(space: Space, run: Run, path: str) -> Run:
+    """The child run of a node, once it exists."""
+
+    def look() -> Run | None:
+        name = run.node(path).get("child", {}).get("name")
+        return next((one for one in below(space, run) if one.name == name), None)
+
+    return until(look, within=30, what=f"{run.name} has a child run for {path}")
+
+
+def nothing_runs(run: Run) -> bool:
+    return not [pod for pod in run.pods() if container_state(pod, "running")]
+
+
+def test_s483_a_child_run_is_chosen_and_the_other_one_is_cancelled(
+    space: Space, ledger: Ledger
+) -> None:
+    run = raced(space, ledger, "race")
+    deep = called(space, run, "deep")
+    deep.running_pod("work")
+    seen = run.succeeded(within=90)
+    assert seen["status"]["outputs"] == {"score": 0.9}
+    assert node_of(seen, "best")["first"] == {"chosen": "quick"}
+    loser = node_of(seen, "deep")
+    assert (loser["phase"], loser["reason"]) == ("Cancelled", "NotChosen")
+    ended = deep.read()
+    assert ended["status"]["phase"] == "Cancelled"
+    assert "cancel" not in ended["spec"], "the field of the person is left alone"
+    assert nothing_runs(deep)
+    assert ledger.starts(deep.uid) == {"work": 1}
+    nothing_is_left(space, run)
+
+
+@pytest.mark.alone
+def test_s483_s485_an_operator_that_dies_while_child_runs_wait_for_a_person(
+    space: Space, ledger: Ledger, operator: Operator
+) -> None:
+    run = raced(space, ledger, "asked", ask=True)
+    quick, deep = called(space, run, "quick"), called(space, run, "deep")
+    opened, other = quick.opened("ok"), deep.opened("ok")
+    operator.crash(operator.ready())
+    space.answer(opened, decision="Approved")
+    operator.ready()
+    seen = run.succeeded(within=90)
+    assert node_of(seen, "best")["first"] == {"chosen": "quick"}
+    withdrawn = space.get("approvals", other)
+    assert withdrawn is not None
+    assert withdrawn["status"]["state"] == "Withdrawn"
+    assert [ledger.starts(one.uid) for one in (quick, deep)] == [{"work": 1}] * 2
+    run.set(rerun={"round": 2, "from": ["quick"]})
+    again = until(
+        lambda: next((o for o in below(space, run) if o.uid not in (quick.uid, deep.uid)), None),
+        within=60,
+        what="a new child run",
+    )
+    assert again.name != quick.name
+    space.answer(again.opened("ok"), decision="Approved")
+    seen = run.until(
+        lambda found: (
+            found["status"]["round"] == 2 and condition(found, "Finished").get("status") == "True"
+        ),
+        what="round 2 has finished",
+        within=90,
+    )
+    assert seen["status"]["outputs"] == {"score": 0.9}
+    nothing_is_left(space, run)
