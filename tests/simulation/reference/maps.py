@@ -188,7 +188,7 @@ class MapWatch:
         size, fresh = len(json.dumps(without)), len(json.dumps(stored.get("fresh", {})))
         if size > _LARGEST_ENTRY or fresh > _FRESH:
             self._blame("VM10", f"{path}: its items take {size} bytes, and {fresh} of results")
-        for name in stored.get("blocks", []):
+        for name in self._blocks(stored):
             if name not in self._seen.records:
                 self._blame("VM9", f"{path}: results are in {name}, which is not there")
 
@@ -214,9 +214,16 @@ class MapWatch:
 
     def _results(self, stored: Obj) -> Obj:
         results = dict(stored.get("fresh") or stored.get("results") or {})
-        for name in stored.get("blocks", []):
+        for name in self._blocks(stored):
             results |= (payload(self._seen.records.get(name, {})) or {}).get("results", {})
         return results
+
+    def _blocks(self, stored: Obj) -> list[str]:
+        """The names of its blocks; each may name earlier ones."""
+        names = list(stored.get("blocks", []))
+        for name in names:  # which grows meanwhile
+            names += (payload(self._seen.records.get(name, {})) or {}).get("earlier", [])
+        return names
 
     def _close(self, key: tuple[str, int], letter: str, reason: str, now: float) -> None:
         story = self._seen.attempts.get(key)

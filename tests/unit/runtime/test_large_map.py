@@ -116,6 +116,36 @@ async def test_s172_s176_the_cost_of_a_large_map(total: int) -> None:
         await _one_item_again(world, total)
 
 
+def alone(pod: PodView) -> Outcome:
+    """Each item ends alone: the next one begins when it has ended."""
+    return pod.succeeds({"at": pod.inputs["at"], "text": PADDING}, seconds=5)
+
+
+@virtual
+@pytest.mark.parametrize(
+    "total",
+    [pytest.param(120, id="120"), pytest.param(1000, id="1000", marks=pytest.mark.nightly)],
+)
+async def test_s530_the_cost_of_a_slow_map(total: int) -> None:
+    """No two items end in one write, so that each costs a write of the whole run."""
+    stored = Stored()
+    async with World(script={"scan": [alone]}) as world:
+        world.cluster.server.storage.listeners.append(stored.take)
+        world.start()
+        spec = spec_of(total)
+        spec["nodes"][0]["forEach"]["maxParallel"] = 1
+        await world.submit(spec)
+        status = await world.finished(within=20.0 * total)
+        assert status["outputs"]["seen"] == list(range(total))
+        writes = sum(len(each.line.writes()) for each in world.operators)
+        print(_figures(total, stored, writes=writes, attempts=total))
+        kept = stored.bytes["AgentWorkflow"] + stored.bytes["NodeRecord"]
+        assert stored.objects["AgentWorkflow"] >= total
+        shorter = 4 * (1000 - total)  # bytes of the list, which each write has
+        assert kept <= (LARGEST_TOTAL / 1000 - shorter) * total
+        assert writes <= WRITES_PER_ITEM * total
+
+
 async def _one_item_again(world: World, total: int) -> None:
     """In a new round whose list has one other item, only that one and those that failed run."""
     before = len(world.ledger.executions)

@@ -95,16 +95,17 @@ def records_with_results(
     """The names of the NodeRecords with results of items, as far as they are known.
 
     Args:
-        blocks: The blocks of the map.
+        blocks: The blocks that the status of the map names.
         fresh: Its results that are in no block.
         payloads: The NodeRecords that were loaded, by name.
     """
     ends = list(fresh.values())
-    for name in blocks:
+    known = records.all_blocks(blocks, payloads)
+    for name in known:
         block = payloads.get(name)
         if isinstance(block, dict):
             ends += block["results"].values()
-    return {*blocks, *(str(end["r"]) for end in ends if "r" in end)}
+    return {*known, *(str(end["r"]) for end in ends if "r" in end)}
 
 
 def _output(transition: Transition, opened: OpenMap) -> JsonValue:
@@ -113,7 +114,7 @@ def _output(transition: Transition, opened: OpenMap) -> JsonValue:
         failed, succeeded = opened.count(FAILED), opened.count(_SUCCEEDED)
         return {"total": opened.total, "succeeded": succeeded, "failed": failed}
     results: dict[int, JsonObject] = {}
-    for name in opened.blocks:
+    for name in records.all_blocks(opened.blocks, transition.payloads):
         block = transition.payloads[name]
         if isinstance(block, Unavailable):
             return block
@@ -208,7 +209,7 @@ def _seal(transition: Transition, opened: OpenMap) -> str | None:
             transition.hold(path, problem)
         return None if opened.held else ""
     if opened.fresh_size > INLINE_ITEMS:
-        opened.blocks += records.put_blocks(transition, path, opened.fresh)
+        opened.blocks = records.add_blocks(transition, path, opened.blocks, opened.fresh)
         opened.fresh = {}
     stored = opened.status()
     content: JsonObject = {

@@ -7,6 +7,7 @@ from typing import Any
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import parse_states
 from waypost.api.items.status import ItemsStatus
+from waypost.engine.items.records import all_blocks
 from waypost.kube.items.marks import counts_of
 
 
@@ -15,7 +16,8 @@ def records_to_read(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> se
     if items.sealed is not None and items.sealed not in payloads:
         return {items.sealed}
     stored = _stored(items, payloads)
-    return {*(stored.get("blocks") or ()), *([stored["list"]] if stored.get("list") else ())}
+    blocks = all_blocks(stored.get("blocks") or (), payloads)
+    return {*blocks, *([stored["list"]] if stored.get("list") else ())}
 
 
 def is_read(items: ItemsStatus) -> bool:
@@ -92,7 +94,7 @@ def children_by_identity(
 def _results(stored: Mapping[str, Any], payloads: Mapping[str, JsonValue]) -> dict[str, Any]:
     """The ends of the items of a list, by index."""
     results: dict[str, Any] = dict(stored.get("results") or {})
-    for name in stored.get("blocks") or ():
+    for name in all_blocks(stored.get("blocks") or (), payloads):
         results |= _object(payloads[name]).get("results") or {}
     return results
 

@@ -6,7 +6,7 @@ from waypost.api.items.states import ENDED, parse_states
 from waypost.api.items.status import ItemsStatus
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
-from waypost.engine.items import matching
+from waypost.engine.items import matching, records
 from waypost.engine.items.finish import records_with_results
 from waypost.engine.items.working import place_in
 from waypost.engine.state.observed import Observed
@@ -29,8 +29,8 @@ def watched_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus
 
 
 def payload_reads(observed: Observed, node: Node, status: NodeStatus | None) -> set[str]:
-    """The names of the NodeRecords that a map reads: its list while items can start, the results
-    once all have ended, and those of an earlier list when it begins."""
+    """The names of the NodeRecords that a map reads: its list while items can start, what its next
+    block names, the results once all have ended, and those of an earlier list when it begins."""
     items = status.items if status is not None else None
     if status is None or items is None:
         return set()
@@ -44,7 +44,8 @@ def payload_reads(observed: Observed, node: Node, status: NodeStatus | None) -> 
 
 def _of_running(observed: Observed, node: Node, items: ItemsStatus) -> set[str]:
     if any(state.letter not in ENDED for state in parse_states(items.states or "")):
-        return {items.list_record} if items.list_record else set()
+        listed = {items.list_record} if items.list_record else set()
+        return listed | records.reads_of_next(items)
     if items.doomed is not None or node.for_each is None or not node.for_each.keeps_outputs:
         return set()
     fresh = {int(index): end for index, end in (items.fresh or {}).items()}

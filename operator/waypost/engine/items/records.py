@@ -1,8 +1,14 @@
-"""NodeRecords of type Items: the list of a map, its results, and both after its end."""
+"""NodeRecords of type Items: the list of a map, its results, and both after its end.
 
+The results are in blocks. The status names at most MAX_NAMED of them: the next block names all
+before it, as its `earlier`, and the status names that one instead.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, JsonValue
+from waypost.api.items.status import ItemsStatus
 from waypost.engine.state.decision import PutRecord
 from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records
@@ -10,6 +16,7 @@ from waypost.kube.payloads import AttemptRef
 from waypost.protocol import ijson
 
 BLOCK_BYTES: Final = 128 * 1024  # of results in one NodeRecord
+MAX_NAMED: Final = 16  # blocks in the status: each write of the run repeats their names
 
 
 def put(transition: Transition, path: str, content: JsonObject) -> str:
@@ -38,20 +45,61 @@ def put(transition: Transition, path: str, content: JsonObject) -> str:
     return name
 
 
-def put_blocks(transition: Transition, path: str, results: dict[int, JsonObject]) -> list[str]:
+def add_blocks(
+    transition: Transition, path: str, blocks: list[str], results: dict[int, JsonObject]
+) -> list[str]:
     """Write results in NodeRecords of at most BLOCK_BYTES.
 
+    Args:
+        transition: The pass.
+        path: The path of the map.
+        blocks: The names of its blocks so far.
+        results: The results that are in none of them, by index.
+
     Returns:
-        Their names, in the order of the items.
+        The names of the blocks from which all of them can be found.
     """
-    blocks, block, size = [], dict[str, JsonObject](), 0
+    named, block, size = list(blocks), dict[str, JsonObject](), 0
     for index in sorted(results):
         length = len(ijson.canonical(results[index]))
         if block and size + length > BLOCK_BYTES:
-            blocks.append(put(transition, path, {"results": block}))
+            named = _with_block(transition, path, named, block)
             block, size = {}, 0
         block[str(index)] = results[index]
         size += length
-    if block:
-        blocks.append(put(transition, path, {"results": block}))
-    return blocks
+    return _with_block(transition, path, named, block) if block else named
+
+
+def _with_block(
+    transition: Transition, path: str, named: list[str], results: JsonObject
+) -> list[str]:
+    if len(named) < MAX_NAMED:
+        return [*named, put(transition, path, {"results": results})]
+    first = transition.payloads.get(named[0])
+    before = first.get("earlier") or () if isinstance(first, dict) else ()
+    return [put(transition, path, {"results": results, "earlier": [*before, *named]})]
+
+
+def reads_of_next(items: ItemsStatus) -> set[str]:
+    """The names of the NodeRecords that the next block of a map reads: without the first block, a
+    chain of blocks would name each other, and its end would take a read after the other."""
+    blocks = items.blocks or ()
+    return {blocks[0]} if len(blocks) >= MAX_NAMED else set()
+
+
+def all_blocks(named: Iterable[str], payloads: Mapping[str, JsonValue]) -> list[str]:
+    """The names of all blocks of a map, as far as they are known.
+
+    Args:
+        named: The names in the status, or in the NodeRecord of a map that has ended.
+        payloads: The NodeRecords that were loaded, by name. Those that a block names are only
+            known once it was loaded.
+    """
+    found, left = dict[str, None](), list(named)
+    while left:
+        name = left.pop()
+        block = payloads.get(name)
+        if name not in found and isinstance(block, dict):
+            left += block.get("earlier") or ()
+        found[name] = None
+    return list(found)

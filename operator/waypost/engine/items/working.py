@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from waypost.api.changes import changed_node
-from waypost.api.items.status import MAX_BLOCKS, ItemsStatus
+from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.table import kind_of
 from waypost.api.state.usage import Usage
 from waypost.api.status import FINAL_PHASES, AttemptStatus, NodeStatus
@@ -24,8 +24,9 @@ from waypost.protocol.text import shorten
 
 _EVENTS: Final = 10  # of the items of one map in one pass
 _MESSAGE: Final = 512
-# Of a map beside other large outputs; more would use up the names of blocks before its end.
-_SMALL_BLOCKS: Final = 16
+# Each write of the run repeats the results that are in no block, and each block is one more write.
+_SMALL_BLOCK: Final = 4 * 1024  # bytes of results that are worth a block,
+_MANY: Final = 5  # and their number
 
 
 def place_of(transition: Transition, path: str, items: ItemsStatus) -> Place:
@@ -196,16 +197,17 @@ def _clear_reads(transition: Transition, opened: OpenMap) -> None:
 
 def _flush(transition: Transition, path: str, opened: OpenMap) -> None:
     """Put the results into NodeRecords that would make the status too large."""
-    size = opened.fresh_size
-    crowded = transition.inline_size + size > INLINE_TOTAL and len(opened.blocks) < _SMALL_BLOCKS
-    if not (size > INLINE_ITEMS or crowded) or len(opened.blocks) >= MAX_BLOCKS - 16:
+    size, count = opened.fresh_size, len(opened.fresh)
+    worth = (size > _SMALL_BLOCK, count >= _MANY)
+    crowded = transition.inline_size + size > INLINE_TOTAL
+    if not (size > INLINE_ITEMS or all(worth) or (crowded and any(worth))):
         return
     problem = transition.items_problem(path)
     if problem is not None:
         opened.held = True
         transition.hold(path, problem)
         return
-    opened.blocks += records.put_blocks(transition, path, opened.fresh)
+    opened.blocks = records.add_blocks(transition, path, opened.blocks, opened.fresh)
     opened.fresh = {}
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from waypost.api.items.status import ItemsStatus
-from waypost.engine.items import working
+from waypost.engine.items import records, working
 from waypost.engine.rounds import replaced
 from waypost.engine.state.transition import INLINE_TOTAL, Transition
-from waypost.kube import names
+from waypost.kube import names, node_records
 from waypost.kube.facts.jobs import WriteProblem
 
 from tests.support.builders import SETTINGS, python
@@ -173,29 +173,55 @@ def _items_written(play: Play) -> list[str]:
     return [put.manifest["metadata"]["name"] for put in decision.before]  # type: ignore[union-attr]
 
 
+SMALL, MIDDLE = "a" * 100, "a" * 1000
+
+
 @pytest.mark.parametrize(
-    ("blocks", "flushed"),
+    ("results", "beside", "moved"),
     [
-        pytest.param(0, True, id="beside a full status"),
-        pytest.param(16, False, id="not with a block for every pass"),
+        pytest.param([MIDDLE] * 4, 0, False, id="four of 1 KiB stay: a block is one more write"),
+        pytest.param([MIDDLE] * 5, 0, True, id="five of 1 KiB are worth a block"),
+        pytest.param([SMALL] * 30, 0, False, id="many small ones take little room"),
+        pytest.param([SMALL] * 60, 0, True, id="until they take 4 KiB"),
+        pytest.param([MIDDLE * 4] * 3, 0, False, id="three of 4 KiB"),
+        pytest.param([MIDDLE * 6] * 3, 0, True, id="more than 16 KiB"),
+        pytest.param([SMALL], INLINE_TOTAL, False, id="one beside a full status stays"),
+        pytest.param([SMALL] * 5, INLINE_TOTAL, True, id="five beside a full status"),
+        pytest.param([MIDDLE * 5], INLINE_TOTAL, True, id="a large one beside a full status"),
     ],
 )
-def test_s91_a_map_beside_large_outputs_keeps_names_for_its_blocks(
-    blocks: int, flushed: bool
-) -> None:
-    document = run_of(["a", "b"], mapped())
-    play = Play(document, endings=programs(i0=[returns("a" * 100)], i1=[never_ends()]))
+def test_s530_when_results_leave_the_status(results: list[str], beside: int, moved: bool) -> None:
+    play = Play(run_of(["a", "b"], mapped()), endings=programs(i1=[never_ends()]))
     steps(play, 1)
-    items = items_of(play).model_copy(update={"blocks": [f"b{n}" for n in range(blocks)] or None})
-    nodes = [play.node("scan").model_copy(update={"items": items})]
-    play.status = play.status.model_copy(update={"nodes": nodes})
     transition = Transition(play.observe(), now=play.now, settings=SETTINGS)
-    transition._inline = INLINE_TOTAL
+    transition._inline = beside
     working.open_maps(transition)
     opened = transition.maps["scan"]
-    opened.fresh = {0: {"o": "a"}}
+    opened.fresh = {at: {"o": text} for at, text in enumerate(results)}
     working.close_maps(transition)
-    assert bool(opened.fresh) is not flushed
+    assert (not opened.fresh) is moved
+    assert bool(opened.blocks) is moved
+
+
+@pytest.mark.parametrize("read", [True, False], ids=["with the first one", "without a read"])
+def test_s530_a_block_names_the_earlier_ones(read: bool) -> None:
+    """The status names 16 at most, and all are found again in two reads, not one after the other."""
+    play = Play(run_of(["a"], mapped()))
+    steps(play, 1)
+    transition = Transition(play.observe(), now=play.now, settings=SETTINGS)
+    stored: dict[str, Any] = {}
+    named: list[str] = []
+    for at in range(100):
+        transition.payloads = stored if read else {}
+        named = records.add_blocks(transition, "scan", named, {at: {"o": at}})
+        manifest = transition.before[-1].manifest  # type: ignore[union-attr]
+        fact = node_records.record_fact(manifest)
+        stored[fact.name] = fact.payload.value
+        assert len(named) <= records.MAX_NAMED
+    assert set(records.all_blocks(named, stored)) == stored.keys()
+    first = {name: stored[name] for name in named}
+    found = records.all_blocks(named, first)
+    assert (set(found) == stored.keys()) is read
 
 
 def test_s163_rounds_may_name_all_items_together() -> None:
