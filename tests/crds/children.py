@@ -26,5 +26,11 @@ TRANSITIONS = [
         "is, or is not, the child of another run",
     ),
     row("parent-lends", CHILD, YES, spec(parent={**PARENT, "budget": {"tokens": 9}})),
+    row(
+        "parent-changes-the-key",
+        CHILD,
+        YES,
+        spec(parent={**PARENT, "concurrency": {"key": "crm", "limit": 2}}),
+    ),
     row("parent-cancels", CHILD, YES, spec(parent={**PARENT, "cancel": True})),
 ]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from waypost.api.crd.rules.approval import ANSWER
-from waypost.api.crd.rules.workflow import EDITABLE
+from waypost.api.crd.rules.workflow import CHANGED_BY_PARENT, EDITABLE
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, Rejected
 
@@ -104,7 +104,7 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
         if before.get("cancel") is True and after.get("cancel") is not True:
             problems.append("spec: is cancelled, and cancel cannot be undone")
     parents = section(before, "parent"), section(after, "parent")
-    if old and _changed(*parents) - {"cancel", "skipFinally", "suspend", "budget", "requesters"}:
+    if old and _changed(*parents) - CHANGED_BY_PARENT:
         problems.append("spec: only the operator writes spec.parent")
     checkpoints, kept = items(old, "status", "nodes"), items(new, "status", "nodes")
     by_path = {node.get("path"): node for node in kept}

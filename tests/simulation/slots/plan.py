@@ -26,6 +26,7 @@ NUMBER: Final[Obj] = {
     "properties": {"n": {"type": "integer"}},
 }
 MOST_ITEMS: Final = 4
+_RETRY: Final[Obj] = {"retry": {"limit": 1, "backoff": {"initial": "2s"}}}
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Step:
     needs: str = ""
     items: int = 0  # of a map
     repeats: int = 0  # iterations of a loop
+    calls: bool = False  # a workflow node, whose child run holds the key
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,21 @@ def plan(seed: int) -> Plan:
         for _ in range(draw.choice((0, 1, 1, 2, 3)))
     )
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return Plan(seed, _with_replace(seed, runs), troubles, delivery)
+    return Plan(seed, _with_calls(seed, _with_replace(seed, runs)), troubles, delivery)
+
+
+def _with_calls(seed: int, runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    """The runs, some of whose nodes are child runs. A separate source of random numbers."""
+    draw = random.Random(f"called nodes of {seed}")
+    share = draw.choice((0.0, 0.0, 0.3, 0.8))
+
+    def drawn(step: Step) -> bool:
+        return draw.random() < share and not step.skips and not step.repeats
+
+    return tuple(
+        replace(run, steps=tuple(replace(step, calls=drawn(step)) for step in run.steps))
+        for run in runs
+    )
 
 
 def _with_replace(seed: int, runs: list[Run]) -> tuple[Run, ...]:
@@ -128,6 +144,9 @@ def _step(
 def body(run: Run) -> Obj:
     """The spec of a run. The key of each node is an expression over its inputs."""
     fields: Obj = {"inputs": {"prefix": "key"}, "nodes": [_node(step) for step in run.steps]}
+    called = [step for step in run.steps if step.calls]
+    if called:
+        fields["templates"] = [_template(step) for step in called]
     if run.key:
         own = {"key": f"${{inputs.prefix}}-{run.key}", "limit": run.limit}
         how = "Skip" if run.skips else "Replace" if run.replaces else ""
@@ -135,8 +154,15 @@ def body(run: Run) -> Obj:
     return fields
 
 
+def _template(step: Step) -> Obj:
+    """The template of a node that is a child run: it has the program of the node."""
+    shape = {"type": "object", "properties": {"key": {"type": "string"}}}
+    program = python(step.name, outputSchema=NUMBER, **_RETRY)
+    return {"name": f"t{step.name}", "inputSchema": shape, "nodes": [program]}
+
+
 def _node(step: Step) -> Obj:
-    fields: Obj = {"retry": {"limit": 1, "backoff": {"initial": "2s"}}}
+    fields: Obj = {} if step.calls else dict(_RETRY)
     if step.needs:
         fields["after"] = [step.needs]
     if step.key:
@@ -148,4 +174,7 @@ def _node(step: Step) -> Obj:
         fields["forEach"] = {"items": f"${{range({step.items})}}", "maxParallel": 3}
     if step.repeats:
         fields["repeat"] = {"until": f"${{index == {step.repeats - 1}}}", "max": step.repeats}
+    if step.calls:
+        after = {"dependsOn": fields.pop("after")} if "after" in fields else {}
+        return {"name": step.name, "workflow": {"template": f"t{step.name}"}, **fields, **after}
     return python(step.name, outputSchema=NUMBER, **fields)

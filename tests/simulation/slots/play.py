@@ -101,7 +101,8 @@ class _Play:
         ran = [
             e
             for e in self.world.ledger.executions
-            if e.run_uid == uid and e.path.partition("/")[0] == step.name
+            if e.run_uid in self.watcher.runs and self.watcher.root(e.run_uid) == uid
+            if e.path.partition("/")[0] == step.name
         ]
         if len(ran) != _executions(step, skipped=node["phase"] == "Skipped"):
             self.watcher.blame(f"{run.name}/{step.name} ran {len(ran)} times", "T11")

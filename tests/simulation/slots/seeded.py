@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import pytest
 from waypost.engine.attempts import close, stop, watch
-from waypost.engine.slots import of_run, take
+from waypost.engine.nodes.children import runs
+from waypost.engine.slots import keys, of_run, take
 from waypost.engine.state.decision import Launch
 from waypost.engine.state.outcome import Failed
 from waypost.kube.facts import slots
@@ -39,6 +40,26 @@ def _slots_are_counted_from_attempts(patch: pytest.MonkeyPatch) -> None:
         return
 
     patch.setattr(Slots, "take", take_nothing)
+
+
+def _calls(planned: Plan) -> bool:
+    return any(step.calls and step.key for run in planned.runs for step in run.steps)
+
+
+@bug("VK1", focus=_calls)
+def _a_child_run_takes_no_slot_for_its_node(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(of_run, "run_has_key", lambda transition: transition.spec.concurrency is not None)
+
+
+@bug("VK1", focus=_calls)
+def _the_limit_of_a_node_does_not_reach_its_child_run(patch: pytest.MonkeyPatch) -> None:
+    given = keys.of_child
+
+    def unlimited(*what: Any) -> Any:
+        key = given(*what)
+        return key if key is None else key.model_copy(update={"limit": 100})
+
+    patch.setattr(runs, "of_child", unlimited)
 
 
 @bug("VK1", focus=_any)

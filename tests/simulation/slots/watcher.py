@@ -42,12 +42,20 @@ class Watcher:
 
     def step(self, uid: str, path: str) -> Step:
         """The step of the plan that a path belongs to."""
+        parent = _parent(self.runs[uid])
+        if parent:  # the program of a child run belongs to the node that has started it
+            return self._steps[parent["run"]][parent["path"].partition("/")[0]]
         name = text(section(self.runs[uid], "metadata"), "name")
         return self._steps[name][path.partition("/")[0]]
 
+    def root(self, uid: str) -> str:
+        """The uid of the run of the plan."""
+        return str(_parent(self.runs[uid]).get("uid", uid))
+
     def plan_of(self, uid: str) -> Run:
         """The run of the plan."""
-        return self._runs[text(section(self.runs[uid], "metadata"), "name")]
+        parent = _parent(self.runs[uid])
+        return self._runs[parent.get("run") or text(section(self.runs[uid], "metadata"), "name")]
 
     def excuse(self, lease: str) -> None:
         """A person deletes this slot."""
@@ -91,7 +99,8 @@ class Watcher:
         """The names of the younger runs that may replace a run."""
         own = _age(body)
         key = self._runs[own[1]].key
-        younger = [_age(run)[1] for run in self.runs.values() if _age(run) > own]
+        runs = [run for run in self.runs.values() if not _parent(run)]
+        younger = [_age(run)[1] for run in runs if _age(run) > own]
         return [n for n in younger if self._runs[n].replaces and self._runs[n].key == key]
 
     def _lease(self, change: str, body: Obj) -> None:
@@ -113,12 +122,19 @@ class Watcher:
         attempt = _attempt(metadata)
         if attempt[0] in self.runs and self.plan_of(attempt[0]).key:
             holders = {*self.slots.values(), *self.excused}
-            if not any((uid, path) == (attempt[0], OF_RUN) for uid, path, _ in holders):
+            root = self.root(attempt[0])
+            if not any((uid, path) == (root, OF_RUN) for uid, path, _ in holders):
                 self.blame(f"Job {text(metadata, 'name')} is created before its run has a slot")
         if attempt[0] not in self.runs or not self.step(attempt[0], attempt[1]).key:
             return
-        if attempt not in self.slots.values() and attempt not in self.excused:
+        if not self._is_among(attempt, {*self.slots.values(), *self.excused}):
             self.blame(f"Job {text(metadata, 'name')} is created without a slot")
+
+    def _is_among(self, attempt: Attempt, holders: set[Attempt]) -> bool:
+        """Whether an attempt holds one of these slots, or its child run for it."""
+        if _parent(self.runs[attempt[0]]):
+            return any((uid, path) == (attempt[0], OF_RUN) for uid, path, _ in holders)
+        return attempt in holders
 
     def _pod(self, change: str, body: Obj) -> None:
         uid = text(section(body, "metadata"), "uid")
@@ -148,14 +164,16 @@ class Watcher:
         own = self.plan_of(uid)
         if not own.key:
             return
+        known = (attempt[0] for attempt in self.running.values() if attempt[0] in self.runs)
         lost = {holder[0] for holder in self.excused if holder[1] == OF_RUN}
-        busy = {attempt[0] for attempt in self.running.values() if attempt[0] in self.runs} - lost
+        # A run that is deleted frees its slot before its child runs are gone.
+        busy = {root for one in known if (root := self.root(one)) in self.runs} - lost
         same = [uid for uid in busy if self.plan_of(uid).key == own.key]
         if len(same) > own.limit:
             self.blame(f"{len(same)} runs hold key {own.key}, its limit is {own.limit}")
 
     def _counts(self, attempt: Attempt, key: str) -> bool:
-        if attempt[0] not in self.runs or attempt in self.excused:
+        if attempt[0] not in self.runs or self._is_among(attempt, self.excused):
             return False
         return self.step(attempt[0], attempt[1]).key == key
 
@@ -184,6 +202,11 @@ class Watcher:
 
     def _is_open(self, attempt: Attempt) -> bool:
         return attempt[0] in self.runs and bool(self._recorded(attempt))
+
+
+def _parent(body: Obj) -> Obj:
+    """Of which node a run is the child; empty if of none."""
+    return section(body, "spec", "parent")
 
 
 def _age(body: Obj) -> tuple[str, str]:

@@ -13,7 +13,8 @@ DEFAULT_LIMIT = 1
 
 class Concurrency(Model):
     """Limit on executions that hold the same key at the same time, in all runs of the namespace.
-    Only for python, container, agent and http."""
+    Only for python, container, agent, http and workflow; the child run of a workflow node holds the
+    key from its start to its end."""
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=2056)] = Field(
         description='Name of what is limited, for example "crm-${inputs.tenant}". It is evaluated '

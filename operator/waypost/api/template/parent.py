@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, Model
 from waypost.api.kinds.agent import Budget
+from waypost.api.modifiers.concurrency import MAX_KEY, MAX_SLOTS
 from waypost.api.nodes.artifacts import PassedArtifact
 
 # Runs from the root to the deepest child, both included.
@@ -37,6 +38,14 @@ class HeldKey(Model):
     run: _Name = Field(description="Name of the run that holds it.")
 
 
+class NodeConcurrency(Model):
+    """The key of concurrency of the node in the parent run, evaluated. This run holds it from its
+    start to its end."""
+
+    key: Annotated[str, StringConstraints(max_length=MAX_KEY)] = Field(description="The key.")
+    limit: int = Field(ge=1, le=MAX_SLOTS, description="Limit of the node.")
+
+
 class Parent(Model):
     """Only the operator writes this block: the run and the node that this run is a child of, and
     what its parent requests of it."""
@@ -61,6 +70,9 @@ class Parent(Model):
         default=None,
         max_length=MAX_LEVELS,
         description="Keys of concurrency that the runs above hold. This run cannot ask for them.",
+    )
+    concurrency: NodeConcurrency | None = Field(
+        default=None, description="Key of the node that this run holds from its start to its end."
     )
     children: int = Field(
         ge=0, le=MAX_CHILDREN, description="Number of runs that may exist below this run."

@@ -26,12 +26,18 @@ def concurrency_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if node.concurrency is None:
             continue
         kind = kind_of(node)
-        if not kind.has_pod:
+        if not kind.has_pod and node.workflow is None:
             advice = f"; {_INSTEAD[kind.name]}" if kind.name in _INSTEAD else ""
-            text = f"cannot be used with {kind.name}, only with {with_pod}{advice}"
+            text = f"cannot be used with {kind.name}, only with {with_pod} and workflow{advice}"
             yield Problem(f"{node.place}.concurrency", text)
         if node.concurrency.when_full == "Skip" and node.for_each is not None:
             text = "Skip cannot be used with forEach: an item has no phase Skipped; use Wait"
+            yield Problem(f"{node.place}.concurrency.whenFull", text)
+        if node.concurrency.when_full == "Skip" and node.workflow is not None:
+            text = (
+                "Skip cannot be used with workflow: its child run waits for the key; write "
+                "concurrency with Skip into the template"
+            )
             yield Problem(f"{node.place}.concurrency.whenFull", text)
         constant = constant_key(node.concurrency.key)
         if constant is not None and (text := key_problem(constant)):

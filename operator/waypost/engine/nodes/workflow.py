@@ -63,7 +63,7 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
                 status = transition.statuses[path]
     lent = in_total(transition.lent.get(path), status, continues=fact is not None)
     child = changed_child(child, budget=lent)
-    body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
+    body = runs.manifest(transition, path, child, inputs=inputs, parent=parent)
     if isinstance(body, Invalid):
         transition.end(path, "Failed", Reason.INPUT_INVALID, body.message)
         return
@@ -197,7 +197,7 @@ def _create_again(transition: Transition, path: str, child: ChildStatus) -> None
     if isinstance(inputs, Invalid) or isinstance(parent, Invalid):
         requests.stop(transition, path, Reason.INPUT_INVALID)
         return
-    body = runs.manifest(transition, path, child, inputs=inputs.values, parent=parent)
+    body = runs.manifest(transition, path, child, inputs=inputs, parent=parent)
     if isinstance(body, Invalid):
         requests.stop(transition, path, Reason.INPUT_INVALID)
         return

@@ -4,7 +4,7 @@ from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.modifiers.concurrency import key_problem
-from waypost.api.template.parent import HeldKey
+from waypost.api.template.parent import HeldKey, NodeConcurrency
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.slots import Wanted
 from waypost.engine.state.transition import Transition
@@ -41,9 +41,9 @@ def evaluated_key(text: str, view: JsonObject) -> str | Invalid:
 
 def held_above(transition: Transition, key: str) -> str:
     """Why a key cannot be had while this run or one above it holds it; "" if none does."""
-    own, above = transition.spec.concurrency, transition.observed.lineage
+    above, own = transition.observed.lineage, wanted_by_run(transition)
     held = {one.key: one.run for one in (above.keys if above is not None else None) or ()}
-    if own is not None and evaluated_key(own.key, transition.context(())) == key:
+    if isinstance(own, Wanted) and own.key == key:
         held[key] = transition.owner.name
     if key not in held:
         return ""
@@ -51,11 +51,24 @@ def held_above(transition: Transition, key: str) -> str:
     return f"{key!r} is held by run {held[key]} from its start to its end: {why}; use another key"
 
 
+def run_has_key(transition: Transition) -> bool:
+    """Whether a run needs a slot: for its own key, or for that of the node that has started it."""
+    return transition.spec.concurrency is not None or _of_node(transition) is not None
+
+
 def wanted_by_run(transition: Transition) -> Wanted | Invalid | None:
     """The slot that a run needs; Invalid if its key cannot be used; None if it needs none."""
-    concurrency = transition.spec.concurrency
-    if concurrency is None:
+    concurrency, of_node = transition.spec.concurrency, _of_node(transition)
+    if concurrency is None and of_node is None:
         return None
+    if concurrency is None:
+        return of_node
+    if of_node is not None:
+        return Invalid(
+            "concurrency: the node of the parent run that has started this run has the key "
+            f"{of_node.key!r}, and this run has one of its template; a run holds one key: remove "
+            "one of them"
+        )
     key = evaluated_key(concurrency.key, transition.context(()))
     if isinstance(key, Invalid):
         return key
@@ -70,6 +83,38 @@ def wanted_by_run(transition: Transition) -> Wanted | Invalid | None:
             )
     how = concurrency.when_full
     return Wanted(key, concurrency.slots, skips=how == "Skip", replaces=how == "Replace")
+
+
+def _of_node(transition: Transition) -> Wanted | None:
+    """The slot that a child run holds for the node of its parent."""
+    above = transition.observed.lineage
+    given = above.concurrency if above is not None else None
+    return Wanted(given.key, given.limit, skips=False) if given is not None else None
+
+
+def of_child(
+    transition: Transition, path: str, view: JsonObject
+) -> NodeConcurrency | Invalid | None:
+    """The key that the child run of a node holds for it.
+
+    Args:
+        transition: The pass.
+        path: The path of the node or item.
+        view: What its own fields see.
+
+    Returns:
+        None if the node has no concurrency; Invalid if its key cannot be evaluated or is held by
+        this run or one above it.
+    """
+    concurrency = transition.node(path).concurrency
+    if concurrency is None:
+        return None
+    key = evaluated_key(concurrency.key, view)
+    if isinstance(key, Invalid):
+        return key
+    if problem := key_problem(key) or held_above(transition, key):
+        return Invalid(f"concurrency.key: {problem}")
+    return NodeConcurrency(key=key, limit=concurrency.slots)
 
 
 def keys_below(transition: Transition) -> list[HeldKey]:

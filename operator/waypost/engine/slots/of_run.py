@@ -1,4 +1,5 @@
-"""The slot that a run holds from its start to its end (`spec.concurrency`).
+"""The slot that a run holds from its start to its end: for `spec.concurrency`, or for the node of
+its parent that has `concurrency`.
 
 The status records the slot, then the Lease is created. Nodes start in a later pass, once a live
 list has shown that the Lease names this run: it stays as long as the status names it.
@@ -10,7 +11,7 @@ from typing import Final
 from waypost.api.base import JsonObject
 from waypost.api.state.slot import RunSlot
 from waypost.engine.slots.choose import Full, choose, place_of, wait
-from waypost.engine.slots.keys import wanted_by_run
+from waypost.engine.slots.keys import run_has_key, wanted_by_run
 from waypost.engine.state.decision import FreeSlot, PatchChild, TakeSlot
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.slots import Wanted
@@ -32,7 +33,7 @@ def may_start(transition: Transition) -> bool:
     Changes `transition`: it takes a slot, waits for one, or refuses to begin.
     """
     held = transition.observed.status.slot
-    if transition.spec.concurrency is None or (held is not None and held.taken):
+    if not run_has_key(transition) or (held is not None and held.taken):
         return True
     if transition.spec.suspend:
         return False

@@ -33,10 +33,10 @@ _DEFINITION = wire_names(AgentWorkflowSpec, without=EDITABLE | {"parent"})
 
 
 # What stays as the operator created a child run.
-_CHANGED_BY_PARENT = frozenset(
-    {"cancel", "skipFinally", "suspend", "budget", "requesters", "artifacts"}
+CHANGED_BY_PARENT = frozenset(
+    {"cancel", "skipFinally", "suspend", "budget", "requesters", "artifacts", "concurrency"}
 )
-_LINEAGE = wire_names(Parent, without=_CHANGED_BY_PARENT)
+_LINEAGE = wire_names(Parent, without=CHANGED_BY_PARENT)
 
 
 def _stands_in_the_template(field: str) -> Rule:

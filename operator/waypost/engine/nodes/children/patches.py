@@ -9,6 +9,7 @@ from waypost.api.changes import changed_child
 from waypost.api.nodes.artifacts import PassedArtifact
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
+from waypost.api.template.parent import NodeConcurrency
 from waypost.engine.state.decision import After, PatchChild
 from waypost.engine.state.executions import attempts_since_iteration
 from waypost.engine.state.lent import as_budget
@@ -83,6 +84,7 @@ def request_round(
     latest: bool,
     requesters: list[str],
     artifacts: list[PassedArtifact] | None,
+    concurrency: NodeConcurrency | None,
 ) -> PatchChild:
     """The patch that raises the round of a child, for these people, and makes it wait for its
     parent again. It fails if the child has changed since it was observed.
@@ -93,10 +95,12 @@ def request_round(
         latest: Whether the round takes its template as it is now.
         requesters: The people who cannot answer its Approvals.
         artifacts: Those that its inputs name; None to keep what it has.
+        concurrency: The key that it holds for its node; None if it holds none.
     """
     rerun: JsonObject = dict.fromkeys(("from", "outputs", "skip", "template", "requestedBy"))
     rerun["round"] = child.round
-    parent: JsonObject = {"budget": _budget(child)}
+    key = concurrency.model_dump(by_alias=True, mode="json") if concurrency else None
+    parent: JsonObject = {"budget": _budget(child), "concurrency": key}
     if requesters:
         parent["requesters"] = requesters
     if artifacts:

@@ -3,9 +3,10 @@
 from waypost.api.state.child import ChildStatus
 from waypost.engine.nodes.children import patches
 from waypost.engine.nodes.gates.requesters import requesters
-from waypost.engine.scheduling.inputs import resolve
+from waypost.engine.scheduling.inputs import own_context, resolve
+from waypost.engine.slots.keys import of_child
 from waypost.engine.state.artifacts import passed
-from waypost.engine.state.inputs import Inputs
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.children import ChildFact
 
@@ -18,12 +19,17 @@ def repeat(transition: Transition, path: str, fact: ChildFact, child: ChildStatu
     names = requesters(transition.observed)
     # The same content may be in another NodeRecord now.
     inputs = resolve(transition, path)
-    given = passed(transition, inputs.values) if isinstance(inputs, Inputs) else None
+    given, key = None, None
+    if isinstance(inputs, Inputs):
+        given = passed(transition, inputs.values)
+        view = own_context(inputs, path=path, attempt=child.generation)
+        key = of_child(transition, path, view)
     patch = patches.request_round(
         fact,
         child,
         latest=latest,
         requesters=names,
         artifacts=given if isinstance(given, list) else None,
+        concurrency=None if isinstance(key, Invalid) else key,
     )
     transition.after.append(patch)

@@ -7,9 +7,10 @@ from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
 from waypost.api.workflow import Node
 from waypost.engine.nodes.children import patches
 from waypost.engine.nodes.gates.requesters import requesters
-from waypost.engine.slots.keys import keys_below
+from waypost.engine.scheduling.inputs import own_context
+from waypost.engine.slots.keys import keys_below, of_child
 from waypost.engine.state.artifacts import passed
-from waypost.engine.state.inputs import Invalid
+from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.lent import as_budget
 from waypost.engine.state.transition import Transition
 from waypost.kube import names
@@ -89,17 +90,23 @@ def _places(node: Node) -> int:
 
 
 def manifest(
-    transition: Transition, path: str, child: ChildStatus, *, inputs: JsonObject, parent: Parent
+    transition: Transition, path: str, child: ChildStatus, *, inputs: Inputs, parent: Parent
 ) -> JsonObject | Invalid:
-    """The manifest of a child run; Invalid if its inputs name too many artifacts."""
-    artifacts = passed(transition, inputs)
+    """The manifest of a child run; Invalid if its inputs name too many artifacts, or if its node
+    has a key that cannot be used."""
+    artifacts = passed(transition, inputs.values)
     if isinstance(artifacts, Invalid):
         return artifacts
+    view = own_context(inputs, path=path, attempt=child.generation)
+    key = of_child(transition, path, view)
+    if isinstance(key, Invalid):
+        return key
+    given = {"artifacts": artifacts or None, "concurrency": key}
     budget = as_budget(child.budget)
     return child_manifest(
         name=child.name,
         owner=transition.owner,
         template=template_of(transition, path),
-        inputs=inputs,
-        parent=parent.model_copy(update={"budget": budget, "artifacts": artifacts or None}),
+        inputs=inputs.values,
+        parent=parent.model_copy(update={"budget": budget, **given}),
     )
