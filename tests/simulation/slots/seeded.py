@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
+from waypost.api.template.parent import NodeConcurrency
 from waypost.engine.attempts import close, stop, watch
 from waypost.engine.nodes.children import runs
 from waypost.engine.slots import keys, of_run, take
@@ -57,7 +58,9 @@ def _the_limit_of_a_node_does_not_reach_its_child_run(patch: pytest.MonkeyPatch)
 
     def unlimited(*what: Any) -> Any:
         key = given(*what)
-        return key if key is None else key.model_copy(update={"limit": 100})
+        if isinstance(key, NodeConcurrency):
+            return key.model_copy(update={"limit": 100})
+        return key
 
     patch.setattr(runs, "of_child", unlimited)
 

@@ -15,8 +15,8 @@ CRM: JsonObject = {"key": "crm"}
         pytest.param(
             spec(gate("a", concurrency=CRM)),
             "nodes.a.concurrency",
-            "cannot be used with approval, only with agent, container, http, python and workflow; a "
-            "slot would be held while people decide; limit the node after it",
+            "cannot be used with approval, only with agent, container, http, python and workflow; "
+            "a slot would be held while people decide; limit the node after it",
             id="S262-approval",
         ),
         pytest.param(

@@ -83,7 +83,7 @@ def _with_block(
 def reads_of_next(items: ItemsStatus) -> set[str]:
     """The names of the NodeRecords that the next block of a map reads: without the first block, a
     chain of blocks would name each other, and its end would take a read after the other."""
-    blocks = items.blocks or ()
+    blocks = list(items.blocks or ())
     return {blocks[0]} if len(blocks) >= MAX_NAMED else set()
 
 

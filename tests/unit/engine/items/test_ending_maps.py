@@ -205,7 +205,7 @@ def test_s530_when_results_leave_the_status(results: list[str], beside: int, mov
 
 @pytest.mark.parametrize("read", [True, False], ids=["with the first one", "without a read"])
 def test_s530_a_block_names_the_earlier_ones(read: bool) -> None:
-    """The status names 16 at most, and all are found again in two reads, not one after the other."""
+    """The status names 16 at most, and all are found in two reads, not one after the other."""
     play = Play(run_of(["a"], mapped()))
     steps(play, 1)
     transition = Transition(play.observe(), now=play.now, settings=SETTINGS)
