@@ -1,6 +1,7 @@
-"""examples/code-change with its own programs, git and real folders: a repository is cloned, edited
-and tested, and what one node leaves is what the next one gets."""
+"""examples/code-change with its own programs, git and real folders: a repository is cloned, edited,
+tested and pushed, and what one node leaves is what the next one gets."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,10 +83,38 @@ def test_it_clones_edits_and_tests(
     assert Packing(str(tmp_path / "tested"), max_bytes=500_000_000).measure().digest == second
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_it_pushes_the_same_commit_twice(tmp_path: Path) -> None:
+    """A push whose pod was lost is tried again: the second attempt finds nothing to do."""
+    server = tmp_path / "server.git"
+    source = _repository(tmp_path / "source")
+    subprocess.run(["git", "clone", "--quiet", "--bare", source, server], check=True)
+    command = NODES["clone"]["container"]["command"]
+    subprocess.run([*command, f"file://{server}", str(tmp_path / "cloned")], check=True)
+    _handed_on(tmp_path / "cloned", tmp_path / "edited")
+    _called("edit", tmp_path / "edited", old="greet(", new="welcome(")
+    commits = {_pushed(tmp_path / "edited", tmp_path / f"pushed{n}", server) for n in (1, 2)}
+    assert len(commits) == 1
+    shown = ["git", "-C", str(server), "show", "rename:app.py"]
+    assert b"def welcome(name)" in subprocess.run(shown, check=True, capture_output=True).stdout
+
+
+def _pushed(edited: Path, folder: Path, server: Path) -> bytes:
+    """The commit on the server after the program of `push` has run in its copy of the folder."""
+    _handed_on(edited, folder)
+    block = NODES["push"]["container"]
+    given = {"${inputs.branch}": "rename", "${run.createdAt}": "2026-11-29T12:00:00Z"}
+    values = {one["name"]: given.get(one["value"], one["value"]) for one in block["env"]}
+    script = block["args"][0].replace(FOLDER, str(folder))
+    subprocess.run([*block["command"], script], check=True, env={**os.environ, **values})
+    found = ["git", "-C", str(server), "rev-parse", "rename"]
+    return subprocess.run(found, check=True, capture_output=True).stdout
+
+
 def test_the_folders_are_those_of_the_programs() -> None:
     definition = define(SPEC)
     assert definition.problems == ()
     assert definition.warnings == ()
-    for node in NODES.values():
+    for node in (one for one in NODES.values() if "artifacts" in one):
         listed = [*node["artifacts"].get("in", ()), *node["artifacts"].get("out", ())]
         assert {one["path"] for one in listed} == {FOLDER}
