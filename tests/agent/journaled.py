@@ -35,7 +35,7 @@ class Site:
         async def there() -> _T:
             return what()
 
-        return asyncio.run_coroutine_threadsafe(there(), self.loop).result(20)
+        return asyncio.run_coroutine_threadsafe(there(), self.loop).result(100)
 
     def attempt(self, number: int) -> str:
         """Attempt `number` becomes the current one; its pod's token."""

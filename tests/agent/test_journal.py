@@ -293,7 +293,7 @@ def test_a_journal_that_cannot_be_read_is_told_and_never_begun_anew(
     async def forge() -> int:
         return (await node.site.place.append(1, document, token=token)).status_code
 
-    assert asyncio.run_coroutine_threadsafe(forge(), node.site.loop).result(10) == 201
+    assert asyncio.run_coroutine_threadsafe(forge(), node.site.loop).result(100) == 201
     with pytest.raises(WorkFailed) as caught:
         waypost_agent.perform(request, deadline=time.monotonic() + 30)
     assert caught.value.reason is Reason.NODE_ERROR

@@ -269,7 +269,7 @@ async def test_a_session_that_ends_badly_costs_no_output(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     connect: Any = Rude
-    session = McpSession(connect, server="lib", keys=endpoint_access.Keys(), seconds=5)
+    session = McpSession(connect, server="lib", keys=endpoint_access.Keys(), seconds=60)
     await session.start()
     await session.close()
     assert "tool server lib: closed with ReadTimeout: too late" in capfd.readouterr().err

@@ -51,7 +51,7 @@ def serving(server: MCPServer, *, guard: str | None = None) -> Iterator[str]:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
         finally:
             running.should_exit = True
-            thread.join(10)
+            thread.join(100)
 
 
 def runbooks() -> MCPServer:

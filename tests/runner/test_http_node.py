@@ -45,7 +45,7 @@ def asking(url: str, **http: Any) -> Request:
         attempt=1,
         fingerprint="f",
         idempotency_key="stable-key",
-        timeout_seconds=20,
+        timeout_seconds=60,
         traceparent=None,
         inputs={},
         input_schema=None,
@@ -54,11 +54,11 @@ def asking(url: str, **http: Any) -> Request:
     )
 
 
-def perform(url: str, *, seconds: float = 20, **http: Any) -> WorkResult:
+def perform(url: str, *, seconds: float = 60, **http: Any) -> WorkResult:
     return node.perform(asking(url, **http), deadline=time.monotonic() + seconds)
 
 
-def fail(url: str, *, seconds: float = 20, **http: Any) -> WorkFailed:
+def fail(url: str, *, seconds: float = 60, **http: Any) -> WorkFailed:
     with pytest.raises(WorkFailed) as caught:
         perform(url, seconds=seconds, **http)
     return caught.value

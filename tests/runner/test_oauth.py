@@ -45,7 +45,7 @@ class Bench:
         }
         url = f"{tools.url}/mcp"
         document = {"url": url, "oauth": oauth}
-        http = mcp_connection.client(document, self.keys, seconds=10, refusals=self.refusals)
+        http = mcp_connection.client(document, self.keys, seconds=60, refusals=self.refusals)
         async with http:
             return [(await http.post(url, json={})).status_code for _ in range(times)]
 

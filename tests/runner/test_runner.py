@@ -133,7 +133,7 @@ from tests.runner.bench import ENDS_WITHIN, WHOSE, Bench
                 child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
                 child.start()
                 child.terminate()
-                child.join(10)
+                child.join(100)
                 return child.exitcode
             """,
             {},

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Dialog, Page, async_playwright
+from playwright.async_api import Browser, Dialog, Page, async_playwright, expect
 from pytest_asyncio import is_async_test
 from waypost.ui.server import Options
 
@@ -29,6 +29,9 @@ FLAGS: Final = (
     "--disable-sync",
     "--force-prefers-reduced-motion",
 )
+
+GIVEN_UP: Final = 100_000  # ms; no claim about speed: what is expected is there much sooner
+expect.set_options(timeout=GIVEN_UP)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -114,6 +117,7 @@ def tab(browser: Browser, kubernetes: Kubernetes, tmp_path: Path) -> Open:
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if theme == "dark" else "light",
             )
+            context.set_default_timeout(GIVEN_UP)
             try:
                 page = await context.new_page()
                 one = Tab(page, found)
