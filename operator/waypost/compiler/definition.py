@@ -21,7 +21,7 @@ from waypost.compiler.item_sources import item_variables, list_source
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.called_types import called_types
 from waypost.compiler.rules.candidates import candidate_warnings, with_tolerant_candidates
-from waypost.compiler.rules.concurrency import concurrency_warnings
+from waypost.compiler.rules.concurrency import called_key_problems, concurrency_warnings
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.local_templates import Judged, judge
 from waypost.compiler.rules.schemas import schema_warnings
@@ -152,8 +152,10 @@ def _checked(
     inputs, problems = _complete_inputs(spec)
     if problems and not any_inputs:
         return Definition(spec=spec, problems=problems)
-    called = called_types(spec, local_templates(raw_spec), templates)
+    locals_ = local_templates(raw_spec)
+    called = called_types(spec, locals_, templates)
     value_problems = _value_problems(spec, graph, None if any_inputs else inputs, called)
+    value_problems += called_key_problems(spec, locals_, templates)
     return Definition(
         spec=spec,
         graph=graph,

@@ -143,3 +143,68 @@ def test_a_key_is_a_dependency_and_no_part_of_the_fingerprint() -> None:
     plain = define(spec(*nodes, python("b"), inputs={"tenant": "x"}))
     assert limited.graph.dependencies["b"].hard == {"a"}
     assert limited.fingerprints["b"] == plain.fingerprints["b"]
+
+
+def _part(*nodes: JsonObject, **fields: object) -> JsonObject:
+    return {"nodes": list(nodes), **fields}
+
+
+ASKS = python("sync", concurrency={"key": "crm"})
+INNER = {"name": "inner", "workflow": {"template": "deep"}}
+KEYS_BELOW = [
+    pytest.param(
+        _part(ASKS),
+        {"key": "crm"},
+        None,
+        "nodes.call.workflow: 'crm' is held by the child run of call while template part runs, in "
+        "which node sync asks for it: it would wait for itself; use another key",
+        id="S535-of-the-node",
+    ),
+    pytest.param(
+        _part(INNER),
+        {"key": "crm"},
+        None,
+        "template part runs, in which node inner: sync asks for it",
+        id="S535-two-levels",
+    ),
+    pytest.param(
+        _part(ASKS), None, {"key": "crm"}, "'crm' is held by the run while", id="S535-of-the-run"
+    ),
+    pytest.param(_part(ASKS), {"key": "erp"}, None, "", id="S535-another-key"),
+    pytest.param(_part(ASKS), {"key": "${'crm'}"}, None, "", id="S535-not-constant"),
+]
+
+
+@pytest.mark.parametrize(("body", "of_node", "of_run", "says"), KEYS_BELOW)
+@pytest.mark.parametrize("local", [True, False], ids=["local", "shared"])
+def test_keys_below(
+    body: JsonObject, of_node: JsonObject | None, of_run: JsonObject | None, says: str, local: bool
+) -> None:
+    """An AgentWorkflowTemplate can be another one when it runs: what it asks for is a warning."""
+    deep = {"name": "deep", "nodes": [ASKS]}
+    kind = {"template": "part"} if local else {"templateRef": {"name": "part"}}
+    call: JsonObject = {"name": "call", "workflow": kind}
+    if of_node is not None:
+        call["concurrency"] = of_node
+    raw = spec(call)
+    if of_run is not None:
+        raw["concurrency"] = of_run
+    needs_deep = INNER in body["nodes"]
+    if local:
+        raw["templates"] = [{"name": "part", **body}, *([deep] if needs_deep else ())]
+    shared = {**body, **({"templates": [deep]} if needs_deep else {})}
+    definition = define(raw, templates={} if local else {"part": shared})
+    found = definition.problems if local else definition.warnings
+    assert len(found) == bool(says), found
+    assert says in "".join(map(str, found))
+    assert not (definition.warnings if local else definition.problems)
+
+
+def test_s535_a_template_that_has_a_key_too() -> None:
+    call: JsonObject = {"name": "call", "workflow": {"templateRef": {"name": "part"}}}
+    body = _part(python("a"), concurrency={"key": "other"})
+    (warning,) = define(spec({**call, "concurrency": CRM}), templates={"part": body}).warnings
+    assert str(warning) == (
+        "nodes.call.concurrency: template part has concurrency too, and a run holds one key; "
+        "remove one"
+    )

@@ -1,14 +1,18 @@
 """Rules for nodes with concurrency."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from waypost.api.base import JsonObject
 from waypost.api.kinds.table import KINDS, kind_of
 from waypost.api.modifiers.concurrency import key_problem
+from waypost.api.template.parent import MAX_LEVELS
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.compiler.problems import Problem
+from waypost.compiler.calls import local_templates
+from waypost.compiler.problems import Problem, Severity
 from waypost.compiler.rules.scopes import scoped_in
 from waypost.expressions.templates import Template, parse_template, references_in
+from waypost.kube.objects import items, section, text
 
 _INSTEAD: Final = {
     "approval": "a slot would be held while people decide; limit the node after it",
@@ -65,6 +69,62 @@ def _of_run(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if node.concurrency is not None and constant_key(node.concurrency.key) == constant:
             text = f"{constant!r} is held by the run from its start to its end: the node would "
             yield Problem(f"{node.place}.{place}", f"{text}wait for its own run; use another key")
+
+
+def called_key_problems(
+    spec: AgentWorkflowSpec, locals_: Mapping[str, JsonObject], templates: Mapping[str, JsonObject]
+) -> Iterator[Problem]:
+    """Report nodes of templates that ask for a constant key which is held while they run.
+
+    An AgentWorkflowTemplate may be another one when it runs: what is found in it is a warning.
+
+    Args:
+        spec: The spec.
+        locals_: Its local templates, as JSON, by name.
+        templates: The AgentWorkflowTemplates that are known: their `spec`, by name.
+    """
+    of_run = constant_key(spec.concurrency.key) if spec.concurrency is not None else None
+    for node in spec.all_nodes:
+        if node.workflow is None:
+            continue
+        held = {} if of_run is None else {of_run: "the run"}
+        if node.concurrency is not None:
+            key = constant_key(node.concurrency.key)
+            held |= {} if key is None else {key: f"the child run of {node.name}"}
+        name, is_local = node.workflow.called.name, node.workflow.called.local
+        body = (locals_ if is_local else templates).get(name)
+        severity: Severity = "error" if is_local else "warning"
+        if body is not None and node.concurrency is not None and section(body, "concurrency"):
+            found = f"template {name} has concurrency too, and a run holds one key; remove one"
+            yield Problem(f"{node.place}.concurrency", found, severity)
+        around = locals_ if is_local else local_templates(body or {})
+        for other, key in _asked_in(body or {}, around, templates, seen=frozenset((name,))):
+            if key in held:
+                found = f"{key!r} is held by {held[key]} while template {name} runs, in which node "
+                advice = f"{other} asks for it: it would wait for itself; use another key"
+                yield Problem(f"{node.place}.workflow", found + advice, severity)
+
+
+def _asked_in(
+    body: JsonObject,
+    around: Mapping[str, JsonObject],
+    templates: Mapping[str, JsonObject],
+    *,
+    seen: frozenset[str],
+) -> Iterator[tuple[str, str]]:
+    """(node, constant key) of a body, and of the templates that it calls."""
+    for node in (*items(body, "nodes"), *items(body, "finally")):
+        key = constant_key(text(section(node, "concurrency"), "key"))
+        if key:
+            yield text(node, "name"), key
+        kind = section(node, "workflow")
+        local, shared = text(kind, "template"), text(section(kind, "templateRef"), "name")
+        called = around.get(local) if local else templates.get(shared)
+        name = local or shared
+        if called is not None and name not in seen and len(seen) < MAX_LEVELS:
+            inside = around if local else local_templates(called)
+            for other, asked in _asked_in(called, inside, templates, seen=seen | {name}):
+                yield f"{text(node, 'name')}: {other}", asked
 
 
 def concurrency_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
