@@ -1,11 +1,14 @@
 """A run waits for a person, without a pod, and continues according to the answer."""
 
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from e2e.suite.build import Workflow, schema, workflow
 from e2e.suite.kube import ApiError
+from e2e.suite.people import Person
 from e2e.suite.space import Space, condition, container_state, node_of
 
 ANSWER = {
@@ -153,3 +156,26 @@ def test_typed_answer_is_data_for_the_branches(space: Space) -> None:
     )
     run.answer("ask", decision="Approved", answer={"count": 4})
     assert node_of(run.succeeded(), "use")["output"] == 8
+
+
+def test_s498_a_question_is_about_an_artifact_that_people_can_read(
+    space: Space, people: dict[str, Person], tmp_path: Path
+) -> None:
+    out = {"out": [{"name": "report", "path": "/data/report"}]}
+    write = "open('/data/report/report.txt', 'w').write('all is well')"
+    gate = {"attachments": [{"from": "${nodes.write.artifacts.report}"}]}
+    run = space.start(
+        workflow("attached").python("write", write, artifacts=out).approval("review", gate=gate)
+    )
+    name = run.opened("review")
+    [made] = node_of(run.read(), "write")["artifacts"]
+    [attached] = (space.get("approvals", name) or {})["spec"]["attachments"]
+    assert attached == {**made, "name": "nodes.write.artifacts.report"}
+    path = tmp_path / "report.tar.gz"
+    people["dana"].reads("download", attached["record"], "--to", str(path))
+    with tarfile.open(path) as found:
+        file = found.extractfile("report.txt")
+        assert file is not None
+        assert file.read() == b"all is well"
+    run.answer("review", decision="Approved")
+    run.succeeded()

@@ -63,6 +63,24 @@ def serve(api: Api, approval: dict[str, Any]) -> None:
     api.on_patch = patch
 
 
+ATTACHED = {
+    "name": "nodes.draft.artifacts.pdf",
+    "digest": "sha256:2",
+    "bytes": 2048,
+    "files": 1,
+    "record": "notes-draft-1",
+}
+
+
+def test_s498_the_question_shows_its_attachments(api: Api, capsys: Captured) -> None:
+    serve(api, asked(attachments=[ATTACHED]))
+    main(["approve", "notes-review", "--yes"])
+    shown = capsys.readouterr().out
+    assert "waypost download RECORD" in shown
+    line = next(line for line in shown.splitlines() if line.startswith("nodes.draft.artifacts.pdf"))
+    assert line.split() == ["nodes.draft.artifacts.pdf", "2048", "1", "sha256:2", "notes-draft-1"]
+
+
 QUESTION = """\
 notes-review  Open  asked by node review of run notes
 

@@ -72,7 +72,15 @@ def http(name: str, *, url: str = "https://example.com/", **fields: JsonValue) -
 
 def gate(name: str, *, message: str = "Go on?", **fields: JsonValue) -> JsonObject:
     """An approval node, asked of user ann unless `approvers` says otherwise."""
-    keys = ("context", "answerSchema", "approvers", "timeout", "onTimeout", "onDenied")
+    keys = (
+        "context",
+        "answerSchema",
+        "approvers",
+        "timeout",
+        "onTimeout",
+        "onDenied",
+        "attachments",
+    )
     block = {"approvers": {"users": ["ann"]}}
     block |= {key: fields.pop(key) for key in keys if key in fields}
     return {"name": name, "approval": {"message": message, **block}, **fields}

@@ -38,6 +38,14 @@ export interface Approvers {
   required?: number;
 }
 
+export interface Attached {
+  name: string;
+  digest: string;
+  bytes: number;
+  files: number;
+  record: string;
+}
+
 export interface AttemptView {
   number: number;
   iteration?: number;
@@ -207,6 +215,7 @@ export interface Question {
   state: string;
   message: string;
   context?: JsonObject;
+  attachments: Attached[];
   answerSchema?: JsonObject;
   approvers: string[];
   requesters: string[];

@@ -1,6 +1,6 @@
 """Approval: one question to a person. The operator creates it, one patch answers it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -15,6 +15,7 @@ from waypost.api.base import (
     keyed_by,
 )
 from waypost.api.kinds.approval import Approvers
+from waypost.api.nodes.artifacts import PassedArtifact
 from waypost.api.template.parent import MAX_REQUESTERS, UserName
 
 Decision = Literal["Approved", "Denied"]
@@ -29,6 +30,15 @@ class Vote(Model):
     reason: str | None = Field(default=None, max_length=2048, description="Reason for the vote.")
 
 
+MAX_ATTACHED: Final = 32
+
+
+class AttachedArtifact(PassedArtifact):
+    """An artifact that the question is about."""
+
+    name: str = Field(max_length=300, description="Expression of the workflow that gives it.")
+
+
 class ApprovalSpec(Model):
     """The question (immutable, written by the operator) and the answer (written by a person)."""
 
@@ -38,6 +48,11 @@ class ApprovalSpec(Model):
     message: str = Field(max_length=32768, description="The question.")
     context: JsonObject | None = Field(
         default=None, max_length=50, description="Information for the approver."
+    )
+    attachments: list[AttachedArtifact] | None = Field(
+        default=None,
+        max_length=MAX_ATTACHED,
+        description="Artifacts that the question is about. requestDigest covers their digests.",
     )
     answer_schema: JsonObject | None = Field(
         default=None,

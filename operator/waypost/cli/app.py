@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "diff": "waypost.cli.commands.diff",
     "graph": "waypost.cli.commands.graph",
     "approvals": "waypost.cli.commands.approvals",
+    "download": "waypost.cli.commands.download",
     "ui": "waypost.ui.command",
     "approve": "waypost.cli.actions.answer:approve",
     "deny": "waypost.cli.actions.answer:deny",

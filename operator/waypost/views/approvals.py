@@ -12,7 +12,7 @@ from waypost.compiler.definition import Definition
 from waypost.compiler.node_settings import effect_of
 from waypost.kube.objects import section, text
 from waypost.protocol.text import shorten
-from waypost.views.documents import ApprovalRow, NextNode, Question
+from waypost.views.documents import ApprovalRow, Attached, NextNode, Question
 from waypost.views.errors import CannotShow
 
 _MESSAGE = 200  # characters of it in a list
@@ -58,6 +58,7 @@ def question(approval: JsonObject, definition: Definition | None, *, note: str =
         state="Expired" if status.expired else status.state,
         message=spec.message,
         context=spec.context,
+        attachments=[Attached(**one.model_dump()) for one in spec.attachments or ()],
         answer_schema=spec.answer_schema,
         approvers=_people(spec.approvers),
         requesters=list(spec.requesters or ()),

@@ -71,6 +71,16 @@ class NextNode(Model):
     destination: str | None = None  # of an http node: the method and address as the spec has them
 
 
+class Attached(View):
+    """An artifact that a question is about. `record`: its NodeRecord."""
+
+    name: str
+    digest: str
+    bytes: int
+    files: int
+    record: str
+
+
 class Question(View):
     """An Approval with all that a person needs to decide: the question, and what follows a yes."""
 
@@ -82,6 +92,7 @@ class Question(View):
     state: str
     message: str
     context: JsonObject | None = None
+    attachments: list[Attached] = Field(default_factory=list)
     answer_schema: JsonObject | None = None
     approvers: list[str] = Field(default_factory=list)
     requesters: list[str] = Field(default_factory=list)

@@ -42,6 +42,7 @@ ACCEPTED = {
         python("read", inputs={"n": "${nodes.make.?artifacts.?repo.?bytes.orValue(0)}"}),
     ],
     "input": [MAKE, python("read", inputs={"digest": "${nodes.make.artifacts.repo.digest}"})],
+    "asked about": [MAKE, gate("ok", attachments=[{"from": REPO}])],
     "attached": [MAKE, agent("look", attachments=[{"from": REPO}])],
     "attached list": [MAKE, agent("a", attachments=[{"from": f"${{[{REPO[2:-1]}, null]}}"}])],
     "schema": [
@@ -142,6 +143,17 @@ REFUSED = {
     "unknown attachment": (
         [MAKE, agent("a", attachments=[{"from": "${nodes.make.artifacts.rep}"}])],
         "did you mean 'repo'?",
+    ),
+    "question about a text": (
+        [MAKE, gate("a", attachments=[{"from": "${nodes.make.output}x"}])],
+        "approval.attachments[0].from: expected one expression",
+    ),
+    "question about an output": (
+        [
+            python("make", outputSchema={"type": "string"}),
+            gate("a", attachments=[{"from": "${nodes.make.output}"}]),
+        ],
+        "approval.attachments[0].from",
     ),
     "no attachments": ([agent("a", attachments=[])], "attachments"),
 }

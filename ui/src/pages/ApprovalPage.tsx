@@ -33,6 +33,20 @@ export function ApprovalPage({ namespace, name }: { namespace: string; name: str
         {asked.reason && <div><dt>Reason</dt><dd>{tame(asked.reason)}</dd></div>}
       </dl>
       {asked.context && <section className="part"><h2>Context</h2><Json value={asked.context} label="Context" /></section>}
+      {!!asked.attachments?.length && (
+        <section className="part">
+          <h2>Attached</h2>
+          <ul className="then">
+            {asked.attachments.map((one) => (
+              <li key={one.name}>
+                <strong>{tame(one.name)}</strong>{" "}
+                <span className="dim">{one.files} files, {one.bytes} bytes</span> <code>{tame(one.digest)}</code>
+                <Command text={`waypost download ${quoted(one.record)} -n ${quoted(asked.namespace)}`} />
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
       <Then asked={asked} />
       {asked.state === "Open" ? <Decide key={asked.digest} asked={asked} /> : null}
     </article>

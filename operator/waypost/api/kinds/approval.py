@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints
 
 from waypost.api.base import UNIQUE_ITEMS, Duration, JsonObject, Model
 from waypost.api.kinds.kind import NodeKind
+from waypost.api.nodes.artifacts import MOST, Attachment
 from waypost.api.pod import Template
 
 
@@ -44,6 +45,12 @@ class ApprovalKind(Model):
         max_length=50,
         description="Information for the approver in addition to the question. ${...} is "
         "evaluated.",
+    )
+    attachments: list[Attachment] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MOST,
+        description="Artifacts that the question is about. The answer is for their digests.",
     )
     answer_schema: JsonObject | None = Field(
         default=None,

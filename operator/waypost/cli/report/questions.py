@@ -21,6 +21,7 @@ def show_question(asked: Question) -> None:
         typer.echo("")
         for line in json.dumps(asked.context, indent=2, ensure_ascii=False).splitlines()[:_LINES]:
             typer.echo(f"  {' ' * (len(line) - len(line.lstrip()))}{format.tame(line, limit=2000)}")
+    _show_attachments(asked)
     typer.echo("")
     required = f", {asked.required} of them" if asked.required > 1 else ""
     typer.echo(f"may answer   {format.tame(', '.join(asked.approvers))}{required}")
@@ -44,3 +45,15 @@ def show_question(asked: Question) -> None:
         rows = [(one.path, one.kind, one.effect, one.destination or "-") for one in asked.then]
         show_table(("NODE", "KIND", "EFFECT", "DESTINATION"), rows)
     typer.echo("")
+
+
+def _show_attachments(asked: Question) -> None:
+    if not asked.attachments:
+        return
+    typer.echo("")
+    typer.echo("attached; waypost download RECORD writes one to a file:")
+    rows = [
+        (format.tame(one.name, limit=80), str(one.bytes), str(one.files), one.digest, one.record)
+        for one in asked.attachments
+    ]
+    show_table(("ARTIFACT", "BYTES", "FILES", "DIGEST", "RECORD"), rows)

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.kinds.approval import ApprovalKind
-from waypost.api.workflow import Node
+from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields
+from waypost.compiler.problems import Problem
+from waypost.compiler.rules.nodes.artifacts import from_problems
 from waypost.compiler.types.schemas import TEXT, Linked, Unknown, closed
 from waypost.protocol.ijson import Json
 
@@ -18,6 +20,13 @@ def _work(node: Node) -> ApprovalKind:
 def _evaluated(node: Node) -> Fields:
     yield "approval.message", _work(node).message
     yield "approval.context", _work(node).context or {}
+    for at, shown in enumerate(_work(node).attachments or ()):
+        yield f"approval.attachments[{at}].from", shown.from_
+
+
+def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
+    for at, shown in enumerate(_work(node).attachments or ()):
+        yield from from_problems(f"{node.place}.approval.attachments[{at}].from", shown.from_)
 
 
 def _durations(node: Node) -> Iterator[tuple[str, str | None]]:
@@ -45,5 +54,6 @@ KIND: Final = CompilerKind(
     evaluated_fields=_evaluated,
     schema_fields=("answer_schema",),
     durations=_durations,
+    problems=_problems,
     output_type=_output,
 )

@@ -143,7 +143,7 @@ def taken_by(below: str, *, is_text: bool) -> Json:
     """
     if below in ("wait.until", "wait.duration", "concurrency.key"):
         return {"type": "string"}
-    if below.startswith(("artifacts.", "agent.attachments[")):
+    if below.startswith(("artifacts.", "agent.attachments[", "approval.attachments[")):
         return TAKEN_SCHEMA
     if below.startswith(_NO_NULL) and is_text and below != "http.body":
         return {"type": ["boolean", "number", "string", "array", "object"]}

@@ -7,10 +7,9 @@ of the runs above name: the output of a model or of a program cannot name anothe
 
 from waypost.api.base import JsonObject
 from waypost.api.workflow import Node
-from waypost.engine.state.artifacts import known
+from waypost.engine.state.artifacts import known, named
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
-from waypost.expressions.templates import RenderError, render_json
 from waypost.kube.manifests.artifacts import (
     ArtifactPlan,
     PinnedArtifact,
@@ -22,7 +21,6 @@ from waypost.kube.manifests.attempt_job import TooLarge
 from waypost.protocol.artifacts.limits import ATTACHMENT_BYTES, ATTACHMENT_VOLUME
 from waypost.protocol.artifacts.request import Content
 
-MOST_FOLDERS = 100  # of one entry that is a list
 _NO_GATEWAY = (
     "artifacts need the gateway, and this installation has none; set gateway.enabled in the "
     "chart's values"
@@ -65,24 +63,10 @@ def _entry(
     transition: Transition, from_: str, volume: str, view: JsonObject
 ) -> list[PinnedArtifact] | str:
     """What an entry takes; a text if it cannot be used."""
-    value = render_json(from_, view)
-    if isinstance(value, RenderError):
-        return value.message
-    if isinstance(value, list):
-        if len(value) > MOST_FOLDERS:
-            return f"{len(value)} artifacts, the limit is {MOST_FOLDERS}"
-        several = [(str(index), one) for index, one in enumerate(value) if one is not None]
-    else:
-        several = [("", value)]
-    pinned, there = [], known(transition)
-    for folder, one in several:
-        digest = one.get("digest") if isinstance(one, dict) else None
-        made = there.get(digest) if isinstance(digest, str) else None
-        if made is None:
-            return (
-                f"expected an artifact that a node of this run has made or its inputs name, found "
-                f"{one!r:.120}; write ${{nodes.<node>.artifacts.<name>}}"
-            )
-        content = Content(made.digest, made.bytes, made.files)
-        pinned.append(PinnedArtifact(volume, folder, content, made.record))
-    return pinned
+    found = named(from_, view, known(transition))
+    if isinstance(found, str):
+        return found
+    return [
+        PinnedArtifact(volume, folder, Content(one.digest, one.bytes, one.files), one.record)
+        for folder, one in found
+    ]

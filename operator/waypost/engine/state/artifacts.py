@@ -3,6 +3,7 @@
 Checkpoints of child runs count through their node: it has what their outputs name.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from waypost.api.base import JsonObject
@@ -10,7 +11,9 @@ from waypost.api.nodes.artifacts import PassedArtifact, digests_in
 from waypost.api.template.parent import MAX_ARTIFACTS
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
+from waypost.expressions.templates import RenderError, render_json
 
+MOST_OF_LIST: Final = 100
 _ADVICE: Final = "put several folders into one"
 
 
@@ -23,6 +26,41 @@ def known(transition: Transition) -> dict[str, PassedArtifact]:
             found[made.digest] = PassedArtifact(
                 digest=made.digest, bytes=made.bytes, files=made.files, record=made.record
             )
+    return found
+
+
+def named(
+    from_: str, view: JsonObject, there: Mapping[str, PassedArtifact]
+) -> list[tuple[str, PassedArtifact]] | str:
+    """The artifacts that an expression gives.
+
+    Args:
+        from_: The text of the expression.
+        view: The evaluation context.
+        there: The artifacts that the run can take, by digest.
+
+    Returns:
+        Each with its index, which is "" if the value is no list; a text if it cannot be used.
+    """
+    value = render_json(from_, view)
+    if isinstance(value, RenderError):
+        return value.message
+    if isinstance(value, list):
+        if len(value) > MOST_OF_LIST:
+            return f"{len(value)} artifacts, the limit is {MOST_OF_LIST}"
+        several = [(str(index), one) for index, one in enumerate(value) if one is not None]
+    else:
+        several = [("", value)]
+    found = []
+    for index, one in several:
+        digest = one.get("digest") if isinstance(one, dict) else None
+        made = there.get(digest) if isinstance(digest, str) else None
+        if made is None:
+            return (
+                f"expected an artifact that a node of this run has made or its inputs name, found "
+                f"{one!r:.120}; write ${{nodes.<node>.artifacts.<name>}}"
+            )
+        found.append((index, made))
     return found
 
 

@@ -3,24 +3,29 @@
 from typing import Final
 
 from waypost.api import meta
-from waypost.api.approval import ApprovalSpec
+from waypost.api.approval import MAX_ATTACHED, ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.kinds.approval import ApprovalKind
 from waypost.compiler.fingerprints import downstream
 from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
 from waypost.engine.scheduling.inputs import own_context, resolve
+from waypost.engine.state.artifacts import known, named
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
 from waypost.kube import names
 from waypost.protocol import ijson
+from waypost.protocol.text import shorten
 
 MAX_MESSAGE_LENGTH: Final = 32768  # characters, as the schema of Approval has it
 MAX_CONTEXT_BYTES: Final = 64 * 1024
 # What an approver reads and who may answer. Not the digest: it covers definitions in the form of
 # this release, and an upgrade must not make existing questions differ.
-_ASKED: Final = ("run", "path", "message", "context", "answer_schema", "approvers", "expires_at")
+_ASKED: Final = (
+    *("run", "path", "message", "context", "attachments", "answer_schema", "approvers"),
+    "expires_at",
+)
 
 
 def manifest(
@@ -39,7 +44,7 @@ def manifest(
     """
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
-    texts = _texts(gate, own_context(inputs, path=path, attempt=1))
+    texts = _texts(transition, gate, own_context(inputs, path=path, attempt=1))
     if isinstance(texts, Invalid):
         return texts
     question: JsonObject = {
@@ -73,13 +78,13 @@ def shown(
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
     resolved = Inputs(inputs, "", "", view, transition.node(path).input_schema)
-    texts = _texts(gate, own_context(resolved, path=path, attempt=1))
+    texts = _texts(transition, gate, own_context(resolved, path=path, attempt=1))
     return texts if isinstance(texts, Invalid) else ijson.digest(texts)
 
 
-def _texts(gate: ApprovalKind, view: JsonObject) -> JsonObject | Invalid:
-    """The message and the context of a question; Invalid if one cannot be evaluated or is too
-    large."""
+def _texts(transition: Transition, gate: ApprovalKind, view: JsonObject) -> JsonObject | Invalid:
+    """The message, the context and the attachments of a question; Invalid if one cannot be
+    evaluated or is too large."""
     message = render_text(gate.message, view, null=NullPolicy.TEXT)
     if isinstance(message, RenderError):
         return Invalid(f"approval.message: {message.message}")
@@ -94,7 +99,29 @@ def _texts(gate: ApprovalKind, view: JsonObject) -> JsonObject | Invalid:
     size = len(ijson.canonical(context))
     if size > MAX_CONTEXT_BYTES:
         return Invalid(f"approval.context: {size} bytes, the limit is {MAX_CONTEXT_BYTES}")
-    return {"message": message, "context": context} if context else {"message": message}
+    attached = _attached(transition, gate, view) if gate.attachments else []
+    if isinstance(attached, Invalid):
+        return attached
+    optional: JsonObject = {"context": context, "attachments": attached}
+    return {"message": message, **{name: value for name, value in optional.items() if value}}
+
+
+def _attached(
+    transition: Transition, gate: ApprovalKind, view: JsonObject
+) -> list[JsonObject] | Invalid:
+    there, attached = known(transition), []
+    for at, entry in enumerate(gate.attachments or ()):
+        found = named(entry.from_, view, there)
+        if isinstance(found, str):
+            return Invalid(f"approval.attachments[{at}].from: {found}")
+        text = entry.from_.removeprefix("${").removesuffix("}")
+        for index, one in found:
+            name = f"{text}[{index}]" if index else text
+            attached.append({"name": shorten(name, 300), **one.model_dump(by_alias=True)})
+    if len(attached) > MAX_ATTACHED:
+        text = f"{len(attached)} artifacts, the limit is {MAX_ATTACHED}"
+        return Invalid(f"approval.attachments: {text}; put several folders into one")
+    return attached
 
 
 def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bool:
