@@ -374,6 +374,30 @@ USAGES = [
     pytest.param("Google", {"promptTokenCount": HUGE, "candidatesTokenCount": -5}, None, 1,
                  id="g-huge"),
     pytest.param("Google", "none", None, 1, id="g-text"),
+    # Other names of gateways, a text, an object in the object, and parts that are not in others.
+    pytest.param("OpenAI", {"promptTokens": 10, "completionTokens": 5}, 15, 0, id="camel"),
+    pytest.param("OpenAI", {"inputTokens": 10, "outputTokens": 5, "totalTokens": 15}, 15, 0,
+                 id="of-bedrock"),
+    pytest.param("OpenAI", {"prompt_eval_count": 10, "eval_count": 5}, 15, 0, id="of-ollama"),
+    pytest.param("OpenAI", {"billed_units": {"input_tokens": 9, "output_tokens": 4},
+                            "tokens": {"input_tokens": 10, "output_tokens": 5}}, 15, 0,
+                 id="cohere"),
+    pytest.param("OpenAI", '{"prompt_tokens": 10, "completion_tokens": 5}', 15, 0, id="json-text"),
+    pytest.param("OpenAI", {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 1015},
+                 1015, 0, id="thoughts-only-in-the-sum"),
+    pytest.param("OpenAI", {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}, None, 1,
+                 id="zeros"),
+    pytest.param("OpenAI", {}, None, 1, id="empty"),
+    pytest.param("OpenAI", {"cost": 0.01, "credits": 3}, None, 1, id="cost-only"),
+    pytest.param("Anthropic", {"prompt_tokens": 10, "completion_tokens": 5}, 15, 0, id="a-openai"),
+    pytest.param("Anthropic", {"input_tokens": 10, "output_tokens": 5, "cache_creation":
+                               {"ephemeral_5m_input_tokens": 7}}, 22, 0, id="a-cache-written"),
+    pytest.param("Google", {"prompt_token_count": 10, "candidates_token_count": 5,
+                            "thoughts_token_count": 7}, 22, 0, id="g-snake"),
+    pytest.param("Google", {"promptTokenCount": 10, "candidatesTokenCount": 5,
+                            "totalTokenCount": 1015}, 1015, 0, id="g-more-in-the-sum"),
+    pytest.param("Google", {"promptTokenCount": "10", "candidatesTokenCount": "5"}, 15, 0,
+                 id="g-texts"),
 ]  # fmt: skip
 
 
@@ -395,6 +419,32 @@ def test_usage_that_is_no_count_is_estimated(
     assert total == tokens if tokens else 0 < total < 10_000
     assert 0 <= counted.cached_tokens <= counted.input_tokens
     ijson.check(counted.to_json())  # a record can hold it
+
+
+USED = {"prompt_tokens": 10, "completion_tokens": 5}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"choices": [{**body()["choices"][0], "usage": USED}]}, id="in-the-choice"),
+        pytest.param({"x_groq": {"id": "req", "usage": USED}}, id="beside-it"),
+        pytest.param({"prompt_eval_count": 10, "eval_count": 5}, id="in-the-answer-itself"),
+        pytest.param({"usage": None, "metadata": {"usage": USED}}, id="in-metadata"),
+        pytest.param({"usage": [USED], "token_usage": USED}, id="a-list-and-another-name"),
+    ],
+)
+def test_usage_is_found_where_servers_put_it(
+    more: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = {key: each for key, each in body().items() if key != "usage"} | more
+    outcome = play("OpenAI", [reply(answered)], tmp_path, monkeypatch)
+    counted = outcome.usage
+    assert (counted.input_tokens, counted.output_tokens, counted.estimated_model_calls) == (
+        10,
+        5,
+        0,
+    )
 
 
 HEAD = {"id": 9, "object": [], "created": "now", "model": 7, "service_tier": "x"}

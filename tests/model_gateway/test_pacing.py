@@ -144,6 +144,30 @@ async def test_a_429_that_asks_for_long_reaches_the_pod() -> None:
         pytest.param("OpenAI", b'{"choices":[]}', 600 + 4, id="none-reported"),
         pytest.param("OpenAI", b'{"content":"\\"total_tokens\\":999}"}', 600 + 11, id="text"),
         pytest.param("OpenAI", b'{"total_tokens":999999999}', 1000 + 26, id="too-many"),
+        pytest.param(
+            "OpenAI",
+            b'{"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}',
+            600 + 22,
+            id="zeros",
+        ),
+        pytest.param("OpenAI", b'{"usage":{"prompt_tokens":100}}', 100 + 10, id="asked-only"),
+        pytest.param("OpenAI", b'{"usage":{"completion_tokens":20}}', 600 + 20, id="answer-only"),
+        pytest.param(
+            "OpenAI", b'{"usage":{"promptTokens":"100","completionTokens":20.0}}', 120, id="camel"
+        ),
+        pytest.param(
+            "OpenAI",
+            b'{"usage":{"prompt_tokens":100,"input_tokens":100,"output_tokens":20}}',
+            120,
+            id="both-names",
+        ),
+        pytest.param("Anthropic", b'{"usage":{"output_tokens":0}}', 600 + 9, id="anthropic-zero"),
+        pytest.param(
+            "Google",
+            b'{"usage_metadata":{"prompt_token_count":100,"candidates_token_count":9}}',
+            109,
+            id="google-snake",
+        ),
     ],
 )
 @pytest.mark.parametrize("size", [1, 7, 1000])

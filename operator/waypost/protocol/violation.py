@@ -1,6 +1,8 @@
 """Violations of a JSON Schema, worded for the author of the value or of the schema."""
 
+import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from waypost.protocol.ijson import Json, step
@@ -32,9 +34,69 @@ def of_schema(error: ValueError) -> str:
     said = str(error).splitlines()[0][:300]
     path = list(getattr(error, "instance_path", ()))
     place = "$" + "".join(map(step, path))
+    found = getattr(error, "instance", None)
     if path[-1:] == ["type"] and "anyOf" in said:
-        said = f"expected one of {_TYPES}, or a list of them, found {show(error.instance)}"  # type: ignore[attr-defined]
+        said = f"expected one of {_TYPES}, or a list of them, found {show(found)}"
+    said += _way_out(path[-1] if path else "", found)
     return said if place == "$" else f"{place}: {said}"
+
+
+_TYPES_ELSEWHERE: Final = {
+    **dict.fromkeys(("int", "int32", "int64", "long"), "integer"),
+    **dict.fromkeys(("float", "double", "decimal"), "number"),
+    **dict.fromkeys(("str", "text"), "string"),
+    **dict.fromkeys(("bool",), "boolean"),
+    **dict.fromkeys(("list", "tuple", "set"), "array"),
+    **dict.fromkeys(("dict", "map", "struct", "record"), "object"),
+    **dict.fromkeys(("none", "nil"), "'null'"),
+}
+_FORMATS_ELSEWHERE: Final = {
+    **dict.fromkeys(("date", "time", "uuid", "uri", "email"), ""),
+    **dict.fromkeys(("datetime", "timestamp"), "date-time"),
+    "url": "uri",
+}
+
+
+def _way_out(keyword: object, found: object) -> str:
+    """How a schema says what other drafts, dialects and languages write, as the end of a message;
+    "" where that is not known."""
+    match keyword, found:
+        case "items", list():
+            return "; write prefixItems, and items for the items after these"
+        case (("exclusiveMinimum" | "exclusiveMaximum"), bool()):
+            return f"; write the bound itself: {keyword}: 0, without {str(keyword)[9:].lower()}"
+        case "required", bool():
+            return "; write required: [name] in the object that has the property"
+        case "required", str():
+            return f"; write [{found}]"
+        case (("items" | "additionalProperties"), str()):
+            return f"; write {{type: {found}}}"
+        case "properties", list():
+            return "; write an object: {name: {type: ...}}"
+        case "pattern", str():
+            return _pattern_meant(found)
+        case "type", str():
+            return _type_meant(found.strip().lower())
+    return ""
+
+
+def _pattern_meant(pattern: str) -> str:
+    if re.search(r"\\[AzZ]", pattern):
+        return "; write ^ and $ for the ends of the text"
+    if re.search(r"\[[^\]]*\\[wdsWDS]-[^\]]", pattern):
+        return "; write - at the end of [...], or \\-"
+    return "; patterns are those of ECMAScript"
+
+
+def _type_meant(word: str) -> str:
+    if word in _FORMATS_ELSEWHERE:
+        return f"; write type: string with format: {_FORMATS_ELSEWHERE[word] or word}"
+    if word in ("any", "unknown", "mixed", "json"):
+        return "; leave type out to allow any value"
+    known = _TYPES_ELSEWHERE.get(word, word if word in _TYPES else "")
+    close = get_close_matches(word, _TYPES.split(", "), n=1)
+    meant = known or (close[0] if close else "")
+    return f"; did you mean {meant}?" if meant else ""
 
 
 # By the name of the validator's error kind; {0} is the value of the keyword in the schema.

@@ -100,6 +100,39 @@ def test_usable_schemas(value: object) -> None:
     assert schema.check_schema(value) is None
 
 
+@pytest.mark.parametrize(
+    ("value", "way_out"),
+    [
+        pytest.param({"items": [{}, {}]}, "write prefixItems", id="draft-7-tuple"),
+        pytest.param(
+            {"minimum": 0, "exclusiveMinimum": True},
+            "exclusiveMinimum: 0, without minimum",
+            id="draft-4-bound",
+        ),
+        pytest.param(
+            {"properties": {"a": {"required": True}}}, "required: [name]", id="draft-3-required"
+        ),
+        pytest.param({"required": "a"}, "write [a]", id="one-name"),
+        pytest.param({"items": "string"}, "write {type: string}", id="type-for-a-schema"),
+        pytest.param({"properties": [{"name": "a"}]}, "write an object", id="list-of-properties"),
+        pytest.param({"type": "int"}, "did you mean integer?", id="int"),
+        pytest.param({"type": "STRING"}, "did you mean string?", id="upper-case"),
+        pytest.param({"type": "float"}, "did you mean number?", id="float"),
+        pytest.param({"type": "strng"}, "did you mean string?", id="typo"),
+        pytest.param({"type": "date"}, "type: string with format: date", id="date"),
+        pytest.param({"type": "datetime"}, "format: date-time", id="datetime"),
+        pytest.param({"type": "any"}, "leave type out", id="any"),
+        pytest.param({"pattern": "^[\\w-.]+$"}, "write - at the end of [...]", id="class-of-email"),
+        pytest.param({"pattern": "\\Aa\\Z"}, "write ^ and $", id="ends-of-python"),
+        pytest.param({"pattern": "a{2,1}"}, "patterns are those of ECMAScript", id="pattern"),
+    ],
+)
+def test_a_schema_of_another_draft_or_language_is_answered_with_ours(
+    value: object, way_out: str
+) -> None:
+    assert way_out in (schema.check_schema(value) or "")
+
+
 def test_an_anchor_names_one_schema() -> None:
     twice = {"items": {"$anchor": "x"}, "not": {"$dynamicAnchor": "x"}}
     assert "the anchor 'x' names several schemas" in (schema.anchor_problem(twice) or "")

@@ -9,8 +9,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-# More than any call uses. A larger number is no measurement, and no record could hold it.
-_MOST_TOKENS: Final = 10**12
+from waypost_agent.provider import reported_usage
+
 Json = dict[str, Any]
 
 
@@ -49,7 +49,7 @@ def _openai(document: Json) -> Json:
         "choices": [_choice(each, _cut_of(document)) for each in choices[:1]]
         if isinstance(choices, list)
         else choices,
-        "usage": _openai_usage(document.get("usage")),
+        "usage": reported_usage.openai_usage(document),
     }
 
 
@@ -147,40 +147,10 @@ def _call(call: Any) -> Json:
     return {**more, "id": _text(call.get("id")), "type": "function", "function": function}
 
 
-def _openai_usage(usage: Any) -> Json | None:
-    if not isinstance(usage, dict):
-        return None
-    known = {
-        name: _count(usage.get(name)) or _count(usage.get(other))
-        for name, other in _OPENAI_COUNTS.items()
-    }
-    # A sum says what is missing in it. Of one without its parts, most is what was asked.
-    asked, total = known["prompt_tokens"], _count(usage.get("total_tokens"))
-    if not asked:
-        known["prompt_tokens"] = max(total - known["completion_tokens"], 0)
-    elif not known["completion_tokens"]:
-        known["completion_tokens"] = max(total - asked, 0)
-    details = {
-        name: {key: _count(each) for key, each in part.items() if each is not None}
-        for name in ("prompt_tokens_details", "completion_tokens_details")
-        if isinstance(part := usage.get(name), dict)
-    }
-    return {**known, **details, "total_tokens": sum(known.values())}
-
-
-# The names of other interfaces for the same counts.
-_OPENAI_COUNTS: Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
-
-
 def _anthropic(document: Json) -> Json:
     content = document.get("content")
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    usage = document.get("usage")
-    usage = usage if isinstance(usage, dict) else {}
-    counts = {"input_tokens": 0, "output_tokens": 0, **{
-        name: _count(usage.get(name)) for name in _ANTHROPIC_COUNTS if usage.get(name) is not None
-    }}  # fmt: skip
     return {
         **document,
         "id": _text(document.get("id")),
@@ -191,16 +161,8 @@ def _anthropic(document: Json) -> Json:
         "content": [block for each in content if (block := _block(each))]
         if isinstance(content, list)
         else [],
-        "usage": counts,
+        "usage": reported_usage.anthropic_usage(document),
     }
-
-
-_ANTHROPIC_COUNTS: Final = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_creation_input_tokens",
-)
 
 
 def _block(block: Any) -> Json | None:
@@ -226,24 +188,10 @@ def _block(block: Any) -> Json | None:
 
 def _google(document: Json) -> Json:
     candidates = document.get("candidates")
-    usage = document.get("usageMetadata")
-    changed: Json = {}
+    changed: Json = {"usageMetadata": reported_usage.google_usage(document)}
     if isinstance(candidates, list):
         changed["candidates"] = [_candidate(each) for each in candidates if isinstance(each, dict)]
-    if isinstance(usage, dict):
-        counts = {k: _count(v) for k, v in usage.items() if k.endswith("Count") and v is not None}
-        if not counts.get("candidatesTokenCount"):
-            others = sum(counts.get(name, 0) for name in _GOOGLE_OTHERS)
-            missing = counts.get("totalTokenCount", 0) - others
-            if counts.get("promptTokenCount") and missing > 0:
-                counts["candidatesTokenCount"] = missing
-        changed["usageMetadata"] = counts
-    elif "usageMetadata" in document:
-        changed["usageMetadata"] = None
     return document | changed
-
-
-_GOOGLE_OTHERS: Final = ("promptTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount")
 
 
 def _candidate(candidate: Json) -> Json:
@@ -289,12 +237,3 @@ def _text(value: Any) -> str:
 
 def _word(value: Any) -> str | None:
     return _text(value) or None
-
-
-def _count(value: Any) -> int:
-    """A number of tokens; 0 for what is none."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        value = int(value) if len(value) < 20 else _MOST_TOKENS
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int and 0 <= value < _MOST_TOKENS else 0

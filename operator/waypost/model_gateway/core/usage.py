@@ -13,7 +13,11 @@ _OVERLAP: Final = 64
 _LARGEST: Final = 10**9
 # Fields of reported usage: those of input, of output, and of both together.
 _NAMES: Final[Mapping[ProviderType, tuple[frozenset[bytes], frozenset[bytes], bytes]]] = {
-    "OpenAI": (frozenset({b"prompt_tokens"}), frozenset({b"completion_tokens"}), b"total_tokens"),
+    "OpenAI": (
+        frozenset({b"prompt_tokens"}),
+        frozenset({b"completion_tokens"}),
+        b"total_tokens",
+    ),
     "Anthropic": (
         frozenset({b"input_tokens", b"cache_creation_input_tokens", b"cache_read_input_tokens"}),
         frozenset({b"output_tokens"}),
@@ -25,6 +29,23 @@ _NAMES: Final[Mapping[ProviderType, tuple[frozenset[bytes], frozenset[bytes], by
         b"totalTokenCount",
     ),
 }
+# Names that gateways and servers write for them.
+_ASKED: Final = (b"input_tokens", b"promptTokens", b"inputTokens", b"prompt_eval_count")
+_ANSWERED: Final = (b"output_tokens", b"completionTokens", b"outputTokens", b"eval_count")
+_OTHER_NAMES: Final[Mapping[ProviderType, Mapping[bytes, bytes]]] = {
+    "OpenAI": {
+        **dict.fromkeys(_ASKED, b"prompt_tokens"),
+        **dict.fromkeys(_ANSWERED, b"completion_tokens"),
+        b"totalTokens": b"total_tokens",
+    },
+    "Anthropic": {b"prompt_tokens": b"input_tokens", b"completion_tokens": b"output_tokens"},
+    "Google": {
+        b"prompt_token_count": b"promptTokenCount",
+        b"candidates_token_count": b"candidatesTokenCount",
+        b"thoughts_token_count": b"thoughtsTokenCount",
+        b"total_token_count": b"totalTokenCount",
+    },
+}
 # Fields with the media type and with the content of media; without the first, the content is a URL.
 _MEDIA_FIELDS: Final = (
     ("", "url"),  # OpenAI: image_url
@@ -33,7 +54,7 @@ _MEDIA_FIELDS: Final = (
     ("mimeType", "data"),  # Google: inlineData
     ("mime_type", "data"),
 )
-_FIELD: Final = re.compile(rb'"([A-Za-z_]{10,30})"\s*:\s*(\d{1,9})(?=\D)')
+_FIELD: Final = re.compile(rb'"([A-Za-z_]{10,30})"\s*:\s*"?(\d{1,9})(?:\.0+)?(?=[^\d.])')
 
 
 class Estimate(NamedTuple):
@@ -104,6 +125,7 @@ class UsageScanner:
 
     def __init__(self, type_: ProviderType, estimate: Estimate) -> None:
         self._input, self._output, self._total = _NAMES[type_]
+        self._others = _OTHER_NAMES[type_]
         self._estimate = estimate
         self._size = 0
         self._rest = b""
@@ -115,15 +137,22 @@ class UsageScanner:
         text = self._rest + piece
         known = self._input | self._output | {self._total}
         for match in _FIELD.finditer(text):
-            if match[1] in known:
-                self._found[match[1]] = max(self._found.get(match[1], 0), int(match[2]))
+            name = self._others.get(match[1], match[1])
+            if name in known:
+                self._found[name] = max(self._found.get(name, 0), int(match[2]))
         self._rest = text[-_OVERLAP:]
 
     @property
     def tokens(self) -> int:
-        """The tokens that the provider reported, or an estimate by the size of the answer."""
-        if not self._found:
-            return self._estimate.input + self._size // _BYTES_PER_TOKEN
-        parts = sum(self._found.get(name, 0) for name in self._input | self._output)
+        """The tokens that the provider reported; what it did not report, or reported as 0, is
+        estimated by the size of the call and of the answer."""
+        asked, answered = (self._sum(names) for names in (self._input, self._output))
+        total = self._found.get(self._total, 0)
+        if not total:
+            asked = asked or self._estimate.input
+            answered = answered or self._size // _BYTES_PER_TOKEN
         most = self._estimate.most + self._estimate.output + self._size
-        return min(max(parts, self._found.get(self._total, 0)), most)
+        return min(max(asked + answered, total), most)
+
+    def _sum(self, names: frozenset[bytes]) -> int:
+        return sum(self._found.get(name, 0) for name in names)
