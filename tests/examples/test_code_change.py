@@ -9,13 +9,18 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic_ai.toolsets import FunctionToolset
 from waypost.compiler.definition import define
 from waypost_node.artifacts.pack import Packing
 from waypost_node.artifacts.unpack import unpack
 
+from tests.dev.serving import serving
 from tests.examples.conftest import EXAMPLES
+from tests.examples.test_agents import Play as Conversation
+from tests.examples.test_agents import script
 
 FOLDER = "/data/repo"
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 TEXT = (EXAMPLES / "code-change" / "workflow.yaml").read_text(encoding="utf-8")
 SPEC: Any = yaml.safe_load(TEXT)["spec"]
 NODES: dict[str, Any] = {node["name"]: node for node in SPEC["nodes"]}
@@ -24,6 +29,12 @@ TEST = (
     "import unittest, app\n\n\nclass Test(unittest.TestCase):\n    def test(self):\n"
     "        self.assertEqual(app.greet('x'), 'hello x')\n"
 )
+
+
+def _git(*arguments: str) -> str:
+    """What git prints."""
+    done = subprocess.run(["git", *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def _repository(folder: Path) -> Path:
@@ -51,55 +62,76 @@ def _handed_on(source: Path, target: Path) -> str:
     return content.digest
 
 
-def _called(node: str, folder: Path, **inputs: Any) -> Any:
-    """The program of a python node, whose folder is here."""
+def _tested(folder: Path) -> Any:
+    """What the program of `test` finds in its folder."""
     names: dict[str, Any] = {}
-    exec(NODES[node]["python"]["source"].replace(FOLDER, str(folder)), names)
-    return names["run"](**inputs)
+    exec(NODES["test"]["python"]["source"].replace(FOLDER, str(folder)), names)
+    return names["run"]()
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-@pytest.mark.parametrize(
-    ("old", "new", "changed", "passed"),
-    [
-        pytest.param("greet(", "welcome(", ["app.py", "test_app.py"], True, id="renamed"),
-        pytest.param("'hello '", "'bye '", ["app.py"], False, id="broken"),
-        pytest.param("absent", "x", [], True, id="nothing-to-change"),
-    ],
-)
-def test_it_clones_edits_and_tests(
-    tmp_path: Path, old: str, new: str, changed: list[str], passed: bool
-) -> None:
-    repository = _repository(tmp_path / "server")
+def _tools(folder: Path) -> dict[str, Any]:
+    """The tools of the agent, whose folder is here."""
+    names: dict[str, Any] = {}
+    exec(SPEC["modules"]["files"].replace(FOLDER, str(folder)), names)
+    return {name: names[name] for name in NODES["edit"]["agent"]["tools"][0]["functions"]}
+
+
+def _cloned(server: Path, folder: Path) -> Path:
+    """As from a server: a plain path would be cloned with hard links."""
     command = NODES["clone"]["container"]["command"]
-    # As from a server: a plain path would be cloned with hard links.
-    cloned = [*command, f"file://{repository}", str(tmp_path / "cloned")]
-    subprocess.run(cloned, check=True)
-    first = _handed_on(tmp_path / "cloned", tmp_path / "edited")
-    assert _called("edit", tmp_path / "edited", old=old, new=new) == {"changed": changed}
-    second = _handed_on(tmp_path / "edited", tmp_path / "tested")
-    assert (first == second) is (changed == [])
-    assert _called("test", tmp_path / "tested")["passed"] is passed
-    assert Packing(str(tmp_path / "tested"), max_bytes=500_000_000).measure().digest == second
+    subprocess.run([*command, f"file://{server}", str(folder)], check=True)
+    return folder
 
 
-@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
-def test_it_pushes_the_same_commit_twice(tmp_path: Path) -> None:
+async def _edited(cloned: Path, folder: Path) -> Any:
+    """What the agent says after it has changed its copy of a folder."""
+    _handed_on(cloned, folder)
+    async with serving(script("code-change")) as server:
+        tools = FunctionToolset(list(_tools(folder).values()))
+        answer, _ = await Conversation("code-change", server).agent(
+            "edit", tools, task=SPEC["inputs"]["task"]
+        )
+    return answer
+
+
+@needs_git
+async def test_it_clones_edits_and_tests(tmp_path: Path) -> None:
+    cloned = _cloned(_repository(tmp_path / "server"), tmp_path / "cloned")
+    answer = await _edited(cloned, tmp_path / "edited")
+    assert answer["changed"] == ["app.py", "test_app.py"]
+    digest = _handed_on(tmp_path / "edited", tmp_path / "tested")
+    assert _tested(tmp_path / "tested")["passed"]
+    assert Packing(str(tmp_path / "tested"), max_bytes=500_000_000).measure().digest == digest
+
+
+@needs_git
+def test_a_change_that_breaks_the_tests_is_noticed(tmp_path: Path) -> None:
+    cloned = _cloned(_repository(tmp_path / "server"), tmp_path / "cloned")
+    assert _tools(cloned)["replace"]("app.py", "'hello '", "'bye '") == 1
+    found = _tested(cloned)
+    assert not found["passed"]
+    assert "bye x" in found["report"]
+
+
+@pytest.mark.parametrize("path", ["../other.py", "/etc/passwd", ".git/config"])
+def test_the_tools_see_no_other_file(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ValueError, match="is not a file of the repository"):
+        _tools(tmp_path)["replace"](path, "a", "b")
+
+
+@needs_git
+async def test_it_pushes_the_same_commit_twice(tmp_path: Path) -> None:
     """A push whose pod was lost is tried again: the second attempt finds nothing to do."""
     server = tmp_path / "server.git"
     source = _repository(tmp_path / "source")
-    subprocess.run(["git", "clone", "--quiet", "--bare", source, server], check=True)
-    command = NODES["clone"]["container"]["command"]
-    subprocess.run([*command, f"file://{server}", str(tmp_path / "cloned")], check=True)
-    _handed_on(tmp_path / "cloned", tmp_path / "edited")
-    _called("edit", tmp_path / "edited", old="greet(", new="welcome(")
+    _git("clone", "--quiet", "--bare", str(source), str(server))
+    await _edited(_cloned(server, tmp_path / "cloned"), tmp_path / "edited")
     commits = {_pushed(tmp_path / "edited", tmp_path / f"pushed{n}", server) for n in (1, 2)}
     assert len(commits) == 1
-    shown = ["git", "-C", str(server), "show", "rename:app.py"]
-    assert b"def welcome(name)" in subprocess.run(shown, check=True, capture_output=True).stdout
+    assert "def welcome(name)" in _git("-C", str(server), "show", "rename:app.py")
 
 
-def _pushed(edited: Path, folder: Path, server: Path) -> bytes:
+def _pushed(edited: Path, folder: Path, server: Path) -> str:
     """The commit on the server after the program of `push` has run in its copy of the folder."""
     _handed_on(edited, folder)
     block = NODES["push"]["container"]
@@ -107,8 +139,7 @@ def _pushed(edited: Path, folder: Path, server: Path) -> bytes:
     values = {one["name"]: given.get(one["value"], one["value"]) for one in block["env"]}
     script = block["args"][0].replace(FOLDER, str(folder))
     subprocess.run([*block["command"], script], check=True, env={**os.environ, **values})
-    found = ["git", "-C", str(server), "rev-parse", "rename"]
-    return subprocess.run(found, check=True, capture_output=True).stdout
+    return _git("-C", str(server), "rev-parse", "rename")
 
 
 def test_the_folders_are_those_of_the_programs() -> None:
