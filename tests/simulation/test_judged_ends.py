@@ -85,6 +85,26 @@ def test_s69_a_map_whose_list_is_refused_fails(
     assert found == ({End("Failed", "RecordRejected")} if accepted else set())
 
 
+@pytest.mark.parametrize(
+    ("halted", "over_at", "accepted"),
+    [
+        pytest.param([(20.0, 50.0)], 51.0, True, id="while-a-round-was-rejected (seed 1244965)"),
+        pytest.param([(20.0, 50.0)], 75.0, False, id="long-after-it"),
+        pytest.param([(60.0, float("inf"))], 51.0, False, id="rejected-later"),
+        pytest.param([(0.0, 3.0), (20.0, 21.0)], 51.0, False, id="rejected-for-a-moment"),
+        pytest.param([], 51.0, False, id="never-rejected"),
+    ],
+)
+def test_s54_a_timeout_is_kept_where_nothing_goes_wrong(
+    halted: list[tuple[float, float]], over_at: float, accepted: bool
+) -> None:
+    node = Node("n0", "agent", timeout=20.0)
+    seen = Evidence(halted=halted)
+    pod = PodStory("uid", "pod", "n0", 1, 5.0, started_at=6.0, over_at=over_at)
+    judge = StrangeJudge(Scenario(seed=0, nodes=(node,)), seen, Ledger())
+    assert [v.invariant for v in judge._prompt(node, [pod])] == ([] if accepted else ["T11"])
+
+
 NODE = Node("n0", "python", queue_timeout=60.0, acts=(Act("unstartable"),))
 QUEUED = Scenario(seed=0, nodes=(NODE,), troubles=(Trouble("queue", seconds=150.0),))
 

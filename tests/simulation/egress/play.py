@@ -97,17 +97,17 @@ class _Play:
                 self.watcher.blame(f"{run.name}/{name} is {found}", "T11")
 
     async def _happen(self, trouble: Trouble) -> None:
+        if await troubles.disturb(
+            self.world,
+            self._start,
+            trouble,
+            lost=[_REQUESTS[trouble.number % 4]],
+            acting=_REQUESTS[1 + trouble.number % 3],
+            within=3 * SWEEP,
+            rest=trouble.number,
+        ):
+            return
         match trouble.kind:
-            case "kill":
-                await troubles.kill(self.world, self._start, trouble.seconds)
-            case "freeze" | "freeze_acting":
-                if trouble.kind == "freeze_acting":
-                    verb, kind = _REQUESTS[1 + trouble.number % 3]
-                    await troubles.until_requested(self.world, verb, kind, within=3 * SWEEP)
-                seconds, rest = trouble.seconds, trouble.number
-                await troubles.freeze(self.world, self._start, seconds, rest=rest)
-            case "lost":
-                troubles.lose_requests(self.world, trouble, _REQUESTS[trouble.number % 4])
             case "refused":
                 error = QuotaExceeded("exceeded quota: tight", code=403)
                 self.world.cluster.fail_next("create", Kind.NETWORK_POLICY, error, times=2)

@@ -56,6 +56,44 @@ async def befall(trouble: Trouble, happen: Callable[[Trouble], Awaitable[None]])
         return
 
 
+async def disturb(
+    world: World,
+    start: Start,
+    trouble: Trouble,
+    *,
+    lost: Sequence[tuple[str, Kind]],
+    acting: tuple[str, Kind] | None = None,
+    within: float = 20.0,
+    rest: float = 1.0,
+) -> bool:
+    """Do what a trouble does to the operator or to its requests.
+
+    Args:
+        world: Where it happens.
+        start: Starts another operator.
+        trouble: What happens: `kill`, `freeze`, `freeze_acting` or `lost`.
+        lost: The requests that are lost, a verb and a kind each.
+        acting: The request before which the operator freezes with `freeze_acting`.
+        within: The seconds that this request may take to come.
+        rest: The seconds that a frozen operator lives after it wakes.
+
+    Returns:
+        Whether it was such a trouble.
+    """
+    match trouble.kind:
+        case "kill":
+            await kill(world, start, trouble.seconds)
+        case "freeze" | "freeze_acting":
+            if trouble.kind == "freeze_acting" and acting is not None:
+                await until_requested(world, *acting, within=within)
+            await freeze(world, start, trouble.seconds, rest=rest)
+        case "lost":
+            lose_requests(world, trouble, *lost)
+        case _:
+            return False
+    return True
+
+
 async def kill(world: World, start: Start, seconds: float) -> None:
     """The operator dies, and another starts after `seconds`."""
     world.operators[-1].die()

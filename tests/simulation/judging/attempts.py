@@ -132,10 +132,12 @@ class AttemptsJudge(ProgramsJudge):
         return any(isinstance(each, Again) for each in found)
 
     def _prompt(self, node: Node, pods: list[PodStory]) -> Iterator[Violation]:
-        """Where nothing goes wrong, clocks are kept to."""
+        """Where nothing goes wrong, clocks are kept to, except while a person asks for a round that
+        cannot begin."""
         for pod in pods:
             if pod.started_at is not None and pod.over_at is not None:
-                ran = pod.over_at - pod.started_at
+                halted = self._seen.halted_between(pod.started_at, pod.over_at)
+                ran = pod.over_at - pod.started_at - halted
                 if ran > node.timeout + _STOPPING:
                     yield Violation("T11", f"{node.name} ran for {ran:.0f} s")
 

@@ -15,7 +15,13 @@ from tests.simulation.reference.interpreter import VERDICT, End, Starts, start
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.scenario.programs import digest
 from tests.simulation.watching.choices import NOT_CHOSEN, deciding, end_of, is_lost, stays_lost
-from tests.simulation.watching.evidence import AttemptStory, Evidence, RoundStory, Violation
+from tests.simulation.watching.evidence import (
+    AttemptStory,
+    Evidence,
+    RoundStory,
+    Violation,
+    is_accepted,
+)
 
 _LEFT_OUT: Final = End("Skipped", "SkippedByUser")
 _LATE: Final = "DeadlineExceeded"
@@ -32,6 +38,11 @@ class Rounds:
     def note(self, spec: Obj, old: Obj, new: Obj, now: float) -> bool:
         """Take note of a status write; whether a round begins with it. `spec` is the one that it
         was decided on."""
+        halted = self._seen.halted
+        if not is_accepted(old) and halted:
+            halted[-1] = (halted[-1][0], now if is_accepted(new) else float("inf"))
+        elif not is_accepted(new):
+            halted.append((now, float("inf")))
         before, self._seen.round = self._seen.round, int(new.get("round", 1))
         begins = self._seen.round > before
         if begins:

@@ -106,15 +106,15 @@ def _unstopped(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
     """Programs that had to stop a minute ago and still run, of which their nodes say nothing."""
     seen, due = stage.seen, stage.watcher.now - _SILENCE
     for path, entry in seen.nodes.items():
-        story = seen.attempts.get((path, entry.get("attempt", 1)))
-        if entry["phase"] != "Running" or entry.get("reason") or story is None:
+        if entry["phase"] != "Running" or entry.get("reason"):
             continue
-        stopped = story.stopped_at
-        if stopped is None or max(since, stopped) > due:
-            continue
-        pods = seen.pods_of(path, story.number)
-        if any(pod.over_at is None and pod.deleting_at is None for pod in pods):
-            yield "said", f"{path} does not stop, and says nothing"
+        for story in _open(stage, path, entry):
+            stopped = story.stopped_at
+            if stopped is None or max(since, stopped) > due:
+                continue
+            pods = seen.pods_of(story.path, story.number)
+            if any(pod.over_at is None and pod.deleting_at is None for pod in pods):
+                yield "said", f"{story.path} does not stop, and says nothing"
 
 
 def _idle(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:

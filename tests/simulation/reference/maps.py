@@ -135,7 +135,7 @@ class MapWatch:
         states = states_of(stored["states"])
         self._well_formed(entry, stored, states)
         started = list(self._attempts(path, stored, states, now))
-        self._stops(path, stored, states)
+        self._stops(path, stored, states, now)
         round_ = self._seen.round
         if started and self._doomed.get(path) == round_:
             names = ", ".join(story.path for story in started)
@@ -192,7 +192,7 @@ class MapWatch:
             if name not in self._seen.records:
                 self._blame("VM9", f"{path}: results are in {name}, which is not there")
 
-    def _stops(self, path: str, stored: Obj, states: list[State]) -> None:
+    def _stops(self, path: str, stored: Obj, states: list[State], now: float) -> None:
         for shown in stored.get("open", []):
             at = int(shown.split()[0])
             number = stored.get("before", 0) + states[at][1]
@@ -200,7 +200,9 @@ class MapWatch:
             if story is not None and states[at][0] in "RX":
                 since = timedelta(seconds=float(shown.split()[1]))
                 story.launched_at = (datetime.fromisoformat(stored["at"]) + since).isoformat()
-                story.stops.update(re.findall(r" !(\w+)", shown))
+                story.stops.update(stops := re.findall(r" !(\w+)", shown))
+                if stops and story.stopped_at is None:
+                    story.stopped_at = now
 
     def _reason(self, stored: Obj, at: int, letter: str) -> str:
         if letter in "BH":

@@ -157,14 +157,10 @@ class _Play:
     # --- troubles --------------------------------------------------------------------------------
 
     async def _happen(self, trouble: Trouble) -> None:
+        lost = (("create", Kind.JOB), ("patch_status", Kind.AGENT_WORKFLOW))
+        if await troubles.disturb(self.world, self._start, trouble, lost=lost):
+            return
         match trouble.kind:
-            case "kill":
-                await troubles.kill(self.world, self._start, trouble.seconds)
-            case "freeze":
-                await troubles.freeze(self.world, self._start, trouble.seconds)
-            case "lost":
-                requests = (("create", Kind.JOB), ("patch_status", Kind.AGENT_WORKFLOW))
-                troubles.lose_requests(self.world, trouble, *requests)
             case "suspend":
                 await troubles.suspend(self.world, RUN, trouble.seconds)
             case "cancel":

@@ -110,18 +110,16 @@ class _Play:
     # --- troubles --------------------------------------------------------------------------------
 
     async def _happen(self, trouble: Trouble) -> None:
+        if await troubles.disturb(
+            self.world,
+            self._start,
+            trouble,
+            lost=[(verb, Kind.LEASE) for verb in ("create", "delete")],
+            acting=("create", Kind.LEASE if trouble.number % 2 else Kind.JOB),
+            rest=trouble.number,
+        ):
+            return
         match trouble.kind:
-            case "kill":
-                await troubles.kill(self.world, self._start, trouble.seconds)
-            case "freeze" | "freeze_acting":
-                if trouble.kind == "freeze_acting":
-                    kind = Kind.LEASE if trouble.number % 2 else Kind.JOB
-                    await troubles.until_requested(self.world, "create", kind, within=20)
-                seconds, rest = trouble.seconds, trouble.number
-                await troubles.freeze(self.world, self._start, seconds, rest=rest)
-            case "lost":
-                requests = [(verb, Kind.LEASE) for verb in ("create", "delete")]
-                troubles.lose_requests(self.world, trouble, *requests)
             case "refused":
                 error = Rejected("leases is forbidden", code=403)
                 self.world.cluster.fail_next("create", Kind.LEASE, error, times=2)

@@ -29,6 +29,12 @@ class Violation:
         return f"{self.invariant} at {self.at:.3f}: {self.text}"
 
 
+def is_accepted(status: Obj) -> bool:
+    """Whether a status does not say that the definition of its run cannot be used."""
+    found = items(status, "conditions")
+    return not any(c["type"] == "Accepted" and c["status"] == "False" for c in found)
+
+
 @dataclass
 class PodStory:
     """One pod: what its program was to do, and what was reported of it to the API server."""
@@ -201,6 +207,8 @@ class Evidence:
     stale: dict[str, float] = field(
         default_factory=dict
     )  # gates: a yes from before no longer counts
+    # Since when and until when the status said that the spec cannot be run: nothing is done then.
+    halted: list[tuple[float, float]] = field(default_factory=list)
     finished_at: float | None = None
     deleted_at: float | None = None  # when its deletion began
     gone_at: float | None = None
@@ -217,8 +225,12 @@ class Evidence:
     @property
     def is_accepted(self) -> bool:
         """Whether the last status does not say that the definition of the run cannot be used."""
-        found = items(self.run, "status", "conditions")
-        return not any(c["type"] == "Accepted" and c["status"] == "False" for c in found)
+        return is_accepted(section(self.run, "status"))
+
+    def halted_between(self, start: float, end: float) -> float:
+        """For how many seconds of a time the spec of the run could not be run."""
+        spans = [(max(begin, start), min(until, end)) for begin, until in self.halted]
+        return sum(max(until - begin, 0.0) for begin, until in spans)
 
     def is_dropped(self, path: str) -> bool:
         """Whether the run no longer has the node of a path."""

@@ -60,6 +60,7 @@ NOT_STARTED: Final = frozenset(
         Reason.IMAGE_PULL,
         Reason.MISSING_REFERENCE,
         Reason.POD_REJECTED,
+        Reason.LAUNCH_REJECTED,
     }
 )
 
@@ -343,6 +344,7 @@ def _stopped_message(reason: str) -> str:
         Reason.DEADLINE_EXCEEDED: "stopped while it was running",
         Reason.SUPERSEDED: "stopped for a new round",
         Reason.SLOT_TAKEN: "another attempt holds its slot",
+        Reason.LAUNCH_REJECTED: "its Job was refused",
     }.get(reason_of(reason), "did not start within queueTimeout")
 
 

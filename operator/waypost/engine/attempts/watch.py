@@ -61,8 +61,8 @@ def advance(transition: Transition, path: str) -> None:
 
 def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> None:
     problem = transition.observed.child_problems.get(attempt.job)
-    if problem is not None and problem.permanent:
-        fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, problem.message, "", False))
+    if problem is not None and problem.permanent and attempt.stopping is None:
+        _reject(transition, path, problem.message)
         return
     if unread := transition.observed.unread.get(OBJECTS):
         transition.wait_to_read(path, unread)
@@ -100,8 +100,7 @@ def _without_job(
         return  # nothing starts (S80), so the operator cannot know what the API server would say
     if transition.now >= deadlines.of_start(transition.observed, path, attempt):
         if problem is not None and jobs.is_recent(problem, transition.now):
-            text = problem.message
-            fail(transition, path, attempt, Failed(Reason.LAUNCH_REJECTED, text, "", False))
+            _reject(transition, path, problem.message)
             return
         # Not tried of late: operator or API server were not available, or the run was suspended.
         # An earlier refusal may have passed, so queueTimeout begins now.
@@ -130,6 +129,17 @@ def _launch_again(transition: Transition, path: str, attempt: AttemptStatus) -> 
     elif isinstance(action, Forbidden):  # the policy has changed since the attempt was recorded
         transition.name_trouble(path, Reason.NOT_PERMITTED, action.message)
         stop(transition, path, Reason.NOT_PERMITTED)
+
+
+def _reject(transition: Transition, path: str, problem: str) -> None:
+    """Stop an attempt whose Job the API server refuses (S471).
+
+    It is closed only after the time of a fence: another operator may create the Job until then, if
+    it is refused no longer.
+    """
+    named = shorten(problem, 1024) == transition.statuses[path].message
+    transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem, replaces=not named)
+    stop(transition, path, Reason.LAUNCH_REJECTED)
 
 
 def _slot_is_taken(transition: Transition, path: str, attempt: AttemptStatus) -> bool:

@@ -375,11 +375,48 @@ def test_a7_job_refused_for_good() -> None:
     problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
     decision = decide(seen(child_problems=problem), after(1), SETTINGS)
     node = the_node(decision)
+    assert (node.phase, node.reason, node.message, stopping(decision)) == (
+        "Running",
+        "LaunchRejected",
+        "requests > limits",
+        "LaunchRejected",
+    )
+
+
+@pytest.mark.parametrize("again", [{}, {job_of("a"): WriteProblem("refused", permanent=True)}])
+def test_s471_a_refused_attempt_is_closed_once_no_other_operator_can_create_its_job(
+    again: Any,
+) -> None:
+    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
+    stopped = decide(seen(child_problems=problem), after(1), SETTINGS).status
+
+    def at(seconds: float, status: Any) -> Any:
+        moment = after(seconds)
+        made = seen(status=status, live=True, live_at=moment, child_problems=again)
+        return decide(made, moment, SETTINGS)
+
+    noted = at(2, stopped)
+    assert not launches(noted)
+    waits = at(13, noted.status)
+    assert the_node(waits).phase == "Running"
+    node = the_node(at(14, waits.status))
     assert (node.phase, node.reason, node.message) == (
         "Failed",
         "LaunchRejected",
         "requests > limits",
     )
+    assert node.latest_attempt is not None
+    assert node.latest_attempt.never_started
+
+
+def test_s471_a_program_that_ran_all_the_same_was_disrupted() -> None:
+    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
+    stopped = decide(seen(child_problems=problem), after(1), SETTINGS).status
+    found = decide(seen(running("a"), status=stopped), after(3), SETTINGS)
+    assert stops(found), "another operator has created it"
+    killed = exited("a", code=143, finished_at=after(5))
+    node = the_node(decide(seen(killed, status=found.status), after(6), SETTINGS))
+    assert (node.phase, node.reason, node.disruptions) == ("Backoff", "Disrupted", 1)
 
 
 def quota(at: float) -> dict[str, WriteProblem]:
@@ -394,7 +431,7 @@ def test_a7_quota_waits_under_the_queue_timeout() -> None:
     assert (the_node(early).phase, the_node(early).message) == ("Running", "exceeded quota")
     assert launches(early), "tried again"
     late = decide(seen(child_problems=quota(70), live=True), after(120), SETTINGS)
-    assert (the_node(late).phase, the_node(late).reason) == ("Failed", "LaunchRejected")
+    assert (stopping(late), the_node(late).reason) == ("LaunchRejected", "LaunchRejected")
 
 
 _REFUSED = node_status(
