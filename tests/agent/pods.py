@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import waypost_agent
 from waypost.protocol.artifacts.request import Artifacts
-from waypost.protocol.work import WorkFailed, WorkResult
+from waypost.protocol.work import WorkFailed, WorkParked, WorkResult
 
 from tests.dev.serving import serving
 from tests.runner.bench import request_of
@@ -109,7 +109,9 @@ def model_server(scripts: str) -> Iterator[str]:
         thread.join(100)
 
 
-def entries(result: WorkResult | WorkFailed, type_: str | None = None) -> list[dict[str, Any]]:
+def entries(
+    result: WorkResult | WorkFailed | WorkParked, type_: str | None = None
+) -> list[dict[str, Any]]:
     """The entries of a trace."""
     assert result.trace is not None
     return [each for each in result.trace.entries if type_ in (None, each["type"])]

@@ -235,3 +235,51 @@ def test_no_question(api: Api, capsys: Captured) -> None:
     api.items(APPROVALS)
     assert main(["approvals"]) == 0
     assert capsys.readouterr().err == "no open approvals\n"
+
+
+LETTER = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
+CALL: dict[str, Any] = {
+    "subject": "toolCall",
+    "message": "May agent draft call tool send with these arguments?",
+    "context": {"tool": "send", "arguments": {"text": "hello"}},
+    "answerSchema": LETTER,
+}
+
+
+@pytest.mark.parametrize(
+    ("argv", "answer"),
+    [
+        pytest.param([], {}, id="as-shown"),
+        pytest.param(["--arguments", '{"text": "hi"}'], {"answer": {"text": "hi"}}, id="edited"),
+        pytest.param(["--answer", '{"text": "hi"}'], {"answer": {"text": "hi"}}, id="as-answer"),
+    ],
+)
+def test_s542_a_tool_call_is_approved_as_shown_or_with_other_arguments(
+    api: Api, capsys: Captured, argv: list[str], answer: dict[str, Any]
+) -> None:
+    serve(api, asked(**CALL))
+    assert main(["approve", "notes-review", "-y", *argv]) == 0
+    sent = {"decision": "Approved", "decidedBy": "ann", "decidedDigest": "sha256:1"}
+    assert api.patched == [(PATH, {"spec": sent | answer})]
+    printed = capsys.readouterr().out
+    assert '"text": "hello"' in printed, "tool and arguments are shown"
+    assert "after a yes the call is made once" in printed
+
+
+@pytest.mark.parametrize(
+    ("spec", "argv", "printed"),
+    [
+        pytest.param(CALL, ["--arguments", "{}"], "--arguments does not match", id="no-fit"),
+        pytest.param({}, ["--arguments", "{}"], "is about no tool call", id="gate"),
+        pytest.param(
+            CALL, ["--arguments", "{}", "--answer", "{}"], "one of --answer and", id="both"
+        ),
+    ],
+)
+def test_s542_arguments_are_checked_first(
+    api: Api, capsys: Captured, spec: dict[str, Any], argv: list[str], printed: str
+) -> None:
+    serve(api, asked(**spec))
+    assert main(["approve", "notes-review", "-y", *argv]) == Exit.USAGE
+    assert printed in capsys.readouterr().err
+    assert api.patched == []

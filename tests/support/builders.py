@@ -55,8 +55,8 @@ def container(name: str, *, image: str = "work:1", **fields: JsonValue) -> JsonO
 
 def agent(name: str, *, prompt: str = "Think.", **fields: JsonValue) -> JsonObject:
     """An agent node of model m of the provider `main`."""
-    texts = ("instructions", "attachments")
-    keys = (*texts, "models", "tools", "settings", "limits", "reasks", "image", "env")
+    texts = ("instructions", "attachments", "tools", "toolApproval", "image", "env")
+    keys = (*texts, "models", "settings", "limits", "reasks")
     block: JsonObject = {"model": {"provider": "main", "name": "m"}}
     block |= {key: fields.pop(key) for key in keys if key in fields}
     return {"name": name, "agent": {"prompt": prompt, **block}, **fields}

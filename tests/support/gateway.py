@@ -1,12 +1,16 @@
 """What pods store at the gateway: an output that does not fit a commit record (S90)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from waypost.api import meta
+from waypost.api.record import RecordType
 from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef
 from waypost.ports.cluster import AlreadyExists, Kind, Obj
 from waypost.protocol import ijson
+from waypost.protocol.agents import gated_calls
+from waypost.protocol.agents.gated_calls import GatedCall
 from waypost.protocol.record import Attempt, CommitRecord, Stored, TooLarge, encode
 
 from tests.fakes.api.server import ApiServer
@@ -28,7 +32,14 @@ def succeeds(server: ApiServer, pod: PodView, output: Any, **how: Any) -> Outcom
     return Outcome(message=encode(CommitRecord(whose, "Succeeded", stored=stored)).decode(), **how)
 
 
-def _store(server: ApiServer, pod: PodView, output: Any) -> Stored:
+def parks(server: ApiServer, pod: PodView, calls: Iterable[GatedCall], **how: Any) -> Outcome:
+    """An agent ends because people have to decide on calls, which the gateway stores."""
+    stored = _store(server, pod, gated_calls.calls_to_json(calls), "Calls")
+    whose = Attempt(pod.run_uid, pod.path, pod.round, pod.attempt, pod.uid)
+    return Outcome(message=encode(CommitRecord(whose, "Parked", stored=stored)).decode(), **how)
+
+
+def _store(server: ApiServer, pod: PodView, output: Any, type_: RecordType = "Result") -> Stored:
     canonical = ijson.canonical(output)
     stored = Stored(ijson.digest(output), len(canonical))
     form = node_records.form_of(output, canonical)
@@ -42,7 +53,7 @@ def _store(server: ApiServer, pod: PodView, output: Any) -> Stored:
         "controller": True,
     }
     manifest = node_records.manifest(
-        "Result",
+        type_,
         AttemptRef(pod.run_name, pod.run_uid, pod.path, pod.round, pod.attempt),
         digest=stored.digest,
         size=stored.size,

@@ -1,8 +1,7 @@
 """A play: the engine against a scripted cluster, pass by pass, until the run is finished.
 
-The cluster here is the smallest one that tells the truth: Jobs make pods, pods end as scripted,
-humans answer as scripted. `crash` breaks a pass off after any of its effects, as a killed operator
-does; what was only in its memory is then gone.
+Jobs make pods, pods end as scripted, humans answer as scripted. `crash` breaks a pass off after any
+of its effects, as a killed operator does; what was only in its memory is then gone.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -47,7 +46,7 @@ def returns(output: JsonValue) -> Ending:
 
     def end(pod: PodFact) -> PodFact:
         text = record(output, pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round)
-        return _over(pod, code=0, message=text)
+        return ended_with(pod, code=0, message=text)
 
     return end
 
@@ -59,7 +58,7 @@ def raises(message: str = "boom", reason: str = "NodeError") -> Ending:
         text = failure_record(
             reason, pod.path, pod.attempt, message=message, pod_uid=pod.uid, round_=pod.round
         )
-        return _over(pod, code=1, message=text)
+        return ended_with(pod, code=1, message=text)
 
     return end
 
@@ -88,20 +87,20 @@ def uses(
             retry_after_seconds=retry_after,
             trace=trace,
         )
-        return _over(pod, code=1 if fails else 0, message=encode(made).decode())
+        return ended_with(pod, code=1 if fails else 0, message=encode(made).decode())
 
     return end
 
 
 def writes(text: str, code: int = 0) -> Ending:
     """A container leaves `text` as its output."""
-    return lambda pod: _over(pod, code=code, message=text)
+    return lambda pod: ended_with(pod, code=code, message=text)
 
 
 def evicted() -> Ending:
     """The cluster takes the pod's machine away."""
     text = "DeletionByTaintManager: taint manager: deleting due to NoExecute taint"
-    return lambda pod: _over(pod, code=137, disruption=text, deleting=True)
+    return lambda pod: ended_with(pod, code=137, disruption=text, deleting=True)
 
 
 def never_ends() -> Ending:
@@ -109,7 +108,7 @@ def never_ends() -> Ending:
     return lambda pod: pod
 
 
-def _over(pod: PodFact, *, code: int, message: str = "", **fields: Any) -> PodFact:
+def ended_with(pod: PodFact, *, code: int, message: str = "", **fields: Any) -> PodFact:
     ended = exited(pod.path, pod.attempt, code=code, message=message, **fields)
     moment = pod.started_at or NOW
     return replace(
@@ -151,6 +150,7 @@ class Play:
     pods: dict[str, PodFact] = field(default_factory=dict)
     approvals: dict[str, ApprovalFact] = field(default_factory=dict)
     records: dict[str, JsonValue] = field(default_factory=dict)
+    record_facts: dict[str, Any] = field(default_factory=dict)
     child_problems: dict[str, WriteProblem] = field(default_factory=dict)
     executions: dict[tuple[str, int], int] = field(default_factory=dict)
     manifests: dict[tuple[str, int], JsonObject] = field(default_factory=dict)
@@ -182,9 +182,10 @@ class Play:
         seen = replace(seen, **self.overrides)
         for _ in range(4):
             wants = required_reads(seen, self.now)
-            if wants.payloads:
-                loaded = {name: self.records[name] for name in wants.payloads}
-                seen = replace(seen, payloads={**seen.payloads, **loaded})
+            loaded = {name: self.records[name] for name in wants.payloads}
+            seen = replace(seen, payloads={**seen.payloads, **loaded})
+            facts = {name: self.record_facts.get(name) for name in wants.records}
+            seen = replace(seen, records={**seen.records, **facts})
             if wants.logs:
                 logs = {pod.uid: f"log of {pod.name}" for pod in wants.logs}
                 seen = replace(seen, logs={**seen.logs, **logs})
@@ -271,7 +272,7 @@ class Play:
             self.jobs[effect.job] = replace(self.jobs[effect.job], suspended=True, halted=True)
         for uid, pod in self.pods.items():
             if builders.job_of(pod.path, pod.attempt) == effect.job and not pod.over:
-                ended = _over if pod.started_at else _never_started
+                ended = ended_with if pod.started_at else _never_started
                 self.pods[uid] = ended(pod, code=137, deleting=True)
 
     # --- the world between passes ----------------------------------------------------------------

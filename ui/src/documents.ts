@@ -212,6 +212,7 @@ export interface Question {
   namespace: string;
   run: string;
   path: string;
+  subject: string;
   state: string;
   message: string;
   context?: JsonObject;

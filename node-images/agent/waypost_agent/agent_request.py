@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
+from waypost.protocol.agents.gated_calls import DecidedCall, decisions_from_json
 from waypost.protocol.ijson import Json
 from waypost.protocol.request import Request
 
@@ -66,6 +67,7 @@ class ServerTools(NamedTuple):
     timeout: float
     effects: dict[str, str]
     max_result_bytes: int = MAX_RESULT_BYTES
+    gated: frozenset[str] = frozenset()  # tools that are called only after a person approved
 
 
 class PythonTools(NamedTuple):
@@ -75,6 +77,7 @@ class PythonTools(NamedTuple):
     functions: tuple[str, ...]
     effects: dict[str, str]
     max_result_bytes: int = MAX_RESULT_BYTES
+    gated: frozenset[str] = frozenset()  # as in ServerTools
 
 
 class Limits(NamedTuple):
@@ -89,7 +92,8 @@ class Limits(NamedTuple):
 class AgentRequest(NamedTuple):
     """The work of one agent node. `models` are in the order in which they are tried. `limits` hold
     over the whole conversation, `allotment` over this attempt; `accounted` is the usage of the node
-    that its operator knows of."""
+    that its operator knows of, `decisions` those on the tool calls with which an earlier attempt
+    ended."""
 
     models: tuple[ModelWork, ...]
     instructions: str | None
@@ -101,6 +105,13 @@ class AgentRequest(NamedTuple):
     accounted: dict[str, Json]
     reasks: int
     output_schema: Json | None
+    decisions: tuple[DecidedCall, ...] = ()
+
+    @property
+    def gated(self) -> frozenset[str]:
+        """The tools that are called only after a person approved."""
+        sources = [each.gated for each in self.servers] + [each.gated for each in self.modules]
+        return frozenset().union(*sources)
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -143,6 +154,7 @@ def _read(agent: dict[str, Any], output_schema: Json | None) -> AgentRequest:
                 tuple(each["functions"]),
                 dict(each.get("effects", {})),
                 int(each.get("maxResultBytes", MAX_RESULT_BYTES)),
+                frozenset(each.get("requireApproval", ())),
             )
             for each in tools
             if "module" in each
@@ -152,6 +164,7 @@ def _read(agent: dict[str, Any], output_schema: Json | None) -> AgentRequest:
         accounted=dict(agent.get("accounted", {})),
         reasks=int(agent.get("reasks", 0)),
         output_schema=output_schema,
+        decisions=decisions_from_json(agent["decisions"]) if "decisions" in agent else (),
     )
 
 
@@ -188,6 +201,7 @@ def _server(tools: dict[str, Any]) -> ServerTools:
         timeout=float(tools.get("timeoutSeconds", _TOOL_TIMEOUT)),
         effects=dict(tools.get("effects", {})),
         max_result_bytes=int(tools.get("maxResultBytes", MAX_RESULT_BYTES)),
+        gated=frozenset(tools.get("requireApproval", ())),
     )
 
 

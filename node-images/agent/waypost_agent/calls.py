@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
+from waypost.protocol.agents.gated_calls import DecidedCall
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 from waypost.protocol.timestamps import now
@@ -25,6 +26,7 @@ class Calls:
         self._journal = journal
         self._open: dict[str, tuple[str, str]] = {}  # call id -> name, when it was asked for
         self._known: set[str] = set()
+        self._decided: dict[str, DecidedCall] = {}  # by call id
 
     def asked(
         self,
@@ -42,6 +44,24 @@ class Calls:
             self._open[call_id] = (name, now())
             if name not in offered:
                 self._trace(call_id, "refused", "not a tool of this node", replayed=replayed)
+
+    def has_ended(self, call_id: str) -> bool:
+        """Whether an earlier attempt was given the result of this call."""
+        return self._journal.recorded(call_id) is not None
+
+    def waits(self, call_id: str) -> None:
+        """A call waits for a decision: it is of a later attempt."""
+        self._open.pop(call_id)
+
+    def decided(self, call_id: str, decision: DecidedCall) -> None:
+        """A person has decided on a call, which the trace says."""
+        self._decided[call_id] = decision
+
+    async def refused(self, call_id: str, result: Result) -> None:
+        """A call is not made, and the model reads why. Raises Stopped when that cannot be kept."""
+        self._journal.began()
+        self._trace(call_id, "refused", one_line(result.message) or None)
+        await self._journal.done(call_id, result)
 
     async def replayed(self, call_id: str) -> Result | None:
         """What an earlier attempt was given by this call; None if it is to be made now: its
@@ -94,6 +114,8 @@ class Calls:
         self, call_id: str, outcome: Outcome, error: str | None = None, *, replayed: bool = False
     ) -> None:
         name, start = self._open.pop(call_id)
+        decision = self._decided.get(call_id)
+        edited = decision is not None and decision.arguments is not None
         self._meter.add(
             "tool",
             start=start,
@@ -103,4 +125,6 @@ class Calls:
             outcome=outcome,
             error=error,
             replayed=replayed or None,
+            decision=("Edited" if edited else decision.verdict) if decision else None,
+            decidedBy=decision.by if decision else None,
         )

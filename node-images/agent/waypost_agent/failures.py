@@ -3,6 +3,7 @@
 import json
 import re
 import ssl
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import httpx2
@@ -18,6 +19,7 @@ from pydantic_ai.exceptions import (
     UnexpectedModelBehavior,
     UserError,
 )
+from waypost.protocol.agents.gated_calls import GatedCall
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
 
@@ -64,6 +66,14 @@ class Stopped(Exception):
         self.message = message
         self.retry_after = retry_after
         self.of_answer = of_answer
+
+
+class Parked(Stopped):
+    """The attempt ends because people have to decide on `calls` of tools."""
+
+    def __init__(self, calls: Sequence[GatedCall]) -> None:
+        super().__init__(Reason.AWAITING_APPROVAL, "people have to decide on tool calls")
+        self.calls = tuple(calls)
 
 
 class CallNotMade(Stopped):

@@ -19,11 +19,12 @@ from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.toolsets import AbstractToolset, RenamedToolset
 from pydantic_ai.usage import UsageLimits
 from waypost.protocol import ijson
+from waypost.protocol.agents import gated_calls
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
 from waypost.protocol.text import printable, shorten
-from waypost.protocol.work import Usage, WorkFailed, WorkResult
+from waypost.protocol.work import Usage, WorkFailed, WorkParked, WorkResult
 from waypost_node import endpoint_access
 from waypost_node.sigterm import woken_by_signals
 
@@ -36,7 +37,8 @@ from waypost_agent.agent_request import (
     ModelWork,
 )
 from waypost_agent.calls import Calls
-from waypost_agent.failures import SHOWN, Stopped, one_line
+from waypost_agent.failures import SHOWN, Parked, Stopped, one_line
+from waypost_agent.gate import Gate
 from waypost_agent.journal import store as journal_store
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
@@ -65,7 +67,7 @@ def perform(
     stop: Stop,
     capabilities: Sequence[AbstractCapability[None]] = (),
 ) -> WorkResult:
-    """The output of an agent node. Raises WorkFailed.
+    """The output of an agent node. Raises WorkFailed, and WorkParked where people have to decide.
 
     `deadline`: the time.monotonic() at which the attempt's time is over. `capabilities` see every
     model call and tool call of the loop before anything else does.
@@ -78,6 +80,13 @@ def perform(
     meter, keys = loop.meter, loop.keys
     try:
         output = asyncio.run(loop.output(capabilities, stop))
+    except Parked as parked:
+        raise WorkParked(
+            gated_calls.calls_to_json(parked.calls),
+            usage=meter.usage,
+            trace=meter.trace,
+            carried=loop.carried,
+        ) from None
     except Stopped as stopped:
         raise WorkFailed(
             stopped.reason,
@@ -204,7 +213,8 @@ class _Loop:
         tools, servers, names = await toolsets.offered(self._work, self.keys, stack, self._effects)
         calls = Calls(self.meter, servers, journal)
         pages = ResultPages(limit=MAX_RESULT_BYTES)
-        wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages)
+        gate = Gate(self._work, journal=journal, servers=servers, redact=self._redact)
+        wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages, gate)
         client = ModelClient(
             candidate,
             candidates=candidates,
@@ -214,6 +224,7 @@ class _Loop:
             journal=journal,
             effects=self._effects,
             names=names,
+            gate=gate,
         )
         output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
         agent = Agent(
@@ -230,6 +241,7 @@ class _Loop:
             gc.freeze()
             gc.enable()
         output = await self._run(agent, client)
+        await gate.park()  # the model gave its output beside them
         text = ijson.canonical(output).decode()
         if self._redact(text) != text:
             problem = "the output repeats a secret of the node"

@@ -11,7 +11,7 @@ from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.request import Request
-from waypost.protocol.work import Trace, WorkFailed, WorkResult
+from waypost.protocol.work import Trace, WorkFailed, WorkParked, WorkResult
 
 from waypost_node import modules, python_node, result_store
 from waypost_node.artifacts.store import keep_artifacts
@@ -48,7 +48,7 @@ def perform(
     _flush()
     work_is_over()
     record = result_store.keep_trace(record, trace, gateway=request.gateway, deadline=ends)
-    return Verdict(encode(record), record.outcome == "Succeeded")
+    return Verdict(encode(record), record.outcome != "Failed")
 
 
 def _outcome(
@@ -63,6 +63,9 @@ def _outcome(
         return _kept(record, request, result, deadline), result.trace
     except WorkFailed as failed:
         return _failed(attempt, failed), failed.trace
+    except WorkParked as parked:
+        work_is_over()
+        return _parked(attempt, parked, request, deadline), parked.trace
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are the node's
         reason, message = _judged(error)
         return _failed(attempt, WorkFailed(reason, message, tail=_tail(error))), None
@@ -76,6 +79,19 @@ def _kept(
         return result_store.keep_output(record, gateway=request.gateway, deadline=deadline)
     except result_store.Unkept as error:
         raise _unkept(error.reason, str(error), result) from None
+
+
+def _parked(
+    attempt: Attempt, parked: WorkParked, request: Request, deadline: float
+) -> CommitRecord:
+    record = CommitRecord(attempt, "Parked", usage=parked.usage, carried=parked.carried)
+    try:
+        return result_store.keep_calls(
+            record, parked.calls, gateway=request.gateway, deadline=deadline
+        )
+    except result_store.Unkept as error:
+        failed = WorkFailed(error.reason, str(error), usage=parked.usage, carried=parked.carried)
+        return _failed(attempt, failed)
 
 
 def _failed(attempt: Attempt, failed: WorkFailed) -> CommitRecord:

@@ -22,7 +22,7 @@ _AGAIN: Final = frozenset({401, 408, 425, 429})
 _TOO_LARGE: Final = 413
 _SHOWN: Final = 300
 
-Type: TypeAlias = Literal["result", "trace", "input"]
+Type: TypeAlias = Literal["result", "trace", "input", "calls"]
 
 
 class GatewayError(Exception):

@@ -60,6 +60,37 @@ def keep_output(record: CommitRecord, *, gateway: str | None, deadline: float) -
     return record._replace(output=None, stored=Stored(digest, len(body)))
 
 
+def keep_calls(
+    record: CommitRecord, calls: Json, *, gateway: str | None, deadline: float
+) -> CommitRecord:
+    """Store the tool calls that people have to decide on.
+
+    Args:
+        record: the Parked record.
+        calls: as `protocol.gated_calls` writes them.
+        gateway: URL of the gateway, None if there is none.
+        deadline: the time.monotonic() at which the attempt ends.
+
+    Returns:
+        The record with `stored`.
+
+    Raises:
+        Unkept: they could not be stored. The journal has the conversation, so another attempt can
+            ask again.
+    """
+    from waypost_node.gateway import Gateway, GatewayError
+
+    try:
+        if gateway is None:
+            raise GatewayError("there is no gateway")
+        body, digest = ijson.canonical(calls), ijson.digest(calls)
+        Gateway(gateway, deadline=deadline - _SPARE).put("calls", body, digest=digest)
+    except GatewayError as error:
+        text = f"the tool calls that need an approval could not be stored: {error}"
+        raise Unkept(Reason.DISRUPTED, text) from None
+    return record._replace(stored=Stored(digest, len(body)))
+
+
 def keep_trace(
     record: CommitRecord, trace: Trace | None, *, gateway: str | None, deadline: float
 ) -> CommitRecord:

@@ -44,7 +44,11 @@ class ApprovalSpec(Model):
 
     run: str = Field(max_length=253, description="Name of the AgentWorkflow that asks.")
     path: str = Field(max_length=128, description="Node that asks.")
-    subject: Literal["gate"] = Field(default="gate", description="Subject of the question.")
+    subject: Literal["gate", "toolCall"] = Field(
+        default="gate",
+        description="Subject of the question: gate (an approval node), or toolCall (a call of an "
+        "agent, whose arguments may be changed in answer).",
+    )
     message: str = Field(max_length=32768, description="The question.")
     context: JsonObject | None = Field(
         default=None, max_length=50, description="Information for the approver."
@@ -56,7 +60,8 @@ class ApprovalSpec(Model):
     )
     answer_schema: JsonObject | None = Field(
         default=None,
-        description="JSON Schema that the answer must match when the decision is Approved.",
+        description="JSON Schema that the answer must match when the decision is Approved. Of a "
+        "toolCall, the schema of the arguments; without an answer the call is made as it is shown.",
     )
     approvers: Approvers = Field(description="People who may answer.")
     requesters: list[UserName] | None = Field(
@@ -73,7 +78,8 @@ class ApprovalSpec(Model):
     )
     request_digest: str = Field(
         max_length=80,
-        description="sha256 of the question and of the definitions of all nodes after the gate.",
+        description="sha256 of the question and of the definitions of all nodes after the gate, or "
+        "of the call.",
     )
     decision: Decision | None = Field(
         default=None, description="The answer to the question: Approved or Denied."

@@ -59,6 +59,7 @@ class NodeChanges(TypedDict, total=False):
     artifacts: list[ArtifactStatus] | None
     usage: Usage | None
     approval: str | None
+    parked: int | None
     wake_at: str | None
     deadline_at: str | None
     started_at: str | None

@@ -7,7 +7,17 @@ from pydantic import Field
 
 from waypost.api.base import JsonValue, Model
 
-RecordType = Literal["Result", "Input", "Trace", "Journal", "Definition", "Items", "Artifact"]
+RecordType = Literal[
+    "Result",
+    "Input",
+    "Trace",
+    "Journal",
+    "Definition",
+    "Items",
+    "Artifact",
+    "Calls",
+    "Decisions",
+]
 
 # Base64 of 1 MiB of compressed data. The limit of etcd for a request is 1.5 MiB.
 COMPRESSED_LENGTH = 1_400_000
@@ -57,7 +67,8 @@ class NodeRecordSpec(Model):
     type: RecordType = Field(
         description="Type of the payload: the output of the attempt (Result), its inputs (Input), "
         "what it did (Trace), calls that must not be repeated (Journal), what the run took from "
-        "its template (Definition), the list or results of a map (Items), or a folder (Artifact)."
+        "its template (Definition), the list or results of a map (Items), a folder (Artifact), "
+        "tool calls that people decide on (Calls), or their decisions (Decisions)."
     )
     journal: JournalPlace | None = Field(
         default=None, description="Only for a Journal: the segment and the journal it belongs to."

@@ -266,6 +266,9 @@ class NodeStatus(StatusModel):
     approval: str | None = Field(
         default=None, max_length=253, description="Name of the Approval of the node."
     )
+    parked: int | None = Field(
+        default=None, ge=1, description="Attempt that ended to ask people about tool calls."
+    )
     wake_at: Timestamp | None = Field(
         default=None,
         description="Time when a wait ends, an approval expires or the next attempt starts.",

@@ -9,7 +9,7 @@ from waypost.engine.nodes.table import watching_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry, Halted, is_stopped_alone
 from waypost.engine.scheduling import missing_references
-from waypost.engine.state import transition
+from waypost.engine.state import parked, transition
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import records_of
@@ -62,6 +62,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         if status and (status.phase == "Waiting" or status.child is not None):
             kind = watching_kind(graph.nodes[path], status)
             live = live or kind.needs_live_read(observed, status, now)
+        payloads |= parked.reads_of(observed, status) if status else set()
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
         payloads |= items_reads.payload_reads(observed, graph.nodes[path], status)

@@ -1,7 +1,7 @@
 """The gateway's HTTP interface.
 
-    PUT /v1/payloads/{result,trace}         store a payload of the calling attempt
-    GET /v1/payloads/{input,result,trace}   read a payload of the calling attempt
+    PUT /v1/payloads/{result,trace,calls}   store a payload of the calling attempt
+    GET /v1/payloads/{input,result,trace,calls}  read a payload of the calling attempt
     PUT /v1/journal/NUMBER                  append a segment to the journal of the caller's node
     GET /v1/journal?after=NUMBER            read the segments after NUMBER, one page
     /v1/artifacts                           see artifacts/routes.py
@@ -36,8 +36,13 @@ from waypost.gateway.upload_limiter import Payload, UploadLimiter
 from waypost.ports.cluster import Busy, ClusterError, QuotaExceeded, Rejected
 from waypost.protocol import ijson
 
-TYPES: Final[dict[str, RecordType]] = {"result": "Result", "trace": "Trace", "input": "Input"}
-_PUT: Final = ("result", "trace")
+TYPES: Final[dict[str, RecordType]] = {
+    "result": "Result",
+    "trace": "Trace",
+    "calls": "Calls",
+    "input": "Input",
+}
+_PUT: Final = ("result", "trace", "calls")
 _JOURNAL: Final = "journal"
 _AGAIN: Final = 2
 

@@ -22,6 +22,11 @@ from waypost.kube.payloads import is_key_of
 from waypost.ports.cluster import AlreadyExists, Cluster, Kind, NotFound, Obj
 from waypost.protocol import ijson
 
+# Types that the operator always reads itself, and what to do about one that is too large.
+_SMALL: Final[dict[str, str]] = {
+    "Trace": "send a shorter trace",
+    "Calls": "ask for fewer calls at a time",
+}
 _MORE: Final = "configure an object store for larger payloads (gateway.objectStore in the chart)"
 
 
@@ -60,14 +65,14 @@ class PayloadStore:
 
     def limit(self, type_: RecordType) -> int:
         """Maximum size in bytes of a payload of this type."""
-        if type_ == "Trace":
+        if type_ in _SMALL:
             return node_records.EVALUATED
         return node_records.LARGEST if self._objects is None else self._largest
 
     def advice(self, type_: RecordType) -> str:
         """What the user can do about a payload above the limit."""
-        if type_ == "Trace":
-            return "send a shorter trace"
+        if type_ in _SMALL:
+            return _SMALL[type_]
         return _MORE if self._objects is None else "raise gateway.objectStore.maxBytes in the chart"
 
     def form_of(self, payload: Payload) -> JsonObject | None:

@@ -62,6 +62,12 @@ def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
+def call_approval_name(*, run: str, run_uid: str, path: str, round_: int, digest: str) -> str:
+    """Name of the Approval of a tool call in one round; `digest` is that of the question."""
+    tail = f"-{round_}-{_short_hash('Call', run_uid, path, str(round_), digest, digits=10)}"
+    return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
 def child_name(*, run: str, run_uid: str, path: str, generation: int) -> str:
     """Name of a child run of a node; `generation` counts the child runs of the node."""
     digits = _digits(run, path, beside=1)

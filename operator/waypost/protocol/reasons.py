@@ -47,6 +47,7 @@ class Reason(StrEnum):
     TOO_DEEP = "TooDeep"
     NONE_ACCEPTED = "NoneAccepted"
     NOT_CHOSEN = "NotChosen"
+    AWAITING_APPROVAL = "AwaitingApproval"
     APPROVAL_DENIED = "ApprovalDenied"
     APPROVAL_EXPIRED = "ApprovalExpired"
     DEPENDENCY_FAILED = "DependencyFailed"

@@ -55,12 +55,13 @@ class CommitRecord(NamedTuple):
 
     Attributes:
         attempt: Whose record it is.
-        outcome: Succeeded or Failed.
+        outcome: Succeeded, Failed, or Parked: people have to decide on tool calls, which are
+            `stored`.
         output: Of a Succeeded record, unless it is `stored`.
         reason: Of a Failed record; `protocol.reasons.Reason`, not checked.
         message: Of a Failed record: the reason in a sentence.
         tail: The end of what a failed program printed.
-        stored: Set when the gateway stores the output, because it does not fit.
+        stored: Set when the gateway stores the output, because it does not fit, or the calls.
         usage: What the attempt used; `tools` has the most called tools, as many as fit.
         carried: What earlier attempts used and could not report.
         retry_after_seconds: How long a provider asked to wait.
@@ -69,7 +70,7 @@ class CommitRecord(NamedTuple):
     """
 
     attempt: Attempt
-    outcome: Literal["Succeeded", "Failed"]
+    outcome: Literal["Succeeded", "Failed", "Parked"]
     output: Json = None
     reason: str | None = None
     message: str | None = None
@@ -207,10 +208,9 @@ def belonging_to(
 
 def _judged(body: dict[str, Any], claimed: Attempt) -> CommitRecord | RecordProblem:
     outcome = body.get("outcome")
-    if outcome not in ("Succeeded", "Failed"):
-        return RecordProblem(
-            "Malformed", f"outcome: expected Succeeded or Failed, found {outcome!r:.60}"
-        )
+    if outcome not in ("Succeeded", "Failed", "Parked"):
+        text = f"outcome: expected Succeeded, Failed or Parked, found {outcome!r:.60}"
+        return RecordProblem("Malformed", text)
     trace = body.get("trace")
     try:
         record = CommitRecord(
@@ -223,6 +223,10 @@ def _judged(body: dict[str, Any], claimed: Attempt) -> CommitRecord | RecordProb
         )
         if outcome == "Succeeded":
             return _with_result(record._replace(artifacts=_artifacts(body)), body)
+        if outcome == "Parked":
+            if body.get("stored") is not True:
+                raise ValueError("a Parked record without stored calls")
+            return _with_result(record, body)
     except ValueError as error:
         return RecordProblem("Malformed", str(error))
     reason, message, tail = (_text(body.get(key)) for key in ("reason", "message", "tail"))

@@ -171,6 +171,31 @@ class WorkResult(NamedTuple):
     carried: Usage | None = None
 
 
+class WorkParked(Exception):
+    """An attempt that ends because people have to decide on tool calls of its model.
+
+    Attributes:
+        calls: The calls, as `protocol.gated_calls` writes them.
+        usage: What it used.
+        trace: What it did.
+        carried: As in WorkResult.
+    """
+
+    def __init__(
+        self,
+        calls: Json,
+        *,
+        usage: Usage | None = None,
+        trace: Trace | None = None,
+        carried: Usage | None = None,
+    ) -> None:
+        super().__init__("people have to decide on tool calls")
+        self.calls = calls
+        self.usage = usage
+        self.trace = trace
+        self.carried = carried
+
+
 class WorkFailed(Exception):
     """An attempt without an output.
 

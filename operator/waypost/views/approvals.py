@@ -15,6 +15,7 @@ from waypost.protocol.text import shorten
 from waypost.views.documents import ApprovalRow, Attached, NextNode, Question
 from waypost.views.errors import CannotShow
 
+_AFTER_CALL = "the call is made once, with these arguments or with those of the answer"
 _MESSAGE = 200  # characters of it in a list
 
 
@@ -50,11 +51,15 @@ def question(approval: JsonObject, definition: Definition | None, *, note: str =
     """
     spec, status = _parsed(approval)
     metadata = section(approval, "metadata")
+    is_call = spec.subject == "toolCall"
+    note = _AFTER_CALL if is_call else note
+    definition = None if is_call else definition
     return Question(
         name=text(metadata, "name"),
         namespace=text(metadata, "namespace"),
         run=spec.run,
         path=spec.path,
+        subject=spec.subject,
         state="Expired" if status.expired else status.state,
         message=spec.message,
         context=spec.context,

@@ -89,6 +89,7 @@ class Question(View):
     namespace: str
     run: str
     path: str
+    subject: str = "gate"  # or toolCall: the answer replaces the arguments in the context
     state: str
     message: str
     context: JsonObject | None = None

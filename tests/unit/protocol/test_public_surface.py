@@ -15,6 +15,10 @@ ROOT = Path(__file__).parents[3]
 IMAGES = ROOT / "node-images"
 
 PROTOCOL = {
+    "waypost.protocol.agents": {"gated_calls"},
+    "waypost.protocol.agents.gated_calls": {
+        *("DecidedCall", "GatedCall", "decisions_from_json"),
+    },
     "waypost.protocol.artifacts.limits": {
         *("BYTES_HEADER", "CONTENT_TYPE", "FILES_HEADER", "MOST_FILES", "MOUNT", "ROOM_HEADER"),
         *("ATTACHMENT_BYTES", "ATTACHMENT_FILES", "ATTACHMENT_VOLUME", "ATTACHMENTS"),
@@ -42,7 +46,7 @@ PROTOCOL = {
     },
     "waypost.protocol.text": {"UNSAFE", "printable", "shorten"},
     "waypost.protocol.timestamps": {"now"},
-    "waypost.protocol.work": {"SHARE", "Trace", "Usage", "WorkFailed", "WorkResult"},
+    "waypost.protocol.work": {"SHARE", "Trace", "Usage", "WorkFailed", "WorkParked", "WorkResult"},
 }
 NODE = {
     "waypost_node.endpoint_access": {

@@ -78,7 +78,9 @@ function Decide({ asked }: { asked: Asked }) {
   const [reason, setReason] = useState("");
   const [answer, setAnswer] = useState<JsonValue | undefined>(undefined);
   const [incomplete, setIncomplete] = useState("");
-  const typed = asked.answerSchema !== undefined;
+  const [edits, setEdits] = useState(false);
+  const isCall = asked.subject === "toolCall";
+  const typed = asked.answerSchema !== undefined && (!isCall || edits);
   const sent = useMutation({
     mutationFn: (decision: "Approved" | "Denied") =>
       api.answer(asked.namespace, asked.name, {
@@ -103,9 +105,25 @@ function Decide({ asked }: { asked: Asked }) {
     <section className="part decide" aria-labelledby="decide">
       <h2 id="decide">Your answer{asked.user && <span className="dim"> as {tame(asked.user)}</span>}</h2>
       {why && <p className="verdict">{why}</p>}
-      {asked.answerSchema && (
+      {isCall && (
+        <label className="field">
+          <span>
+            <input
+              type="checkbox"
+              checked={edits}
+              onChange={(event) => {
+                setEdits(event.target.checked);
+                setIncomplete("");
+              }}
+            />{" "}
+            Change the arguments
+          </span>
+        </label>
+      )}
+      {asked.answerSchema && typed && (
         <AnswerForm
           schema={asked.answerSchema}
+          initial={isCall ? asked.context?.arguments : undefined}
           change={(value, problem) => {
             setAnswer(value);
             setIncomplete(problem);

@@ -58,8 +58,9 @@ function parsed(one: Field, text: string): JsonValue | undefined {
   return Number.isFinite(number) ? number : undefined;
 }
 
-export function AnswerForm({ schema, change }: { schema: JsonObject; change: Change }) {
+export function AnswerForm({ schema, change, initial }: { schema: JsonObject; change: Change; initial?: JsonValue }) {
   const known = fields(schema);
+  if (initial !== undefined) return <Raw change={change} schema={schema} initial={JSON.stringify(initial, null, 2)} />;
   return known ? <Fields known={known} flat={known[0]?.name === ""} change={change} /> : <Raw change={change} schema={schema} />;
 }
 
@@ -103,8 +104,8 @@ function Input({ one, text, set }: { one: Field; text: string; set: (text: strin
   return <input type={number ? "number" : "text"} step={one.type === "integer" ? 1 : "any"} value={text} onChange={(event) => set(event.target.value)} />;
 }
 
-function Raw({ schema, change }: { schema: JsonObject; change: Change }) {
-  const [text, setText] = useState("");
+function Raw({ schema, change, initial = "" }: { schema: JsonObject; change: Change; initial?: string }) {
+  const [text, setText] = useState(initial);
   // biome-ignore lint/correctness/useExhaustiveDependencies: the callback is new at every render
   useEffect(() => {
     try {

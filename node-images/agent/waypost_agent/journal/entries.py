@@ -32,21 +32,24 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Mark:
-    """A tool call that was begun. `arguments` is their digest."""
+    """A tool call that was begun. `arguments` is their digest. `gated`: it begins only after a
+    person approved it."""
 
     call_id: str
     tool: str
     arguments: str
     effect: str
+    gated: bool = False
 
     def to_json(self) -> Entry:
         """The entry in the journal."""
-        return {
+        entry: Entry = {
             "call": self.call_id,
             "tool": self.tool,
             "arguments": self.arguments,
             "effect": self.effect,
         }
+        return entry | ({"gated": True} if self.gated else {})
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def void(*, turn: int) -> Entry:
 
 def packed(entries: Sequence[Entry], redact: Callable[[str], str], *, by: str) -> list[Json]:
     """The documents of the segments that hold these entries, without a secret."""
-    text = json.dumps(_redacted(list(entries), redact), ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(redacted(list(entries), redact), ensure_ascii=False, separators=(",", ":"))
     pieces = [text[at : at + _LONGEST] for at in range(0, len(text), _LONGEST)]
     head: dict[str, Json] = {"v": FORMAT, "by": by}
     documents: list[Json] = [{**head, "text": piece, "more": True} for piece in pieces]
@@ -163,15 +166,15 @@ def packed(entries: Sequence[Entry], redact: Callable[[str], str], *, by: str) -
     return documents
 
 
-def _redacted(value: Any, redact: Callable[[str], str], *, foreign: bool = False) -> Any:
+def redacted(value: Any, redact: Callable[[str], str], *, foreign: bool = False) -> Any:
     """The value without a secret. `foreign`: its keys are somebody's words as well."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, list):
-        return [_redacted(item, redact, foreign=foreign) for item in value]
+        return [redacted(item, redact, foreign=foreign) for item in value]
     if isinstance(value, dict):
         return {
-            redact(key) if foreign else key: _redacted(
+            redact(key) if foreign else key: redacted(
                 item, redact, foreign=foreign or key in _FOREIGN
             )
             for key, item in value.items()
@@ -258,7 +261,13 @@ def _turn(entry: Entry, *, attempt: int, by: str, topic: Json) -> Turn:
     if not isinstance(response, ModelResponse):
         raise TypeError("an answer that is no response of a model")
     marks = [
-        Mark(mark["call"], mark["tool"], mark["arguments"], mark["effect"])
+        Mark(
+            mark["call"],
+            mark["tool"],
+            mark["arguments"],
+            mark["effect"],
+            mark.get("gated") is True,
+        )
         for mark in entry["started"]
     ]
     by_id = {mark.call_id: mark for mark in marks}
@@ -274,5 +283,6 @@ def _turn(entry: Entry, *, attempt: int, by: str, topic: Json) -> Turn:
         attempt=attempt,
         topic=topic,
         model=entry.get("model"),
+        not_made={mark.call_id for mark in marks if mark.gated},
         void=void,
     )

@@ -95,6 +95,16 @@ class Journal:
         return [turn for turn in self._past.turns if turn.topic == self._topic]
 
     @property
+    def is_kept(self) -> bool:
+        """Whether another attempt can continue the conversation."""
+        return self._store is not None
+
+    @property
+    def turn(self) -> int:
+        """The number of the answer that the loop was given last."""
+        return self._last
+
+    @property
     def replaying(self) -> bool:
         """Whether the next model call is answered already."""
         return bool(self._ahead)
@@ -141,6 +151,11 @@ class Journal:
         self._begun = {mark.call_id for mark in marks}
         self._voidable = True
         await self._append(entries.answer(response, asked=asked, marks=marks, model=model))
+
+    async def flush(self) -> None:
+        """Keep what has ended; nothing else follows in this attempt."""
+        if self._pending:
+            await self._append()
 
     def began(self) -> None:
         """A call of the last answer is made now."""

@@ -16,6 +16,7 @@ from waypost.protocol.timestamps import now
 from waypost_agent.agent_request import Price, provider_in
 from waypost_agent.calls import Calls
 from waypost_agent.failures import Stopped
+from waypost_agent.gate import Gate
 from waypost_agent.journal.entries import Mark, Turn
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
@@ -45,6 +46,7 @@ class ModelClient(WrapperModel):
         journal: Journal,
         effects: Effects,
         names: ToolNames,
+        gate: Gate,
     ) -> None:
         super().__init__(candidate.model)
         self._candidate = candidate
@@ -55,6 +57,7 @@ class ModelClient(WrapperModel):
         self._journal = journal
         self._effects = effects
         self._names = names
+        self._gate = gate
         self._ids: set[str] = set()  # of the conversation's tool calls
 
     async def request(
@@ -63,7 +66,9 @@ class ModelClient(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """The answer that an earlier attempt was given, else one of the model."""
+        """The answer that an earlier attempt was given, else one of the model. Raises Parked if
+        calls of the last answer wait for a decision."""
+        await self._gate.park()
         parameters = model_request_parameters
         earlier = self._journal.next_answer()
         if earlier is not None:
@@ -183,6 +188,7 @@ class ModelClient(WrapperModel):
         *,
         replayed: bool = False,
     ) -> None:
+        self._gate.asked(calls)
         self._calls.asked(
             [(part.tool_call_id, self._names.own(part.tool_name)) for part in calls],
             offered={self._names.own(tool.name) for tool in parameters.function_tools},
@@ -214,6 +220,7 @@ class ModelClient(WrapperModel):
                 self._names.own(part.tool_name),
                 f"sha256:{hashlib.sha256(part.args_as_json_str().encode()).hexdigest()}",
                 self._effect_of(offered[part.tool_name]),
+                self._gate.holds(self._names.own(part.tool_name)),
             )
             for part in calls
             if part.tool_name in offered

@@ -11,11 +11,14 @@ from pydantic_ai import RunContext
 from pydantic_ai.exceptions import ModelRetry, ToolFailed
 from pydantic_ai.messages import BinaryContent
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool, WrapperToolset
+from waypost.protocol.agents.gated_calls import DecidedCall
 from waypost.protocol.text import shorten
 
+from waypost_agent import gate as gates
 from waypost_agent.agent_request import MAX_RESULT_BYTES, AgentRequest
 from waypost_agent.calls import Calls
 from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
+from waypost_agent.gate import Gate
 from waypost_agent.journal.entries import Result
 from waypost_agent.tools import result_pages, tool_results
 from waypost_agent.tools.result_pages import ResultPages
@@ -33,7 +36,8 @@ class ToolWrapper(WrapperToolset[None]):
     """A toolset whose failures the model is shown, so that it can go on in another way.
 
     `declared`: effects by tool as the workflow declares them; `limits`: bytes of a result by tool;
-    `inputs`: what the model takes besides text; `gemini`: all models are Google's.
+    `inputs`: what the model takes besides text; `gemini`: all models are Google's; `gate`: which
+    calls people decide on.
     """
 
     calls: Calls
@@ -42,10 +46,15 @@ class ToolWrapper(WrapperToolset[None]):
     limits: Mapping[str, int]
     inputs: frozenset[str]
     gemini: bool
+    gate: Gate
 
     @staticmethod
     def factory(
-        work: AgentRequest, calls: Calls, declared: Mapping[str, str], pages: ResultPages
+        work: AgentRequest,
+        calls: Calls,
+        declared: Mapping[str, str],
+        pages: ResultPages,
+        gate: Gate,
     ) -> "Callable[[AbstractToolset[None]], ToolWrapper]":
         """A function that wraps the toolsets of a node."""
         limits: dict[str, int] = {}
@@ -57,7 +66,9 @@ class ToolWrapper(WrapperToolset[None]):
         limits[result_pages.NAME] = 2 * MAX_RESULT_BYTES
         inputs = work.inputs
         gemini = all(model.type == "Google" for model in work.models)
-        return lambda toolset: ToolWrapper(toolset, calls, pages, declared, limits, inputs, gemini)
+        return lambda toolset: ToolWrapper(
+            toolset, calls, pages, declared, limits, inputs, gemini, gate
+        )
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
@@ -65,9 +76,19 @@ class ToolWrapper(WrapperToolset[None]):
         """The result of the tool. Raises ToolFailed or ModelRetry, which the loop shows the model,
         and Stopped."""
         call_id = ctx.tool_call_id or ""
+        decision: DecidedCall | None = None
+        if self.gate.holds(name) and not self.calls.has_ended(call_id):
+            found = self.gate.decision(call_id, name, tool.tool_def)
+            if found is None:
+                self.calls.waits(call_id)
+                return gates.WAITS
+            if isinstance(found, Result) or found.verdict == "Denied":
+                raise ToolFailed(await self._refused(call_id, found))
+            decision = found
+            self.calls.decided(call_id, decision)
         result = await self.calls.replayed(call_id)
         if result is None:
-            result = await self._ended(call_id, name, tool_args, ctx, tool)
+            result = await self._ended(name, tool_args, ctx, tool, decision=decision)
         elif result.cut:
             self.pages.expect()
         if result.outcome == "retry":
@@ -78,15 +99,21 @@ class ToolWrapper(WrapperToolset[None]):
 
     async def _ended(
         self,
-        call_id: str,
         name: str,
         tool_args: dict[str, Any],
         ctx: RunContext[None],
         tool: ToolsetTool[None],
+        *,
+        decision: DecidedCall | None,
     ) -> Result:
-        """The result of a call that is made now, kept in the journal."""
+        """The result of a call that is made now, kept in the journal. `decision`: that of the
+        person who approved it."""
+        call_id = ctx.tool_call_id or ""
         try:
-            result = await self._made(name, tool_args, ctx, tool)
+            if decision is not None and decision.arguments is not None:
+                result = await self._made_as_edited(name, ctx, tool, decision)
+            else:
+                result = await self._made(name, tool_args, ctx, tool)
         except asyncio.CancelledError:
             self.calls.cut_short(call_id)
             raise
@@ -101,6 +128,23 @@ class ToolWrapper(WrapperToolset[None]):
             result = Result("failed", message=shorten(text, _SHOWN))
         await self.calls.done(call_id, result)
         return result
+
+    async def _refused(self, call_id: str, found: DecidedCall | Result) -> str:
+        """Keep that a call is not made; why, for the model."""
+        if isinstance(found, DecidedCall):
+            self.calls.decided(call_id, found)
+            found = gates.denial(found)
+        await self.calls.refused(call_id, found)
+        return found.message
+
+    async def _made_as_edited(
+        self, name: str, ctx: RunContext[None], tool: ToolsetTool[None], decision: DecidedCall
+    ) -> Result:
+        try:
+            arguments = gates.fitted(tool, decision.arguments or {})
+        except ValueError as error:
+            return Result("failed", message=f"the call was not made: {error}")
+        return gates.edited(await self._made(name, arguments, ctx, tool), decision)
 
     async def _made(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]

@@ -1,10 +1,11 @@
 """The agent kind: a model loop with tools, typed output and limits, in a separate pod."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import UNIQUE_ITEMS, Effect, Model
+from waypost.api.base import UNIQUE_ITEMS, Duration, Effect, Model
+from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.kind import NodeKind
 from waypost.api.nodes.artifacts import MOST, Attachment
 from waypost.api.pod import ContainerResources, Env, Image, ImagePullPolicy, Template
@@ -15,6 +16,7 @@ FunctionName = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)
 ]
 MAX_MODELS: Final = 8
+ALL_TOOLS: Final = "*"
 PYTHON_PATH_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$"
 
 
@@ -76,6 +78,40 @@ class Tools(Model):
         le=4 * 1024 * 1024,
         description="Maximum size of a result of these tools that the model is given at once. "
         "Default: that of the ToolServer, else 65536.",
+    )
+    require_approval: list[ToolName] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Tools whose calls are made only after a person approved each call. ['*']: all "
+        "tools of this entry. Requires toolApproval.",
+        json_schema_extra=UNIQUE_ITEMS,
+    )
+
+    @property
+    def names(self) -> list[str]:
+        """The tools that the node may call."""
+        return list((self.functions if self.module else self.allow) or [])
+
+    @property
+    def gated(self) -> list[str]:
+        """The tools whose calls a person approves."""
+        listed = self.require_approval or []
+        return self.names if listed == [ALL_TOOLS] else list(listed)
+
+
+class ToolApproval(Model):
+    """People who decide on the tool calls that tools[].requireApproval names. Each call is asked in
+    a separate Approval; no pod runs meanwhile."""
+
+    approvers: Approvers = Field(description="People who may answer.")
+    timeout: Duration | None = Field(
+        default=None, description="Maximum time to wait for an answer. Default: no limit."
+    )
+    on_timeout: Literal["Deny", "Fail"] | None = Field(
+        default=None,
+        description="Result when the timeout passes without an answer: Deny (default, the model "
+        "reads that the call was not made) or Fail (the node fails). It is never an approval.",
     )
 
 
@@ -152,6 +188,7 @@ class AgentKind(Model):
     tools: list[Tools] | None = Field(
         default=None, max_length=16, description="Tools that the model may call."
     )
+    tool_approval: ToolApproval | None = Field(default=None, description=ToolApproval.__doc__)
     settings: ModelSettings | None = Field(
         default=None, description="Settings of the model. They override those of the ModelProvider."
     )

@@ -36,7 +36,10 @@ def show_question(asked: Question) -> None:
         typer.echo(f"decided by   {format.tame(asked.decided_by)} at {asked.decided_at}{why}")
     typer.echo(f"digest       {asked.digest}")
     typer.echo("")
-    if asked.note:
+    if asked.subject == "toolCall":
+        typer.echo("after a yes the call is made once, with these arguments or with --arguments;")
+        typer.echo("after a no the model reads the --reason, and continues without the call")
+    elif asked.note:
         typer.echo(f"what runs after a yes is not known: {format.tame(asked.note)}")
     elif not asked.then:
         typer.echo("after a yes no other node runs")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.kinds.agent import AgentKind, AgentLimits, models_of
+from waypost.api.kinds.agent import ALL_TOOLS, AgentKind, AgentLimits, models_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields, env_fields, merged, wire
 from waypost.compiler.problems import Problem, did_you_mean
@@ -36,6 +36,7 @@ def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     for at, shown in enumerate(_work(node).attachments or ()):
         yield from from_problems(f"{place}.attachments[{at}].from", shown.from_)
     yield from _effects(_work(node), place)
+    yield from _approvals(node, place)
 
 
 def _effects(agent: AgentKind, place: str) -> Iterator[Problem]:
@@ -49,6 +50,31 @@ def _effects(agent: AgentKind, place: str) -> Iterator[Problem]:
                 yield Problem(f"{place}.tools[{index}].effects", f"{text} it here{hint}")
 
 
+def _approvals(node: Node, place: str) -> Iterator[Problem]:
+    """Report gated tools that the agent does not have, and those for which nobody can be asked."""
+    agent = _work(node)
+    gated = False
+    for index, tools in enumerate(agent.tools or []):
+        listed, field = "functions" if tools.module else "allow", f"{place}.tools[{index}]"
+        gated = gated or bool(tools.require_approval)
+        if tools.require_approval == [ALL_TOOLS]:
+            continue
+        for name in tools.require_approval or []:
+            if name not in tools.names:
+                text = f"{name!r} is not in {listed}; add it there or remove it here"
+                hint = did_you_mean(name, tools.names)
+                yield Problem(f"{field}.requireApproval", f"{text}{hint}")
+    if gated and agent.tool_approval is None:
+        text = "requireApproval needs people: name them, approvers: {users: [...]}"
+        yield Problem(f"{place}.toolApproval", text)
+    if agent.tool_approval is not None and not gated:
+        text = "without tools[].requireApproval this has no effect; add it there or remove it here"
+        yield Problem(f"{place}.toolApproval", text)
+    if gated and node.for_each is not None:
+        text = "requireApproval is not supported together with forEach yet; remove one of them"
+        yield Problem(f"{place}.tools", text)
+
+
 def _code(node: Node) -> str:
     modules = (tools.module for tools in _work(node).tools or [])
     return " ".join(module for module in modules if module)
@@ -56,7 +82,8 @@ def _code(node: Node) -> str:
 
 def _fingerprinted(work: JsonObject) -> JsonObject:
     # An effect does not change the work: a run that stopped because an effect was unknown
-    # continues from its journal once a person declares the effect.
+    # continues from its journal once a person declares the effect. Nor does who is asked.
+    work = {key: value for key, value in work.items() if key != "toolApproval"}
     if not work.get("tools"):
         return work
     tools = [

@@ -47,6 +47,13 @@ def _waits_for_nobody(node: Node) -> Iterator[Problem]:
                 "to nodes, or use a python, container, agent or http node"
             )
             yield Problem(f"{node.place}.{kind}", text)
+    for index, tools in enumerate((node.agent.tools if node.agent is not None else None) or []):
+        if tools.require_approval:
+            text = (
+                "requireApproval is not allowed in finally, because a clean-up waits for nobody; "
+                "remove it, or move the node to nodes"
+            )
+            yield Problem(f"{node.place}.agent.tools[{index}].requireApproval", text)
     if pauses(node):
         text = (
             "Pause is not allowed in finally, because a clean-up waits for nobody; use Continue, "

@@ -15,7 +15,7 @@ from waypost.engine.budget.usage import as_status_usage
 from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.slots import take as slots
-from waypost.engine.state.outcome import Failed, Outcome, Succeeded, reason_of
+from waypost.engine.state.outcome import Failed, Outcome, Parked, Succeeded, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
@@ -100,6 +100,9 @@ def complete_with(
         if unread is not None:
             _wait_to_read(transition, path, attempt, unread)
             return
+    if isinstance(outcome, Parked):
+        _park(transition, path, attempt, ended)
+        return
     problem = transition.result_problem(path, outcome) if isinstance(outcome, Succeeded) else None
     if problem is not None and not _gives_up(transition, attempt, problem):
         transition.hold(path, problem)
@@ -114,6 +117,27 @@ def complete_with(
             transition.succeed(path, outcome)
     else:
         fail(transition, path, attempt, outcome, ended)
+
+
+def _park(transition: Transition, path: str, attempt: AttemptStatus, ended: datetime) -> None:
+    """Close an attempt that waits for people: no retry is used, and its kind asks them in this
+    pass or the next."""
+    calls = stored_results.stored_calls(transition, path, attempt)
+    if calls is not None:  # its kind reads them in this pass
+        transition.payloads[calls.name] = calls.payload.value
+    reason = str(Reason.AWAITING_APPROVAL)
+    _record_end(transition, path, attempt, ended, reason=reason, message=None)
+    transition.update(
+        path,
+        phase="Waiting",
+        parked=attempt.number,
+        approval=None,
+        wake_at=None,
+        reason=None,
+        message=None,
+        tail=None,
+    )
+    transition.requeue_at(transition.now)
 
 
 def _gives_up(transition: Transition, attempt: AttemptStatus, problem: WriteProblem) -> bool:
@@ -144,6 +168,7 @@ def _judge(transition: Transition, path: str, attempt: AttemptStatus, pod: PodFa
         log=transition.observed.logs.get(pod.uid),
         trouble=_named_trouble(transition, path, attempt),
         stored_result=stored_results.stored_result(transition, path, attempt),
+        stored_calls=stored_results.stored_calls(transition, path, attempt),
         lost=lost_machines.loss_reason(transition.observed, pod, transition.now),
         # Named while the pod waited, and taken back once its container had started.
         waited=transition.statuses[path].reason in _KUBELET_WAITED,

@@ -9,7 +9,17 @@ from dataclasses import replace
 from typing import Final
 
 from waypost.api.base import JsonValue
-from waypost.engine.state.outcome import Failed, Outcome, Report, Succeeded, checkpoint, reason_of
+from waypost.engine.state.outcome import (
+    Failed,
+    Outcome,
+    Parked,
+    Succeeded,
+    checkpoint,
+    is_parked,
+    parked_outcome,
+    reason_of,
+    report_of,
+)
 from waypost.engine.state.visible import readable
 from waypost.kube.facts import refusals
 from waypost.kube.facts.pods import (
@@ -75,6 +85,7 @@ def judge_pod(
     log: str | None,
     trouble: str = "",
     stored_result: RecordFact | None = None,
+    stored_calls: RecordFact | None = None,
     lost: str = "",
     waited: bool = False,
 ) -> Outcome:
@@ -89,10 +100,13 @@ def judge_pod(
         log: The end of the pod's log, if it was read.
         trouble: The problem that was shown in the node's status before the stop.
         stored_result: The attempt's NodeRecord, if it was read (`needs_record`) and exists.
+        stored_calls: The same of the tool calls that people decide on (`is_parked`).
         lost: Why the machine is considered lost; "" if it is not.
         waited: Whether the kubelet reported why it had not started the container.
     """
     recorded: Outcome | RecordProblem | None
+    if is_parked(pod, expect):
+        return parked_outcome(belonging_to(pod.record, expect=expect), kind, stored_calls)
     foreign = not KINDS[kind].runs_waypost
     if foreign and not _did_its_work(pod, stopping):
         recorded = None
@@ -100,7 +114,7 @@ def judge_pod(
         recorded = _plain_result(pod, output_schema)
     else:
         recorded = _recorded_result(pod, expect, output_schema, stored_result)
-    if isinstance(recorded, Succeeded):
+    if isinstance(recorded, Succeeded | Parked):
         return recorded
     if isinstance(recorded, Failed) and not _is_only_sigterm(recorded, pod, stopping):
         return recorded
@@ -138,6 +152,8 @@ def _is_only_sigterm(recorded: Failed, pod: PodFact, stopping: str | None) -> bo
 
 def needs_record(pod: PodFact, expect: Attempt) -> bool:
     """Whether the result of a pod that is over may be in a NodeRecord."""
+    if is_parked(pod, expect):
+        return False
     if pod.has_sidecar and pod.exit_code != 0:
         return False
     record = belonging_to(pod.record, expect=expect)
@@ -160,12 +176,7 @@ def _recorded_result(
 ) -> Outcome | RecordProblem | None:
     record = belonging_to(pod.record, expect=expect)
     if isinstance(record, CommitRecord):
-        report = Report(
-            usage=record.usage,
-            inherited_usage=record.carried,
-            trace=record.trace,
-            retry_after=record.retry_after_seconds,
-        )
+        report = report_of(record)
         if record.stored is not None:
             return replace(_stored(record.stored, stored_result, output_schema), report=report)
         if record.outcome == "Succeeded":

@@ -11,7 +11,7 @@ from waypost.engine.attempts import lost_machines
 from waypost.engine.attempts.judge import needs_record
 from waypost.engine.attempts.launched_as import kind_of_pod
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.outcome import Outcome
+from waypost.engine.state.outcome import Outcome, is_parked
 from waypost.engine.state.paths import attempt_ref
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts.pods import PodFact
@@ -24,8 +24,8 @@ from waypost.protocol.record import Attempt, CommitRecord, belonging_to
 def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) -> set[str]:
     """The names of the NodeRecords to read.
 
-    They are read for an open attempt whose pods are over: of its artifacts, and of its result if no
-    commit record holds it.
+    They are read for an open attempt whose pods are over: of its artifacts, of its result if no
+    commit record holds it, and of the tool calls that people decide on.
     """
     attempt = status.open_attempt
     if attempt is None or not kind_of(node).has_pod:
@@ -36,15 +36,17 @@ def reads_of(observed: Observed, status: NodeStatus, node: Node, now: datetime) 
     ours = any(KINDS[kind].runs_waypost for kind in kinds or {kind_of(node).name})
     if not ours and not any(pod.has_sidecar for pod in pods):
         return set()
-    over = False
+    over, calls = False, set()
     if pods:
         over = all(pod.over or lost_machines.loss_reason(observed, pod, now) for pod in pods)
         needed = over and any(needs_record(pod, expected_identity(ref, pod.uid)) for pod in pods)
+        if over and any(is_parked(pod, expected_identity(ref, pod.uid)) for pod in pods):
+            calls = {ref.record_name("Calls")}
     else:
         job = observed.jobs.get(attempt.job)
         needed = observed.live and job is not None and job.ended
     ended = over if pods else needed
-    names = records_of(node, ref) if ended else set()
+    names = calls | (records_of(node, ref) if ended else set())
     return names | {ref.record_name("Result")} if needed else names
 
 
@@ -55,10 +57,18 @@ def stored_result(transition: Transition, path: str, attempt: AttemptStatus) -> 
     return fact if fact is not None and fact.is_of("Result", ref) else None
 
 
+def stored_calls(transition: Transition, path: str, attempt: AttemptStatus) -> RecordFact | None:
+    """The same of the tool calls that people decide on."""
+    ref = transition.attempt_ref(path, attempt.number)
+    fact = transition.observed.records.get(ref.record_name("Calls"))
+    return fact if fact is not None and fact.is_of("Calls", ref) else None
+
+
 def unread(transition: Transition, path: str, attempt: AttemptStatus) -> ReadProblem | None:
     """Why a NodeRecord of the attempt could not be read, if it had to be."""
     ref = transition.attempt_ref(path, attempt.number)
-    names = sorted({ref.record_name("Result"), *records_of(transition.node(path), ref)})
+    own = {ref.record_name("Result"), ref.record_name("Calls")}
+    names = sorted({*own, *records_of(transition.node(path), ref)})
     problems = (transition.observed.unread.get(of_record(name)) for name in names)
     return next((problem for problem in problems if problem is not None), None)
 

@@ -24,9 +24,13 @@ from waypost.api.status import AttemptStatus, LoopStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.compiler.kinds.kind import merged
 from waypost.compiler.node_settings import isolation_of
+from waypost.engine.nodes.calls import advance as calls
+from waypost.engine.nodes.calls import closing
+from waypost.engine.nodes.calls.question import gated_tools
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
 from waypost.engine.nodes.texts import render_env
+from waypost.engine.state import parked
 from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.resolved import Resolved
 from waypost.engine.state.transition import Transition
@@ -47,6 +51,10 @@ _UNLIMITED: Final = (
     "ModelProvider {} has rateLimits, which only the model gateway enforces, and this node calls "
     "the provider itself; set isolation.egress: Gateway, or the chart value "
     "modelGateway.agents: All"
+)
+_NO_GATEWAY: Final = (
+    "tools[].requireApproval needs the gateway, which stores the conversation while people decide, "
+    "and this installation has none; set gateway.enabled in the chart's values"
 )
 
 
@@ -169,7 +177,9 @@ def _tools(selected: list[Tools], around: Surroundings) -> Resolved | Missing:
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
     for tools in selected:
-        limit = {"maxResultBytes": tools.max_result_bytes} if tools.max_result_bytes else {}
+        limit: JsonObject = {"requireApproval": tools.gated} if tools.gated else {}
+        if tools.max_result_bytes:
+            limit["maxResultBytes"] = tools.max_result_bytes
         if tools.module is not None:
             effects = {"effects": tools.effects} if tools.effects else {}
             documents.append(
@@ -222,6 +232,11 @@ def _render(
         return env
     if not (node.agent.image or transition.settings.agent_image):
         return Missing("this installation has no image for agent nodes; set agent.image in it")
+    if gated_tools(node.agent) and transition.settings.gateway_url is None:
+        return Missing(_NO_GATEWAY)
+    decisions = parked.decisions_of(transition, path)
+    if isinstance(decisions, str):
+        return Invalid(decisions)
     observed = transition.observed
     isolation = isolation_of(transition.spec, node)
     gateway = models_url(node, isolation, transition.settings)
@@ -241,7 +256,8 @@ def _render(
     )
     if isinstance(work, Missing | Invalid):
         return work
-    return Rendered(env=env, agent=work.document, files=work.files)
+    document = work.document | ({"decisions": decisions} if decisions else {})
+    return Rendered(env=env, agent=document, files=work.files)
 
 
 def _gateway_problem(
@@ -275,4 +291,11 @@ def _accounted(transition: Transition, path: str) -> JsonObject:
     return _wire(used) if used is not None else {}
 
 
-KIND: Final = EngineKind("agent", render=_render, gets_modules=True)
+KIND: Final = EngineKind(
+    "agent",
+    advance=calls.advance,
+    needs_live_read=calls.needs_live_read,
+    clean_up=closing.close_left_open,
+    render=_render,
+    gets_modules=True,
+)

@@ -27,6 +27,7 @@ from waypost.kube.timestamps import parse_timestamp
 _ALONE: Final = Dependencies(hard=frozenset(), soft=frozenset())
 _GATE: Final[JsonObject] = {"approval": {"message": "?", "approvers": {"users": ["nobody"]}}}
 _CHILD: Final[JsonObject] = {"workflow": {"templateRef": {"name": "unknown"}}}
+_AGENT: Final[JsonObject] = {"agent": {"prompt": "?", "model": {"provider": "?", "name": "?"}}}
 _PROGRAM: Final[JsonObject] = {"python": {"source": "def run(): ..."}}
 
 
@@ -97,7 +98,8 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
     It has no output schema, because the schema of its attempt may be gone. Its pods are judged by
     their requests (`attempts.launched_as`).
     """
-    is_gate = status.approval is not None or asks(status.items)
+    is_parked = status.phase == "Waiting" and status.parked is not None
+    is_gate = (status.approval is not None and not is_parked) or asks(status.items)
     is_child = status.child is not None or has_children(status.items)
     runs = bool(status.items and status.items.open) and not is_child and not is_gate
     runs = runs or status.open_attempt is not None
@@ -105,10 +107,12 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
         kind = kind_of(node)
         fits = kind.is_gate == is_gate and (kind.has_pod or not runs)
         fits = fits and (node.workflow is not None) == is_child
+        fits = fits and (node.agent is not None or not is_parked)
         if node.name == status.path and fits:
             return node.model_copy(update={"output_schema": None})
     if status.stage == "Compensating":
         program = PythonKind(source="def run(): ...")
         return CompensationNode.model_construct(name=status.path, python=program)
     block = _GATE if is_gate else _CHILD if is_child else _PROGRAM
+    block = _AGENT if is_parked else block
     return Node.model_validate({"name": status.path, **block})

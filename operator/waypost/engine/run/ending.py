@@ -7,7 +7,6 @@ from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.changes import RunChanges, changed_run
 from waypost.api.checkpoints import checkpoint_of
-from waypost.api.kinds.table import kind_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
@@ -25,6 +24,7 @@ from waypost.engine.slots import of_run as slot_of_run
 from waypost.engine.slots import take as slots
 from waypost.engine.state.decision import Decision, DeleteRun, PatchChild, ReleasePod
 from waypost.engine.state.observed import Observed
+from waypost.engine.state.parked import asks_people
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
 from waypost.engine.state.usage import total
 from waypost.expressions.estimates.cost import Budget
@@ -67,7 +67,7 @@ def wind_down(transition: Transition, reason: Reason) -> None:
     cancelled = "skipFinally is true" if transition.cleans_up else "the run was cancelled"
     for path in transition.of_stage("Pending", "Backoff", "Waiting"):
         status = transition.statuses[path]
-        if status.phase == "Waiting" and kind_of(transition.node(path)).is_gate:
+        if asks_people(transition, path):
             transition.requeue_at(transition.now + timedelta(seconds=1))
         elif reason is Reason.CANCELLED:
             transition.end(path, "Cancelled", Reason.CANCELLED, cancelled)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from waypost.api.kinds.table import kind_of
 from waypost.api.paths import parse_path
 from waypost.api.status import FINAL_PHASES
 from waypost.engine.attempts import stop
 from waypost.engine.items import advance as items
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.state.decision import Launch, StartChild
+from waypost.engine.state.parked import asks_people
 from waypost.engine.state.transition import Transition
 from waypost.protocol.reasons import Reason
 
@@ -47,7 +47,7 @@ def drop(transition: Transition) -> None:
         phase = transition.statuses[path].phase
         if phase == "Running":
             _stop(transition, path, _why(transition, chooser))
-        elif phase == "Waiting" and kind_of(transition.node(path)).is_gate:
+        elif asks_people(transition, path):
             # In the next pass: this one may have recorded an answer.
             if not _had_ended(transition, chooser):
                 transition.requeue_at(transition.now)
@@ -67,7 +67,7 @@ def withdraw_gates(transition: Transition) -> None:
     """Withdraw the open questions of losers, each Approval before its node."""
     for path, chooser in losers(transition).items():
         node = transition.node(path)
-        if transition.statuses[path].phase != "Waiting" or not kind_of(node).is_gate:
+        if not asks_people(transition, path):
             continue
         engine_kind(node).advance(transition, path, withdraw=True)
         if transition.statuses[path].phase == "Cancelled":

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from waypost.api.changes import RunChanges, changed_run
+from waypost.api.changes import RunChanges, changed_node, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
+from waypost.engine.nodes.calls.question import facts_of
 from waypost.engine.rounds import replaced
 from waypost.engine.run import children, compensating, finalizing, pausing
 from waypost.engine.scheduling import clean_up
@@ -244,9 +245,20 @@ def _open_gates(transition: Transition) -> list[NodeStatus]:
     """The nodes and the items that ask people."""
     waiting = (transition.statuses[path] for path in transition.in_phase("Waiting"))
     return [
-        *(status for status in waiting if transition.node(status.path).approval),
+        *(each for status in waiting for each in _questions_of(transition, status)),
         *transition.open_questions.values(),
     ]
+
+
+def _questions_of(transition: Transition, status: NodeStatus) -> list[NodeStatus]:
+    """A waiting node once for each question that it asks."""
+    if transition.node(status.path).approval:
+        return [status]
+    if status.parked is None or status.approval is None:
+        return []
+    opened = (f.name for f in facts_of(transition, status.path) if f.status.state == "Open")
+    others = sorted({*opened} - {status.approval})
+    return [status, *(changed_node(status, approval=name) for name in others)]
 
 
 def _phase(transition: Transition) -> RunPhase:
@@ -299,9 +311,10 @@ def _message(transition: Transition) -> str:
 def _how_to_answer(transition: Transition, status: NodeStatus) -> str:
     if status.reason:  # there is nothing to answer yet
         return f"{status.reason}: {status.message}"
-    gate = transition.node(status.path).approval
+    node = transition.node(status.path)
+    gate = node.approval or (node.agent.tool_approval if node.agent is not None else None)
     answer, vote = "", '"decision":"Approved"'
-    if gate is not None and gate.answer_schema is not None:
+    if node.approval is not None and node.approval.answer_schema is not None:
         answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'
     if gate is not None and (gate.approvers.required or 1) > 1:
         vote = f'"votes":{{"YOUR-USER-NAME":{{{vote}}}}}'

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from waypost.compiler.graph import evaluated_fields
+from waypost.engine.state import parked
 from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.visible import records_of
@@ -14,7 +15,8 @@ from waypost.kube.facts.read_problems import ReadProblem, of_record
 def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     """Why a NodeRecord that the expressions of a node read could not be read; None if all could.
 
-    Those of a map in progress, and of an item, read the list of the map too.
+    Those of a map in progress, and of an item, read the list of the map too. An agent whose tool
+    calls were decided reads the decisions.
     """
     if not transition.observed.unread:
         return None
@@ -23,6 +25,7 @@ def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     names = _records(transition, used)
     if path in transition.graph.compensations:
         names |= _read_by_undone(transition, path)
+    names |= parked.reads_of(transition.observed, transition.statuses[path])
     loop = transition.statuses[path].loop
     if loop is not None and loop.previous is not None:
         names.add(loop.previous)

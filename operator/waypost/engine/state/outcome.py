@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 from waypost.api.base import JsonValue
 from waypost.api.nodes.artifacts import ArtifactStatus
+from waypost.kube.facts.pods import PodFact
+from waypost.kube.payloads import RecordFact
 from waypost.protocol import ijson
+from waypost.protocol.agents import gated_calls
 from waypost.protocol.reasons import Reason
+from waypost.protocol.record import Attempt, CommitRecord, RecordProblem, belonging_to
 from waypost.protocol.work import Trace, Usage
 
 
@@ -45,7 +49,14 @@ class Failed:
     exit_code: int | None = None  # of a program that failed by it
 
 
-Outcome = Succeeded | Failed
+@dataclass(frozen=True)
+class Parked:
+    """The attempt ended because people have to decide on tool calls, which a NodeRecord has."""
+
+    report: Report = Report()
+
+
+Outcome = Succeeded | Failed | Parked
 
 
 def checkpoint(output: JsonValue) -> Succeeded:
@@ -59,3 +70,47 @@ def reason_of(text: str | None) -> Reason:
         return Reason(text or "")
     except ValueError:
         return Reason.NODE_ERROR
+
+
+def is_parked(pod: PodFact, expect: Attempt) -> bool:
+    """Whether a pod that is over says that people have to decide on tool calls."""
+    record = belonging_to(pod.record, expect=expect)
+    return isinstance(record, CommitRecord) and record.outcome == "Parked"
+
+
+def parked_outcome(
+    record: CommitRecord | RecordProblem, kind: str, calls: RecordFact | None
+) -> Outcome:
+    """The outcome of an attempt whose record is Parked (`is_parked`).
+
+    Args:
+        record: Its commit record.
+        kind: The kind of its node.
+        calls: The NodeRecord with the calls, which must be what the record names.
+    """
+    assert isinstance(record, CommitRecord), "asked for by `is_parked`"
+    assert record.stored is not None, "a Parked record has it"
+    report = report_of(record)
+    if kind != "agent":
+        text = f"a node of kind {kind} asks nobody, and its record is Parked"
+        return Failed(Reason.NODE_ERROR, text, report=report)
+    if calls is None or calls.payload.digest != record.stored.digest or not calls.payload.read:
+        text = "the tool calls that need an approval cannot be read: their NodeRecord "
+        text += "does not exist" if calls is None else f"{calls.name} is not what the pod stored"
+        return Failed(Reason.RESULT_LOST, text, report=report)
+    try:
+        gated_calls.calls_from_json(calls.payload.value)
+    except ValueError as error:
+        text = f"the tool calls that need an approval cannot be read: {error}"
+        return Failed(Reason.NODE_ERROR, text, report=report)
+    return Parked(report)
+
+
+def report_of(record: CommitRecord) -> Report:
+    """What a commit record reports in addition to the result."""
+    return Report(
+        usage=record.usage,
+        inherited_usage=record.carried,
+        trace=record.trace,
+        retry_after=record.retry_after_seconds,
+    )

@@ -25,6 +25,7 @@ class ApprovalFact:
     answered_at: datetime | None = None  # when the API server stored the decision or the last vote
     deleting: bool = False
     round: int = 1
+    attempt: int = 0  # that asks about tool calls; 0 for a gate
 
 
 def approval_fact(body: Any) -> ApprovalFact | None:
@@ -52,6 +53,7 @@ def approval_fact(body: Any) -> ApprovalFact | None:
         answered_at=_answered_at(metadata),
         deleting=bool(metadata.get("deletionTimestamp")),
         round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
+        attempt=whole_number(section(metadata, "labels").get(meta.LABEL_ATTEMPT)) or 0,
     )
 
 

@@ -19,7 +19,7 @@ from waypost.protocol.record import CommitRecord, encode
 from tests.support import builders
 from tests.support.builders import NOW, RUN, RUN_UID, SETTINGS, container, python, spec
 from tests.support.maps import requests
-from tests.support.play import Ending, Play, _over, raises, returns
+from tests.support.play import Ending, Play, ended_with, raises, returns
 
 GATEWAY = replace(SETTINGS, gateway_url="http://gateway")
 OUT = {"out": [{"name": "repo", "path": "/data/repo"}]}
@@ -35,7 +35,7 @@ def makes(content: Content | None = ONE, *, output: Any = None, name: str = "rep
         ref = builders.ref(pod.path, pod.attempt, pod_uid=pod.uid, round_=pod.round)
         made = None if content is None else {name: content}
         text = encode(CommitRecord(ref, "Succeeded", output, artifacts=made)).decode()
-        return _over(pod, code=0, message=text)
+        return ended_with(pod, code=0, message=text)
 
     return end
 
@@ -150,7 +150,7 @@ def test_a_result_without_a_commit_record_has_the_artifacts_of_its_records() -> 
         owner_uid=RUN_UID,
         payload=replace(fact().payload, read=True, value=7),
     )
-    run = play(MAKE, make=lambda pod: _over(pod, code=137))
+    run = play(MAKE, make=lambda pod: ended_with(pod, code=137))
     run.overrides = {"records": {fact().name: fact(), stored.name: stored}}
     run.finish()
     assert (run.node("make").artifacts or [])[0].digest == ONE.digest

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from waypost.engine.attempts.judge import judge_pod, needs_log, never_started
-from waypost.engine.state.outcome import Failed, Succeeded
+from waypost.engine.state.outcome import Failed, Parked, Succeeded
 from waypost.kube.facts.pods import InitFact, PodFact, trouble_of
 from waypost.protocol.isolation import PROBE
 
@@ -357,6 +357,7 @@ def check(kind: str, pod: PodFact, expected: str, reason: str, more: dict[str, A
         stopping=more.get("stopping"),
         log="the log",
     )
+    assert not isinstance(outcome, Parked), "only agents ask people"
     found = "Succeeded" if isinstance(outcome, Succeeded) else str(outcome.reason)
     assert found == expected, f"{reason}; found {outcome}"
 

@@ -29,8 +29,8 @@ def close_left_open(transition: Transition) -> None:
     gates = {status.approval: status for status in transition.statuses.values() if status.approval}
     for fact in transition.observed.approvals.values():
         ours = fact.owner_uid == transition.observed.uid and not fact.deleting
-        if not ours or fact.spec is None:
-            continue
+        if not ours or fact.spec is None or fact.spec.subject != "gate":
+            continue  # those of tool calls are closed by `nodes.calls`
         problem = transition.observed.write_problems.get(fact.name)
         tally = count(fact.spec)
         gate = gates.get(fact.name)

@@ -1,0 +1,1 @@
+"""What operator and pods exchange about agents alone."""

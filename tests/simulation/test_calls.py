@@ -1,0 +1,34 @@
+"""Random agents that ask people before they call tools, under random troubles: nothing is broken
+(VG1 to VG4, I6, I11, I12, T11).
+
+`python -m tests.simulation.calls --seeds N --start S` plays others.
+"""
+
+import pytest
+
+from tests.simulation.calls.plan import TROUBLES, Plan, plan
+from tests.simulation.calls.play import described, play
+from tests.simulation.calls.seeded import BUGS
+from tests.simulation.focused.hunting import Bug
+
+SEEDS = 80
+PART = 8
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_no_invariant_of_gated_calls_is_broken(first: int) -> None:
+    for seed in range(first, first + PART):
+        violations = play(plan(seed))
+        shown = "\n".join(map(str, violations))
+        assert not violations, f"{described(plan(seed))}\n{shown}"
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_every_trouble_is_in_several_seeds(kind: str) -> None:
+    found = [seed for seed in range(SEEDS) if kind in plan(seed).kinds]
+    assert len(found) >= 3, found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_seeded_bug_of_gated_calls_is_caught(bug: Bug[Plan]) -> None:
+    assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"
