@@ -29,7 +29,7 @@ def test_the_chart_reaches_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyP
     agent = DESCRIBE["agent"]
     with model_server((FOLDER / "model-script.yaml").read_text(encoding="utf-8")) as url:
         result = Pod(tmp_path, url).perform(
-            agent["model"]["name"],
+            SPEC["defaults"]["agent"]["model"]["name"],
             model={"inputs": ["Image"]},
             output_schema=DESCRIBE["outputSchema"],
             artifacts=Artifacts((Taken("attachment-0", "", content),)),
