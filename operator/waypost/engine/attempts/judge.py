@@ -26,6 +26,7 @@ from waypost.kube.facts.pods import (
     CONTAINER_STATUS_UNKNOWN,
     START_FAILED,
     PodFact,
+    idle_of,
     surely_not_started,
     trouble_of,
 )
@@ -344,7 +345,8 @@ def _deadline(pod: PodFact, started: bool) -> Failed:
     # activeDeadlineSeconds of the pod ends it while no operator runs.
     if started:
         return Failed(Reason.TIMEOUT, "stopped by the pod's deadline")
-    return Failed(never_started(pod), trouble_of(pod) or "did not start in time", "", False)
+    text = trouble_of(pod) or f"did not start in time: {idle_of(pod)}"
+    return Failed(never_started(pod), text, "", False)
 
 
 def _stopped_message(reason: str) -> str:

@@ -2,6 +2,7 @@
 Event, which is read live, says why: a missing Secret or key, a network that gives no address.
 """
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -22,6 +23,25 @@ def is_silent(pod: PodFact) -> bool:
     """Whether a pod has a machine that neither starts it nor reports why."""
     bound = pod.scheduled and pod.started_at is None and not pod.over and not pod.deleting
     return bound and pod.init is None and pod.waiting_reason in _CREATING
+
+
+def slow_init(pod: PodFact, now: datetime) -> str:
+    """That an added init container still runs, once the pod has waited for it for 45 seconds."""
+    return pod.init.text if pod.init is not None and now >= _slow_at(pod, now) else ""
+
+
+def looks(
+    observed: Observed, pod: PodFact, attempt: AttemptStatus, now: datetime
+) -> Iterator[datetime]:
+    """When a pod that has not started is looked at next."""
+    if pod.init is not None and now < (at := _slow_at(pod, now)):
+        yield at
+    if is_silent(pod):
+        yield look_at(observed, pod, attempt)
+
+
+def _slow_at(pod: PodFact, now: datetime) -> datetime:
+    return (pod.created_at or now) + SILENT
 
 
 def is_another_cause(pod: PodFact, named: str) -> bool:

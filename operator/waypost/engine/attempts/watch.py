@@ -204,9 +204,9 @@ def _job_without_pod(
             transition.now,
         )
     elif job.ended:
-        fail(
-            transition, path, attempt, Failed(Reason.DISRUPTED, "its pod is gone without a result")
-        )
+        cause = f"; its Job has failed: {job.failure}" if job.failure else ""
+        text = f"its pod is gone without a result{cause}"
+        fail(transition, path, attempt, Failed(Reason.DISRUPTED, text))
     elif refusals.lasts(job.trouble) or transition.now >= deadlines.of_start(
         transition.observed, path, attempt
     ):
@@ -237,18 +237,19 @@ def _watch_pods(
     elif pod.started_at is None:
         deadline = deadlines.of_start(transition.observed, path, attempt)
         reason, trouble = never_started(pod), trouble_of(pod)
-        # An Event is a hint, which decides nothing.
-        hopeless = trouble != pod.event_trouble and refusals.lasts(trouble)
+        # An Event, and the state of an added container, are hints, which decide nothing.
+        hint = trouble in (pod.event_trouble, pod.other_trouble)
+        hopeless = not hint and refusals.lasts(trouble)
         late = transition.now >= deadline or hopeless
-        said = trouble or (idle_of(pod) if late else "")
+        said = trouble or (idle_of(pod) if late else silent_pods.slow_init(pod, transition.now))
         replaces = silent_pods.is_another_cause(pod, transition.statuses[path].message or "")
         transition.name_trouble(path, reason, said, replaces=replaces)
         if late and not pod.deleting:
             stop(transition, path, reason)
         else:
             transition.requeue_at(deadline)
-            if silent_pods.is_silent(pod):
-                transition.requeue_at(silent_pods.look_at(transition.observed, pod, attempt))
+            for at in silent_pods.looks(transition.observed, pod, attempt, transition.now):
+                transition.requeue_at(at)
     else:
         if problem := lost_machines.trouble(transition.observed, pod):
             transition.name_trouble(path, Reason.NODE_LOST, problem)

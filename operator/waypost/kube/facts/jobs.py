@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from waypost.api import meta
-from waypost.kube.objects import items, moment, section, text, whole_number
+from waypost.kube.objects import condition_text, items, moment, section, text, whole_number
 
 _PATIENCE: Final = timedelta(seconds=30)
 _RECENT: Final = timedelta(minutes=2)
@@ -24,6 +24,7 @@ class JobFact:
     halted: bool = False  # parallelism 0: it creates no pod, even if it is resumed
     ended: bool = False  # has a Complete or Failed condition
     deleting: bool = False
+    failure: str = ""  # reason and message of the condition Failed
     trouble: str = ""  # the text of the newest FailedCreate Event, read live
 
 
@@ -80,5 +81,6 @@ def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:
             for c in conditions
         ),
         deleting=bool(metadata.get("deletionTimestamp")),
+        failure=condition_text(section(body, "status"), "Failed", "True"),
         trouble=trouble,
     )

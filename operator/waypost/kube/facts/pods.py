@@ -96,6 +96,7 @@ class PodFact:
     kind: str = ""  # of its node, if its request says it
     schema: str = ""  # JSON of the output schema in its request, if the program does not check it
     has_others: bool = False  # has injected containers in addition to `node`
+    other_trouble: str = ""  # why one of these has not started
     keys: tuple[KeyFile, ...] = ()  # the keys that it mounts, until its container has started
     missing: str = ""  # which Secret, ConfigMap or key it waits for; from an Event, read live
     event_trouble: str = ""  # why else its machine does not start it; from an Event, read live
@@ -194,6 +195,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         disruption=condition_text(status, "DisruptionTarget", "True"),
         keys=keys,
         init=_init_fact(body, state),
+        other_trouble=_other_trouble(status),
         has_others=any(
             text(item, "name") != meta.NODE_CONTAINER for item in items(body, "spec", "containers")
         ),
@@ -262,6 +264,18 @@ def _init_state(status: dict[str, Any], *, is_sidecar: bool) -> InitFact | None:
     if "running" in state and not (is_sidecar and status.get("started") is True):
         return InitFact("Running", f"{about} is still running")
     return None
+
+
+def _other_trouble(status: dict[str, Any]) -> str:
+    """Why an injected container has not started: the kubelet may wait for it before it starts
+    `node`."""
+    for other in items(status, "containerStatuses"):
+        waiting = section(other, "state", "waiting")
+        reason = text(waiting, "reason")
+        if text(other, "name") != meta.NODE_CONTAINER and reason not in _CREATING:
+            said = f"{reason}: {text(waiting, 'message')}".removesuffix(": ")
+            return f"container {text(other, 'name')}: {said}"
+    return ""
 
 
 def _failure(ended: dict[str, Any]) -> str:
@@ -371,7 +385,7 @@ def trouble_of(pod: PodFact) -> str:
         return pod.init.text
     if pod.waiting_reason not in _CREATING:
         return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
-    return pod.missing or pod.event_trouble
+    return pod.missing or pod.event_trouble or pod.other_trouble
 
 
 def idle_of(pod: PodFact) -> str:

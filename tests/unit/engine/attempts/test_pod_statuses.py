@@ -314,6 +314,40 @@ LOW = "The node was low on resource: memory. Threshold quantity: 100Mi"
             "does not know",
         ),
         over(
+            "an-init-container-that-never-ends",
+            body(
+                waits("PodInitializing"),
+                inits=[init("clone", running={"startedAt": BEGAN})],
+                reason="DeadlineExceeded",
+            ),
+            "Unschedulable",
+            "did not start in time: init container clone is still running",
+            started=False,
+        ),
+        over(
+            "a-sidecar-that-is-never-ready",
+            body(
+                waits("PodInitializing"),
+                inits=[{**init("proxy", running={"startedAt": BEGAN}), "started": False}],
+                spec=SIDECAR,
+                reason="DeadlineExceeded",
+            ),
+            "Unschedulable",
+            "init container proxy is still running",
+            started=False,
+        ),
+        over(
+            "preempted-while-an-init-container-ran",
+            body(
+                waits("PodInitializing"),
+                inits=[init("clone", running={"startedAt": BEGAN})],
+                conditions=condition("DisruptionTarget", "True", "PreemptionByScheduler"),
+            ),
+            "Disrupted",
+            "PreemptionByScheduler",
+            started=False,
+        ),
+        over(
             "init-failed-and-deleted",
             body(waits("PodInitializing"), inits=[failed_init()], deleted=True),
             "PodRejected",
@@ -346,6 +380,30 @@ def judged(status: Any) -> Any:
         pytest.param(
             body({"name": "mesh", "state": {"terminated": {"exitCode": 7}}}, ended(0, message="1")),
             id="beside-a-sidecar-that-failed",
+        ),
+        pytest.param(
+            body(
+                ended(0, "Completed", message="1"),
+                {"name": "proxy", "state": {"waiting": {"reason": "ImagePullBackOff"}}},
+                phase="Pending",
+            ),
+            id="beside-a-container-that-never-started",
+        ),
+        pytest.param(
+            body(
+                ended(0, "Completed", message="1"),
+                phase="Running",
+                ephemeralContainerStatuses=[{"name": "debugger", "state": {"running": {}}}],
+            ),
+            id="beside-a-debugger-that-lives-on",
+        ),
+        pytest.param(
+            body(
+                ended(0, "Completed", message="1"),
+                inits=[init("proxy", terminated={"exitCode": 2, "reason": "Error"})],
+                spec=SIDECAR,
+            ),
+            id="and-a-sidecar-that-failed-at-its-end",
         ),
         pytest.param(
             body(ended(0, "OOMKilled", message="1"), phase="Succeeded"),
@@ -435,6 +493,18 @@ QUIET = waits("PodInitializing")
             ),
             "PodRejected",
             "init container proxy: CrashLoopBackOff; it failed with exit code 9",
+        ),
+        pending(
+            "added-container-without-image",
+            body(
+                waits("ContainerCreating"),
+                {
+                    "name": "proxy",
+                    "state": {"waiting": {"reason": "ErrImagePull", "message": "no"}},
+                },
+            ),
+            "Unschedulable",
+            "container proxy: ErrImagePull: no",
         ),
         pending(
             "scheduler-error",

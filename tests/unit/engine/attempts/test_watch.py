@@ -495,6 +495,37 @@ def test_a7_pod_refused() -> None:
     assert (node.launch_retries, node.retries) == (1, None), "no retry of the user's"
 
 
+def test_s522_an_added_init_container_that_runs_on_is_named_after_a_while() -> None:
+    """Before that it is usual, and nothing to report."""
+    waits = replace(
+        pod("a", waiting_reason="PodInitializing"),
+        created_at=NOW,
+        init=InitFact("Running", "init container clone is still running"),
+    )
+    early = decide(seen(waits), after(44), SETTINGS)
+    assert (the_node(early).message, early.requeue_at) == (None, after(45))
+    late = decide(seen(waits), after(45), SETTINGS)
+    assert the_node(late).message == "init container clone is still running"
+    assert not stops(late), "queueTimeout decides"
+
+
+def test_s522_a_sidecar_with_a_wrong_image_does_not_end_an_attempt() -> None:
+    """The node may start beside it."""
+    said = "container proxy: InvalidImageName: x"
+    waits = replace(pod("a", waiting_reason="ContainerCreating"), other_trouble=said)
+    early = decide(seen(waits), after(10), SETTINGS)
+    assert (the_node(early).message, stops(early)) == (said, [])
+
+
+def test_s522_a_job_that_a_policy_has_ended_is_named() -> None:
+    """A mutating webhook may set activeDeadlineSeconds on Jobs: their pods are deleted."""
+    failed = job("a", ended=True, failure="DeadlineExceeded: Job was active longer than specified")
+    decision = decide(seen(live=True, jobs={job_of("a"): failed}), after(30), SETTINGS)
+    last = (the_node(decision).attempts or [])[-1]
+    assert last.reason == "Disrupted"
+    assert "its Job has failed: DeadlineExceeded" in (the_node(decision).message or "")
+
+
 def test_stopping_without_a_job_ends() -> None:
     """It is closed 12 seconds after its stop was read from the stored status: an operator that had
     looked before may still create its Job, whenever the attempt was recorded (A3)."""
