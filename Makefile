@@ -111,9 +111,10 @@ fmt: venv ## Format, and repair what the linter can repair
 	$(call next,"make check")
 
 .PHONY: crds
-crds: venv ## Write crds/, the chart's copy and docs/views.schema.json from the models
+crds: venv ## Write crds/, the chart's copy and the schemas in docs/ from the models
 	@$(PYTHON) -m waypost.api.crd.generate
 	@$(PYTHON) -m waypost.views.schema
+	@$(PYTHON) -m waypost.api.crd.manifest_schema
 	@mkdir -p charts/waypost/files/crds && rm -f charts/waypost/files/crds/*.yaml
 	@cp crds/*.yaml charts/waypost/files/crds/
 	@ls crds

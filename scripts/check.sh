@@ -25,6 +25,7 @@ check types $bin/mypy operator/waypost node-images/runner/waypost_node node-imag
 check layers $bin/lint-imports --no-cache
 check crds $bin/python -m waypost.api.crd.generate --check
 check views-schema $bin/python -m waypost.views.schema --check
+check manifest-schema $bin/python -m waypost.api.crd.manifest_schema --check
 check argocd-settings $bin/python scripts/argocd_settings.py --check
 check chart-crds diff -r crds charts/waypost/files/crds
 check module-length $bin/python scripts/module_length.py

@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "approvals": "waypost.cli.commands.approvals",
     "download": "waypost.cli.commands.download",
     "ui": "waypost.ui.command",
+    "mcp": "waypost.mcp.command",
     "approve": "waypost.cli.actions.answer:approve",
     "deny": "waypost.cli.actions.answer:deny",
     "run": "waypost.cli.actions.run",
