@@ -14,6 +14,7 @@ from waypost.engine.attempts import stop
 from waypost.engine.items import advance as items
 from waypost.engine.nodes.children import leftovers, patches
 from waypost.engine.nodes.table import engine_kind
+from waypost.engine.rounds import unknown_nodes
 from waypost.engine.rounds.begin import is_requested
 from waypost.engine.run import compensating, finalizing, pausing, summary
 from waypost.engine.run.closing import closing_reason, failures_before
@@ -207,8 +208,9 @@ def release_closed(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
 def with_nodes(transition: Transition) -> AgentWorkflowStatus:
     """The status before the pass, with its nodes as they are now, and what follows from them."""
     before = transition.observed.status
+    nodes = [*transition.node_statuses, *unknown_nodes.kept(transition)]
     changes: RunChanges = {
-        "nodes": transition.node_statuses,
+        "nodes": nodes,
         "started_at": before.started_at or timestamps.timestamp(transition.now),
     }
     if before.inputs is None and inputs_changed(transition.observed.definition):
@@ -221,9 +223,7 @@ def with_nodes(transition: Transition) -> AgentWorkflowStatus:
         changes["stage"] = "Main"
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
-    changes["usage"] = total(
-        (before.retired_usage, *(status.usage for status in transition.node_statuses))
-    )
+    changes["usage"] = total((before.retired_usage, *(status.usage for status in nodes)))
     if transition.spec.cancel and not before.cancelled_at and not is_finished(before):
         changes["cancelled_at"] = timestamps.timestamp(transition.now)
     return changed_run(before, **changes)
