@@ -86,16 +86,18 @@ def _output(path: Path, output_schema: Json | None) -> Json:
     content = _content(path)
     if not content.strip():
         return _checked(None, output_schema)
+    text = content.decode("utf-8", "replace")
+    whole = text.encode() == content  # text that is not UTF-8 is not a string
     try:
         return _checked(ijson.parse(content), output_schema)
     except ijson.NotJsonError as error:
-        text = content.decode("utf-8", "replace")
         fits = output_schema is None or not schema.validate(output_schema, text)
-        # Text that is not UTF-8 is not a string.
-        if fits and text.encode() == content:
+        if fits and whole:
             return text
         raise _Unfit(Reason.OUTPUT_INVALID, f"{error}; found {text[:_SHOWN]!r}") from None
-    except ijson.IJsonError as error:
+    except (ijson.IJsonError, _Unfit) as error:
+        if whole and schema.takes_as_text(output_schema, text):
+            return text
         raise _Unfit(Reason.OUTPUT_INVALID, str(error)) from None
 
 

@@ -58,7 +58,7 @@ def parse(text: bytes | str, *, big_integers_as_text: bool = False) -> Json:
     """Parse a JSON text strictly.
 
     Args:
-        text: the JSON text; bytes are UTF-8.
+        text: the JSON text; bytes are UTF-8. A byte order mark before it is ignored.
         big_integers_as_text: turn integers beyond 2^53 into strings of their digits.
 
     Raises:
@@ -69,7 +69,10 @@ def parse(text: bytes | str, *, big_integers_as_text: bool = False) -> Json:
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         integer = _integer_or_text if big_integers_as_text else None
-        value = json.loads(decoded, object_pairs_hook=_object, parse_int=integer)
+        # Programs on Windows write a byte order mark, which is no part of the text.
+        value = json.loads(
+            decoded.removeprefix("\ufeff"), object_pairs_hook=_object, parse_int=integer
+        )
     except UnicodeDecodeError as error:
         raise NotJsonError("$", f"not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:

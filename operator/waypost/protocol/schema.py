@@ -133,6 +133,18 @@ def validate(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, .
     return _checker.violations(schema, value, limit)
 
 
+def takes_as_text(schema: Json, text: str) -> bool:
+    """Whether a plain output that does not fit its schema is meant as text: it is a bare word, such
+    as the number `9509425e4` or `true`, and the schema takes it as a string.
+
+    Nobody writes an object, a list or a text in quotes and means its characters.
+    """
+    word = text.strip().removeprefix("\ufeff")
+    # U+FFFD stands for bytes that are no text.
+    bare = bool(word) and word[0] not in '{["' and "\ufffd" not in word
+    return schema is not None and bare and not validate(schema, text)
+
+
 def validate_here(schema: Json, value: Json, *, limit: int = 5) -> tuple[Violation, ...]:
     """`validate` in this process, whatever is in use: for single values of a static check."""
     known = _validator(schema)

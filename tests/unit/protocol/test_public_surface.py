@@ -42,7 +42,14 @@ PROTOCOL = {
     },
     "waypost.protocol.request": {"PythonWork", "Request", "from_json"},
     "waypost.protocol.schema": {
-        *("apply_defaults", "check_schema", "rewrite", "validate", "violating_paths"),
+        *(
+            "apply_defaults",
+            "check_schema",
+            "rewrite",
+            "takes_as_text",
+            "validate",
+            "violating_paths",
+        ),
     },
     "waypost.protocol.text": {"UNSAFE", "printable", "shorten"},
     "waypost.protocol.timestamps": {"now"},

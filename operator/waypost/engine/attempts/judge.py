@@ -253,11 +253,14 @@ def _may_have_been_signalled(pod: PodFact) -> bool:
 def _plain_result(pod: PodFact, output_schema: JsonValue | None) -> Outcome:
     output = decode_plain(pod.message)
     if not isinstance(output, RecordProblem):
-        return _checked(output, output_schema)
+        checked = _checked(output, output_schema)
+        if isinstance(checked, Failed) and schema.takes_as_text(output_schema, pod.message):
+            return _checked(pod.message, output_schema)
+        return checked
     if output.reason == "TooLarge":
         return Failed(Reason.OUTPUT_TOO_LARGE, output.message)
-    if output.plain_text is not None:
-        as_text = _checked(output.plain_text, output_schema)
+    if output.plain_text is not None or schema.takes_as_text(output_schema, pod.message):
+        as_text = _checked(pod.message, output_schema)
         if isinstance(as_text, Succeeded):
             return as_text
     return Failed(Reason.OUTPUT_INVALID, output.message)

@@ -184,6 +184,67 @@ FOREIGN = [
     ),
     row("text", exited(message="hello"), "Succeeded", "text where a string is allowed"),
     row(
+        "text-that-reads-as-a-number",
+        exited(message="9509425e4\n"),
+        "Succeeded",
+        "a commit id, for the schema",
+        output_schema={"type": "string"},
+        gives="9509425e4\n",
+    ),
+    row(
+        "text-that-reads-as-a-boolean",
+        exited(message="true"),
+        "Succeeded",
+        "a word, for the schema",
+        output_schema={"enum": ["true", "false"]},
+        gives="true",
+    ),
+    row(
+        "digits-beyond-2-to-53",
+        exited(message="12345678901234567890"),
+        "Succeeded",
+        "an id, for the schema",
+        output_schema={"type": "string"},
+        gives="12345678901234567890",
+    ),
+    row(
+        "a-number-that-fits",
+        exited(message="42"),
+        "Succeeded",
+        "JSON first",
+        output_schema={"type": ["integer", "string"]},
+        gives=42,
+    ),
+    row(
+        "an-object-is-no-text",
+        exited(message='{"a": 1}'),
+        "OutputInvalid",
+        "nobody means its characters",
+        output_schema={"type": "string"},
+    ),
+    row(
+        "blank-is-no-text",
+        exited(message=" \n"),
+        "OutputInvalid",
+        "null",
+        output_schema={"type": "string"},
+    ),
+    row(
+        "bytes-are-no-text",
+        exited(message="1\ufffd"),
+        "OutputInvalid",
+        "U+FFFD stands for them",
+        output_schema={"type": "string"},
+    ),
+    row(
+        "byte-order-mark",
+        exited(message='\ufeff{"n": 1}'),
+        "Succeeded",
+        "programs on Windows write one",
+        output_schema={"type": "object"},
+        gives={"n": 1},
+    ),
+    row(
         "text-where-no-string-fits",
         exited(message="hello"),
         "OutputInvalid",
@@ -360,6 +421,8 @@ def check(kind: str, pod: PodFact, expected: str, reason: str, more: dict[str, A
     assert not isinstance(outcome, Parked), "only agents ask people"
     found = "Succeeded" if isinstance(outcome, Succeeded) else str(outcome.reason)
     assert found == expected, f"{reason}; found {outcome}"
+    if isinstance(outcome, Succeeded) and "gives" in more:
+        assert (outcome.output, type(outcome.output)) == (more["gives"], type(more["gives"]))
 
 
 @pytest.mark.parametrize(("pod", "expected", "reason", "more"), RUNNER)
