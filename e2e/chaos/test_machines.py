@@ -19,9 +19,9 @@ def run():
     time.sleep(60 if os.environ["WAYPOST_ATTEMPT"] == "1" else 0)
     return os.environ["WAYPOST_ATTEMPT"]
 """
-SHORT = """
+HELD = """
 def run():
-    time.sleep(4)
+    held()
     return os.environ["WAYPOST_ATTEMPT"]
 """
 
@@ -68,9 +68,10 @@ def test_drain_moves_what_runs_and_takes_no_result(
 def test_result_of_a_program_that_ended_while_its_kubelet_was_dead_is_taken(
     judged: History, space: Space, ledger: Ledger, second: Second
 ) -> None:
-    made = workflow("unseen").python("work", ledger.counted(SHORT))
+    made = workflow("unseen").python("work", ledger.counted(HELD))
     [run] = there(space, second, ledger, made)
     second.machine.kill_kubelet()
+    ledger.release(run.uid)
     uid = run.pods("work")[0]["metadata"]["uid"]
     until(lambda: not second.programs_of(uid), within=20, what="the program has ended")
     assert "outputDigest" not in run.node("work")

@@ -6,6 +6,10 @@ controller, the kubelet or the operator believe. Container statuses or kubelet e
 events are merged and lost, statuses go with their pods. A pod works on every cluster, where a
 server on the host needs a network path that only some providers have; it is read through the API
 server, so no port is opened.
+
+A program that must not end before something has happened calls `held()`: it notes that, and goes
+on when the test calls `Ledger.release`. A program that sleeps in its place would depend on how fast
+the machine is.
 """
 
 import json
@@ -23,16 +27,17 @@ POD = "ledger"
 _SERVER = """
 import http.server, json
 
-ENTRIES = []
+LISTS = {"/": [], "/released": []}
 
 
 class Ledger(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        ENTRIES.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        LISTS[self.path].append(json.loads(body))
         self.answer(b"noted")
 
     def do_GET(self):
-        self.answer(json.dumps(ENTRIES).encode())
+        self.answer(json.dumps(LISTS[self.path]).encode())
 
     def answer(self, body):
         self.send_response(200)
@@ -56,10 +61,20 @@ def note(what="start"):
     entry = {{"run": request["run"]["uid"], "path": request["path"], "what": what,
              "attempt": request["attempt"], "key": request["idempotencyKey"],
              "pod": os.environ["WAYPOST_POD_UID"], "at": time.time()}}
+    ledger("POST", "/", json.dumps(entry))
+    return entry
+
+def held():
+    run = note("held")["run"]
+    while run not in json.loads(ledger("GET", "/released")):
+        time.sleep(0.1)
+
+def ledger(method, path, body=None):
     link = http.client.HTTPConnection("{address}", {port}, timeout=60)
-    link.request("POST", "/", json.dumps(entry))
-    link.getresponse().read()
+    link.request(method, path, body)
+    answer = link.getresponse().read()
     link.close()
+    return answer
 
 note()
 """
@@ -83,13 +98,28 @@ class Ledger:
 
     def all(self) -> list[Obj]:
         """What the programs of all runs noted, in order."""
-        target = path_of("pods", self.namespace, f"{POD}:{PORT}", "proxy/")
-        found: list[Obj] = self.kube.request("GET", target)
+        found: list[Obj] = self.kube.request("GET", self._path(""))
         return found
 
     def starts(self, run_uid: str) -> dict[str, int]:
         """How many programs of each node did start."""
         return dict(Counter(e["path"] for e in self.entries(run_uid) if e["what"] == "start"))
+
+    def holds(self, run_uid: str, programs: int = 1) -> None:
+        """Return when so many programs of a run have called `held()`."""
+
+        def held() -> bool:
+            held_ones = [entry for entry in self.entries(run_uid) if entry["what"] == "held"]
+            return len(held_ones) >= programs
+
+        until(held, within=60, what=f"{programs} programs are held", seen=self.all)
+
+    def release(self, run_uid: str) -> None:
+        """From now on `held()` returns at once in the programs of a run."""
+        self.kube.request("POST", self._path("released"), run_uid)
+
+    def _path(self, name: str) -> str:
+        return path_of("pods", self.namespace, f"{POD}:{PORT}", f"proxy/{name}")
 
 
 def start_ledger(kube: Kube, namespace: str, image: str) -> Ledger:

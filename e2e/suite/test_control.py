@@ -21,14 +21,17 @@ time.sleep(50)
 """
 
 
-def test_suspend_lets_running_nodes_finish_and_starts_nothing_until_resumed(space: Space) -> None:
+def test_suspend_lets_running_nodes_finish_and_starts_nothing_until_resumed(
+    space: Space, ledger: Ledger
+) -> None:
     run = space.start(
         workflow("suspended")
-        .python("now", "import time\ntime.sleep(2)\nreturn 1")
+        .python("now", ledger.counted("def run():\n    held()\n    return 1\n"))
         .python("later", "return 2", dependsOn=["now"])
     )
     run.reaches("now", "Running")
     run.set(suspend=True)
+    ledger.release(run.uid)
     run.reaches("now", "Succeeded")
     seen = run.until(lambda s: s["status"]["phase"] == "Suspended", what="shown as suspended")
     assert phases(seen)["later"] == "Pending"
@@ -66,14 +69,17 @@ def test_cancel_gives_pods_sigterm_keeps_checkpoints_and_is_final(
 
 
 def test_parallelism_bounds_the_pods_of_a_run(space: Space, ledger: Ledger) -> None:
-    source = ledger.counted("def run():\n    time.sleep(3)\n    note('end')\n")
+    source = ledger.counted("def run():\n    held()\n    note('end')\n")
     wide = workflow("narrow").having(parallelism=2)
     for n in range(4):
         wide.python(f"n{n}", source)
     run = space.start(wide)
+    ledger.holds(run.uid, programs=2)
+    ledger.release(run.uid)
     run.succeeded()
     live = peak = 0
-    for entry in sorted(ledger.entries(run.uid), key=lambda e: e["at"]):
+    counted = [e for e in ledger.entries(run.uid) if e["what"] != "held"]
+    for entry in sorted(counted, key=lambda e: e["at"]):
         live += 1 if entry["what"] == "start" else -1
         peak = max(peak, live)
     assert peak == 2, "both places were used, and never more"

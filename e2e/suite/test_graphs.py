@@ -12,8 +12,8 @@ DIAMOND_OUTPUT = {"total": 42, "half": 0.5, "words": ["a", None], "deep": {"ok":
 
 
 def diamond(ledger: Ledger) -> Workflow:
-    """a -> (left, right) -> join; left and right note their start and their end."""
-    branch = "def run(n):\n    time.sleep(8)\n    note('end')\n    return {'n': n * 21}\n"
+    """a -> (left, right) -> join; left and right are held, and note their end."""
+    branch = "def run(n):\n    held()\n    note('end')\n    return {'n': n * 21}\n"
     return (
         workflow("diamond")
         .having(inputs={"n": 1}, outputs={"result": "${nodes.join.output}"})
@@ -44,6 +44,8 @@ def test_diamond_runs_in_order_with_parallel_branches_and_typed_outputs(
     space: Space, ledger: Ledger
 ) -> None:
     run = space.start(diamond(ledger))
+    ledger.holds(run.uid, programs=2)
+    ledger.release(run.uid)
     seen = run.succeeded()
     assert seen["status"]["outputs"] == {"result": DIAMOND_OUTPUT}, "null, float and list survive"
     starts = {e["path"]: e["at"] for e in ledger.entries(run.uid) if e["what"] == "start"}
@@ -54,14 +56,15 @@ def test_diamond_runs_in_order_with_parallel_branches_and_typed_outputs(
     assert ledger.starts(run.uid) == dict.fromkeys(("a", "left", "right", "join"), 1)
 
 
-def test_kubectl_shows_and_waits_at_every_stage(space: Space) -> None:
+def test_kubectl_shows_and_waits_at_every_stage(space: Space, ledger: Ledger) -> None:
     good = space.start(
         workflow("reads-well")
-        .python("work", "import time\ntime.sleep(2)\nreturn 1")
+        .python("work", ledger.counted("def run():\n    held()\n    return 1\n"))
         .approval("review", dependsOn=["work"])
     )
     good.reaches("work", "Running")
     assert columns(space, good.name)[:2] == ["Running", "0/2"]
+    ledger.release(good.uid)
     gate = good.opened("review")
     assert columns(space, good.name)[:3] == ["Waiting", "1/2", f"approval/{gate}"]
     approvals = space.kubectl("get", "approval", gate, "--no-headers")

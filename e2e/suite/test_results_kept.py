@@ -16,10 +16,10 @@ from e2e.suite.operators import Operator
 from e2e.suite.space import FINALIZER, Run, Space, container_state, node_of
 from e2e.suite.waiting import until
 
-# Long enough that all of them still run when the operator has gone.
+# All of them still run when the operator has gone.
 WORK = """
 def run():
-    time.sleep(6)
+    held()
     return {"attempt": os.environ["WAYPOST_ATTEMPT"]}
 """
 
@@ -74,10 +74,11 @@ def survivors(space: Space, ledger: Ledger, operator: Operator) -> dict[str, Run
         name: space.start(workflow(name).python("work", ledger.counted(WORK))) for name in MISHAPS
     }
     for run in runs.values():
-        run.running_pod("work")
+        ledger.holds(run.uid)
     operator.scale(0)
     try:
         for name, run in runs.items():
+            ledger.release(run.uid)
             pod = ended(run)
             MISHAPS[name].happens(space, run, pod)
         assert all("outputDigest" not in run.node("work") for run in runs.values())
@@ -152,7 +153,7 @@ def test_job_of_a_running_python_node_deleted_is_a_disruption_and_runs_alone(
     space: Space, ledger: Ledger
 ) -> None:
     source = ledger.counted(
-        "def run():\n    time.sleep(3 if os.environ['WAYPOST_ATTEMPT'] == '1' else 0)\n"
+        "def run():\n    held() if os.environ['WAYPOST_ATTEMPT'] == '1' else None\n"
         "    return os.environ['WAYPOST_ATTEMPT']\n"
     )
     run = space.start(workflow("job-gone-python").python("work", source))
@@ -162,7 +163,7 @@ def test_job_of_a_running_python_node_deleted_is_a_disruption_and_runs_alone(
     assert work["output"] == "2"
     assert work["attempts"][0]["reason"] == "Disrupted"
     assert "retries" not in work, "a disruption does not eat the user's retries"
-    begun = [e for e in ledger.entries(run.uid) if e["attempt"] == 2]
+    begun = [e for e in ledger.entries(run.uid) if (e["attempt"], e["what"]) == (2, "start")]
     assert len(begun) == 1
     assert pod["metadata"]["uid"] != begun[0]["pod"]
 

@@ -18,6 +18,7 @@ KILLS = 2
 SECONDS = 300.0
 WORK = """
 def run():
+    held()
     time.sleep(4)
     return 1
 """
@@ -60,6 +61,14 @@ def test_s251_s260_twelve_runs_share_three_slots_while_the_operator_is_killed_tw
     watch = Watch(space)
     watch.start()
     runs = [space.start(sharing(ledger, f"share-{n}", "crm", limit=LIMIT)) for n in range(RUNS)]
+    until(
+        lambda: watch.most >= LIMIT,
+        within=SECONDS,
+        what="the slots are in use",
+        seen=runs[-1].shown,
+    )
+    for run in runs:
+        ledger.release(run.uid)
     for kill in range(1, KILLS + 1):
         until(
             lambda kill=kill: _started(ledger, runs) >= RUNS * kill // (KILLS + 1),  # type: ignore[misc]
@@ -88,8 +97,9 @@ def test_s255_s256_one_run_waits_and_another_is_skipped(space: Space, ledger: Le
     second.troubled("call", "WaitingForSlot", within=30)
     message = second.read()["status"]["nodes"][0]["message"]
     assert "held by run holds (node call); it is the first in the queue" in message
-    first.succeeded()
-    second.succeeded()
+    for run in (first, second):
+        ledger.release(run.uid)
+        run.succeeded()
     assert ledger.starts(third.uid) == {}
 
 
