@@ -175,6 +175,5 @@ def _node(step: Step) -> Obj:
     if step.repeats:
         fields["repeat"] = {"until": f"${{index == {step.repeats - 1}}}", "max": step.repeats}
     if step.calls:
-        after = {"dependsOn": fields.pop("after")} if "after" in fields else {}
-        return {"name": step.name, "workflow": {"template": f"t{step.name}"}, **fields, **after}
+        return {"name": step.name, "workflow": {"template": f"t{step.name}"}, **fields}
     return python(step.name, outputSchema=NUMBER, **fields)
