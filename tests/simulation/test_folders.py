@@ -34,6 +34,11 @@ def test_agents_take_folders_as_attachments() -> None:
     assert sum(bool(step.takes) for step in attached) > SEEDS / 2
 
 
+def test_loops_pass_folders_on() -> None:
+    times = [step.times for seed in range(SEEDS) for step in plan(seed).steps]
+    assert min(times.count(2), times.count(3)) > SEEDS / 8
+
+
 def test_child_runs_take_and_make_folders() -> None:
     called = [step for seed in range(SEEDS) for step in plan(seed).steps if step.called]
     assert len(called) > SEEDS

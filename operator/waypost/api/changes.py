@@ -121,6 +121,7 @@ class LoopChanges(TypedDict, total=False):
     first_attempt: int | None
     done: str | None
     previous: str | None
+    artifacts: list[str] | None
     usage: Usage | None
 
 

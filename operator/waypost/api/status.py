@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
 from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.first import MAX_CANDIDATES, CandidateName
-from waypost.api.nodes.artifacts import MadeArtifacts
+from waypost.api.nodes.artifacts import MadeArtifacts, MadeTexts
 from waypost.api.state.child import ChildStatus
 from waypost.api.state.image import ImageStatus
 from waypost.api.state.round import RoundStatus
@@ -126,9 +126,7 @@ class LoopStatus(StatusModel):
         "Absent: 0.",
     )
     first_attempt: int | None = Field(
-        default=None,
-        ge=1,
-        description="Number of the attempt with which the loop began. Absent: 1.",
+        default=None, ge=1, description="Number of the attempt that began the loop. Absent: 1."
     )
     done: str | None = Field(
         default=None,
@@ -141,6 +139,7 @@ class LoopStatus(StatusModel):
         max_length=253,
         description="NodeRecord that holds the output of the last iteration that succeeded.",
     )
+    artifacts: MadeTexts = None
     usage: Usage | None = Field(
         default=None, description="Resources that the iterations of this loop used that have ended."
     )

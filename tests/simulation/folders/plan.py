@@ -35,6 +35,7 @@ class Step:
     listed: bool = False  # takes all in one entry, as a list with a null in it
     called: bool = False  # runs in a child run, which has its inputs and outputs through values
     attached: bool = False  # an agent, which takes all as attachments
+    times: int = 0  # iterations of a loop, each of which takes what the one before has made
 
     def act(self, attempt: int) -> Act:
         """What an attempt does."""
@@ -77,7 +78,19 @@ def plan(seed: int) -> Plan:
     troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
     again = tuple(draw.sample([step.name for step in steps], 1)) if draw.random() < 0.4 else ()
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
-    return _with_agents(_with_child_runs(Plan(seed, tuple(steps), troubles, again, delivery)))
+    planned = _with_child_runs(Plan(seed, tuple(steps), troubles, again, delivery))
+    return _with_loops(_with_agents(planned))
+
+
+def _with_loops(planned: Plan) -> Plan:
+    """The plan with some steps as loops. A separate source of random numbers."""
+    draw = random.Random(f"loops of {planned.seed}")
+    share = draw.choice((0.0, 0.0, 0.3, 0.7))
+    steps = tuple(
+        replace(step, times=draw.choice((1, 2, 3)) if draw.random() < share else 0)
+        for step in planned.steps
+    )
+    return replace(planned, steps=steps)
 
 
 def _with_agents(planned: Plan) -> Plan:
@@ -158,9 +171,16 @@ def _node(step: Step, names: Sequence[str], values: Sequence[str]) -> Obj:
         "timeout": "30s",
         "retry": {"limit": LIMIT, "backoff": {"initial": "1s"}},
     }
+    if step.times:
+        before = "previous.?artifacts.?repo"
+        fields["repeat"] = {"until": f"${{index >= {step.times - 1}}}", "max": 3}
+        fields["inputs"]["previous"] = f"${{{before}.?digest.orValue('')}}"
+        entry: Obj = {"from": f"${{[{before}.orValue(null)]}}", "path": "/data/previous"}
+        artifacts["in"] = [entry]
     if step.attached:
         attached: Obj = {"attachments": [{"from": one} for one in taken]} if taken else {}
         return agent(step.name, **attached, **fields)
     if taken:
-        artifacts["in"] = [{"from": one, "path": f"/data/in{at}"} for at, one in enumerate(taken)]
+        listed = [{"from": one, "path": f"/data/in{at}"} for at, one in enumerate(taken)]
+        artifacts["in"] = [*artifacts.get("in", ()), *listed]
     return python(step.name, **fields)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from waypost.api import meta
+from waypost.engine.state.paths import node_of
 from waypost.kube import node_records
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items, section
@@ -42,12 +43,12 @@ class _Play:
     # --- pods and their gateway ------------------------------------------------------------------
 
     def _program(self, pod: PodView) -> Outcome:
-        step = self.plan.by_name[pod.path]
+        step = self.plan.by_name[node_of(pod.path)]
         act = step.act(pod.attempt)
         if act == "fails":
             return pod.fails(seconds=step.seconds)
         taken = [one["digest"] for one in pod.request["artifacts"]["in"]]
-        if sorted(taken) != sorted(pod.inputs.values()):
+        if sorted(taken) != sorted(filter(None, pod.inputs.values())):
             self.watcher.blame("T11", f"{step.name} took {taken}, its inputs are {pod.inputs}")
         made = content(step.name, pod.attempt, taken)
         if act != "unrecorded":
@@ -64,7 +65,8 @@ class _Play:
         """What the gateway does for a pod: it records what the current attempt stores."""
         await asyncio.sleep(after)
         run = self.watcher.runs.get(pod.run_uid, {})
-        node = next((n for n in items(run, "status", "nodes") if n["path"] == pod.path), {})
+        nodes = items(run, "status", "nodes")
+        node = next((n for n in nodes if n["path"] == node_of(pod.path)), {})
         latest = (node.get("attempts") or [{}])[-1]
         if latest.get("number") != pod.attempt or latest.get("finishedAt"):
             return
@@ -137,16 +139,20 @@ class _Play:
         digests: dict[str, str] = {}
         nodes = {node["path"]: node for node in status["nodes"]}
         for step in self.plan.steps:
-            attempt = self.watcher.attempt_of(nodes[step.name])
-            taken = [digests[name] for name in step.takes]
-            expected = content(step.name, attempt, taken)
+            done = self.watcher.attempts_of(nodes[step.name])
+            attempt, taken = done[-1], [digests[name] for name in step.takes]
+            if step.times and len(done) != step.times:
+                self.watcher.blame("T11", f"{step.name} had {len(done)} of {step.times} iterations")
+            expected = content(step.name, done[0], taken)
+            for number in done[1:]:  # each iteration takes what the one before has made
+                expected = content(step.name, number, [expected.digest, *taken])
             made = self.watcher.made(step.name)
             found = Content(made["digest"], made["bytes"], made["files"]) if made else None
             if found != expected:
                 self.watcher.blame("T11", f"{step.name} made {found}, expected {expected}")
             if step.act(attempt) != "good":
                 self.watcher.blame("T11", f"attempt {attempt} of {step.name} cannot have succeeded")
-            if attempt > LIMIT + 1 and not self.plan.troubles:
+            if attempt > (LIMIT + 1) * (step.times or 1) and not self.plan.troubles:
                 self.watcher.blame("T11", f"{step.name} had {attempt} attempts")
             digests[step.name] = expected.digest
         if section(status, "outputs") != {"last": digests[self.plan.steps[-1].name]}:

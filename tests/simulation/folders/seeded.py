@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from waypost.api.changes import changed_loop
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.engine.artifacts import made, taken
 from waypost.engine.attempts import stored_results
@@ -93,6 +94,16 @@ def _attaches(planned: Plan) -> bool:
 def _only_the_first_attachment_is_pinned(patch: pytest.MonkeyPatch) -> None:
     plain = manifests.attachments_of
     patch.setattr(manifests, "attachments_of", lambda node: plain(node)[:1])
+
+
+@bug("T11", "VA1", focus=lambda planned: any(step.times > 2 for step in planned.steps))
+def _an_iteration_takes_the_folder_of_the_first_one(patch: pytest.MonkeyPatch) -> None:
+    def kept(loop: Any, **changes: Any) -> Any:
+        if "artifacts" in changes and loop.artifacts:
+            changes["artifacts"] = loop.artifacts
+        return changed_loop(loop, **changes)
+
+    patch.setattr("waypost.engine.scheduling.loops.changed_loop", kept)
 
 
 def _deletes(planned: Plan) -> bool:

@@ -4,6 +4,7 @@ removed while a live status names it. Judged by what the API server stores."""
 import json
 
 from waypost.api import meta
+from waypost.engine.state.paths import node_of
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
@@ -35,11 +36,15 @@ class Watcher:
         listed = items(node, "artifacts")
         return listed[0] if listed and node.get("phase") == "Succeeded" else {}
 
-    def attempt_of(self, node: Obj) -> int:
-        """The attempt of a node, or of a node in its child run, that made its artifact."""
+    def attempts_of(self, node: Obj) -> list[int]:
+        """The attempt of a node, or of a node in its child run, that made its artifact; of a loop
+        that of each iteration."""
         uid = section(node, "child").get("uid")
         inner = items(self.runs.get(uid, {}), "status", "nodes") if uid else [node]
-        return int(inner[0]["attempt"]) if inner else 0
+        if not inner:
+            return [0]
+        done = text(section(inner[0], "loop"), "done")
+        return [int(one) for one in done.split()] or [int(inner[0]["attempt"])]
 
     @property
     def _root(self) -> Obj:
@@ -74,7 +79,7 @@ class Watcher:
             spec = section(self._records.get(one["record"], {}), "spec")
             if (spec.get("type"), spec.get("digest")) != ("Artifact", one["digest"]):
                 self.blame("VA1", f"{node['path']}: no record has the digest of {one}")
-            elif (spec["runUid"], spec["path"]) != (maker, node["path"]):
+            elif (spec["runUid"], node_of(spec["path"])) != (maker, node["path"]):
                 self.blame("VA1", f"{node['path']}: {one} is of {spec['path']} in another run")
             elif maker == uid and spec["attempt"] != node["attempt"]:
                 self.blame("VA1", f"{node['path']}: {one} is of attempt {spec['attempt']}")
@@ -86,15 +91,37 @@ class Watcher:
         if any(one["record"] == name for node in nodes for one in items(node, "artifacts")):
             self.blame("VA1", f"{name} was removed, and the status names it")
 
+    def _before(self, labels: Obj, path: str) -> list[Obj]:
+        """What the iteration before has made: the record of the last attempt that it had."""
+        name, _, number = path.partition("/")
+        if number in ("", "0"):
+            return []
+        run = self.runs.get(labels.get(meta.LABEL_RUN, ""), {})
+        node = next((one for one in items(run, "status", "nodes") if one["path"] == name), {})
+        last = text(section(node, "loop"), "done").split()[-1:]
+        specs = [
+            (body["metadata"]["name"], section(body, "spec")) for body in self._records.values()
+        ]
+        return [
+            {"record": record, "digest": spec["digest"]}
+            for record, spec in specs
+            if spec.get("type") == "Artifact"
+            and (spec["runUid"], spec["path"])
+            == (labels[meta.LABEL_RUN], f"{name}/{int(number) - 1}")
+            and str(spec["attempt"]) in last
+        ]
+
     def _given(self, pod: Obj) -> None:
         """What the operator pinned is what the checkpoints of the producers name."""
         notes = section(pod, "metadata", "annotations")
-        step = self._steps.get(text(notes, meta.ANNOTATION_PATH))
+        path = text(notes, meta.ANNOTATION_PATH)
+        step = self._steps.get(node_of(path))
         if step is None:
             return
         pins = json.loads(notes.get(meta.ANNOTATION_ARTIFACTS, "{}")).get("in", [])
         found = [(pin["record"], pin["digest"]) for pin in pins]
         made = [self.made(name) for name in step.takes]
+        made[:0] = self._before(section(pod, "metadata", "labels"), path)
         expected = [(one.get("record"), one.get("digest")) for one in made]
         self.reads += len(found)
         if found != expected:

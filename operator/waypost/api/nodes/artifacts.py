@@ -1,5 +1,6 @@
 """Artifacts of nodes: what a node declares, and what its checkpoint names."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints
@@ -110,6 +111,31 @@ MadeArtifacts = Annotated[
     list[ArtifactStatus] | None,
     Field(max_length=MOST, description="Artifacts of the node, each in a NodeRecord."),
 ]
+
+
+# Those of an iteration, each as one text: a schema for them would not fit the CRD.
+MadeTexts = Annotated[
+    list[Annotated[str, StringConstraints(max_length=420)]] | None,
+    Field(max_length=MOST, description="Name, digest, bytes, files and NodeRecord of artifacts."),
+]
+
+
+def made_texts(made: Iterable[ArtifactStatus]) -> list[str]:
+    """The texts of artifacts, in order."""
+    return [f"{one.name} {one.digest} {one.bytes} {one.files} {one.record}" for one in made]
+
+
+def from_made_texts(texts: Iterable[str] | None) -> list[ArtifactStatus]:
+    """The artifacts that the texts name."""
+    found = []
+    for text in texts or ():
+        name, digest, size, files, record = text.split(" ")
+        found.append(
+            ArtifactStatus(
+                name=name, digest=digest, bytes=int(size), files=int(files), record=record
+            )
+        )
+    return found
 
 
 class PassedArtifact(Model):

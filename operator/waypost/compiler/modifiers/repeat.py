@@ -5,6 +5,7 @@ from typing import Final
 
 from waypost.api.base import JsonValue
 from waypost.api.modifiers.repeat import Repeat
+from waypost.api.nodes.artifacts import ARTIFACT_SCHEMA
 from waypost.api.workflow import Node
 from waypost.compiler.modifiers.modifier import Fields, Modifier, Typing
 from waypost.compiler.types.schemas import closed
@@ -27,11 +28,13 @@ def _durations(node: Node) -> Iterator[tuple[str, str | None]]:
 
 
 def _types(node: Node, typing: Typing) -> Mapping[str, Json]:
+    made = [one.name for one in (node.artifacts and node.artifacts.out) or ()]
+    artifacts = {"artifacts": closed(dict.fromkeys(made, ARTIFACT_SCHEMA))} if made else {}
     return {
         # Not below max: a later round continues to count.
         "index": {"type": "integer", "minimum": 0},
         # Optional: the first iteration has no previous one.
-        "previous": closed({"output": typing.one}, []),
+        "previous": closed({"output": typing.one, **artifacts}, []),
     }
 
 

@@ -15,7 +15,7 @@ from waypost.compiler.problems import Severity, did_you_mean
 from waypost.compiler.types.cel_checker import Typed
 from waypost.compiler.types.fields import element_of, field_of
 from waypost.compiler.types.list_functions import LIST_FUNCTIONS, result_of
-from waypost.compiler.types.narrowing import Steps, Tested, not_null_where, tested_inside
+from waypost.compiler.types.narrowing import PREVIOUS, Steps, Tested, not_null_where, tested_inside
 from waypost.compiler.types.schemas import (
     Narrowed,
     Unknown,
@@ -58,7 +58,6 @@ _NO_NULL_OPERANDS: Final = frozenset(
     ("_+_", "_-_", "_*_", "_/_", "_%_", "-_", "!_", "_<_", "_<=_", "_>_", "_>=_", "size")
 )
 _WHOLE: Final = frozenset(["size", "int", "uint", "indexOf", "lastIndexOf"])
-_PREVIOUS_OUTPUT: Final = ("previous", "output")
 _NOT_NULL: Final = {"type": ["boolean", "number", "string", "array", "object"]}
 
 
@@ -144,8 +143,8 @@ class Inference:
             self.remarks.append(Remark(lookup.problem, "error"))
         tested = bool(path) and self.tested.about(path)
         if lookup.absent and not (guarded or base.optional or tested or lookup.problem):
-            if path == _PREVIOUS_OUTPUT:
-                self.remarks.append(Remark(self._no_previous(), "error", absent=True))
+            if path in PREVIOUS:
+                self.remarks.append(Remark(self._no_previous(name), "error", absent=True))
                 return Inferred(lookup.schema, base.optional, path, f"{base.text}.{name}")
             message = self._absence(base.text, name)
             self.remarks.append(Remark(message, "warning", absent=not lookup.undeclared))
@@ -155,13 +154,13 @@ class Inference:
             schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
         return Inferred(schema, base.optional, path, f"{base.text}.{name}")
 
-    def _no_previous(self) -> str:
+    def _no_previous(self, name: str) -> str:
         read = next((path for path in self.compiled.paths if path.root == "previous"), None)
         steps = read.fields[1:] if read is not None else ()
         written = "".join(f".?{step}" for step in steps if _NAME.fullmatch(step))
         return (
             "the first iteration has no previous: write "
-            f"previous.?output{written}.orValue(...), or test index > 0 first"
+            f"previous.?{name}{written}.orValue(...), or test index > 0 first"
         )
 
     def _absence(self, where: str, name: str) -> str:

@@ -15,7 +15,7 @@ from waypost.expressions.tree import Call, Constant, Expr, Select, walk
 
 Steps = tuple[str, ...]
 
-_PREVIOUS: Final = ("previous", "output")
+PREVIOUS: Final = frozenset((("previous", "output"), ("previous", "artifacts")))
 
 _CHOOSING: Final = frozenset(["_?_:_", "_&&_", "_||_"])
 _NULL_FIELD: Final = 1  # of cel.expr.Constant
@@ -95,7 +95,7 @@ def _steps_in(expr: Expr) -> set[Steps]:
     read = list(paths(expr))
     steps = {(path.root, *path.fields) for path in read if path.fields}
     # A test of the index of an iteration says whether there is a previous one.
-    return steps | ({_PREVIOUS} if any(path.root == "index" for path in read) else set())
+    return steps | (PREVIOUS if any(path.root == "index" for path in read) else set())
 
 
 def _subject(steps: Steps) -> Steps:

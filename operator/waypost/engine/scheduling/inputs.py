@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.nodes.artifacts import from_made_texts
 from waypost.api.paths import parse_path
 from waypost.api.workflow import CompensationNode, Node
 from waypost.engine.state import undone, visible
@@ -78,7 +79,9 @@ def loop_variables(transition: Transition, path: str) -> JsonObject:
     if loop is None or loop.previous is None:
         return {"index": index, "previous": {}}
     output = declare_numbers(transition.payloads[loop.previous], node.output_schema)
-    return {"index": index, "previous": {"output": output}}
+    made = {one.name: visible.artifact_value(one) for one in from_made_texts(loop.artifacts)}
+    artifacts: JsonObject = {"artifacts": made} if made else {}
+    return {"index": index, "previous": {"output": output, **artifacts}}
 
 
 def view_of_item(

@@ -10,6 +10,7 @@ from datetime import timedelta
 from waypost.api.base import JsonObject, JsonValue, parse_duration
 from waypost.api.changes import changed_loop
 from waypost.api.modifiers.repeat import Repeat
+from waypost.api.nodes.artifacts import made_texts
 from waypost.api.state.usage import Usage
 from waypost.api.status import LoopStatus, NodeStatus
 from waypost.engine.scheduling.inputs import context_for, invalid_reason, loop_variables
@@ -50,6 +51,8 @@ def end_iteration(transition: Transition, path: str, outcome: Succeeded) -> None
         loop,
         done=" ".join(done),
         previous=record,
+        # Of a child run nobody would keep them: the next iteration has another one.
+        artifacts=None if status.child is not None else made_texts(outcome.artifacts) or None,
         usage=_usage(status, loop),
     )
     transition.update(path, loop=loop)

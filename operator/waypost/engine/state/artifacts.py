@@ -1,13 +1,14 @@
 """The artifacts that a run can take: those that its checkpoints and its inputs name.
 
-Checkpoints of child runs count through their node: it has what their outputs name.
+Checkpoints of child runs count through their node: it has what their outputs name. A loop has those
+of its last iteration, for the next one.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.nodes.artifacts import PassedArtifact, digests_in
+from waypost.api.nodes.artifacts import PassedArtifact, digests_in, from_made_texts
 from waypost.api.template.parent import MAX_ARTIFACTS
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
@@ -22,7 +23,9 @@ def known(transition: Transition) -> dict[str, PassedArtifact]:
     lineage = transition.observed.lineage
     found = {one.digest: one for one in (lineage and lineage.artifacts) or ()}
     for status in transition.node_statuses:
-        for made in (status.artifacts or ()) if status.phase == "Succeeded" else ():
+        last = status.loop.artifacts if status.loop is not None else None
+        own = status.artifacts if status.phase == "Succeeded" else None
+        for made in (*from_made_texts(last), *(own or ())):
             found[made.digest] = PassedArtifact(
                 digest=made.digest, bytes=made.bytes, files=made.files, record=made.record
             )
