@@ -18,6 +18,7 @@ from waypost.api.crd.resources import RESOURCES, Resource
 from waypost.api.crd.rules.table import RULES
 
 _HEADER = "# Written by `make crds` from operator/waypost/api. Do not edit.\n"
+_SEE = "See nodes."
 _API_VERSION = "Version of the API: waypost.dev/v1alpha1."
 
 
@@ -28,7 +29,7 @@ def manifest(resource: Resource) -> dict[str, Any]:
         "served": True,
         "storage": True,
         "additionalPrinterColumns": [column.render() for column in resource.columns],
-        "schema": {"openAPIV3Schema": object_schema(resource)},
+        "schema": {"openAPIV3Schema": _with_short_copies(object_schema(resource))},
     }
     if resource.status is not None:
         version["subresources"] = {"status": {}}
@@ -50,6 +51,29 @@ def manifest(resource: Resource) -> dict[str, Any]:
             "versions": [version],
         },
     }
+
+
+def _with_short_copies(root: Schema) -> Schema:
+    """The schema with short texts for the blocks of nodes of finally and of compensations: those of
+    `nodes` describe them, and CRDs have a limit."""
+    spec = root["properties"]["spec"].get("properties", {})
+    node = spec.get("nodes", {}).get("items", {}).get("properties", {})
+    last = spec.get("finally", {}).get("items", {}).get("properties", {})
+    for block in (*last.values(), *node.get("compensate", {}).get("properties", {}).values()):
+        _shorten(block)
+    return root
+
+
+def _shorten(schema: Schema) -> None:
+    """Shorten the descriptions of all fields below a schema, not its own."""
+    for part in (schema.get("items"), schema.get("additionalProperties")):
+        if isinstance(part, dict):
+            _shorten(part)
+            if "description" in part:
+                part["description"] = _SEE
+    for field in schema.get("properties", {}).values():
+        _shorten(field)
+        field["description"] = _SEE
 
 
 def object_schema(resource: Resource, *, with_status: bool = True) -> Schema:
