@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 import tempfile
@@ -120,7 +121,7 @@ def _lint(hostile: Hostile) -> dict[str, Any]:
         path.write_text(json.dumps(document))
         command = [sys.executable, "-m", "waypost", "lint", str(path)]
         output = Path(folder) / "output"
-        began = time.perf_counter()
+        began, used = time.perf_counter(), _children_cpu()
         with output.open("wb") as file:
             process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
             most, until = 0, time.monotonic() + 3 * SECONDS
@@ -132,6 +133,7 @@ def _lint(hostile: Hostile) -> dict[str, Any]:
         taken = time.perf_counter() - began
         found = {
             "seconds": round(taken, 2),
+            "cpuSeconds": round(_children_cpu() - used, 2),
             "grownMiB": round(most / 2**20),
             "exit": process.returncode,
         }
@@ -141,11 +143,18 @@ def _lint(hostile: Hostile) -> dict[str, Any]:
     return found
 
 
+def _children_cpu() -> float:
+    """The processor time of the child processes that have ended."""
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
+
+
 def _line(row: dict[str, Any]) -> str:
     operator, lint, gateway = row["operator"], row["lint"], row.get("gateway")
     cells = [f"{row['group']:<10} {row['name']:<32}"]
     cells.append(f"operator {_cells(operator)} child {operator.get('childMiB', '-'):>4} MiB")
-    cells.append(f"lint {lint['seconds']:>6} s {lint['grownMiB']:>4} MiB")
+    taken = f"{lint['seconds']:>6} s ({lint['cpuSeconds']:>5} of CPU)"
+    cells.append(f"lint {taken} {lint['grownMiB']:>4} MiB")
     cells.append(f"gateway {_cells(gateway)}" if gateway else "")
     return "  ".join(cells) + ("  OVER " + "; ".join(row["over"]) if row["over"] else "")
 

@@ -126,6 +126,14 @@ def _expressions() -> Iterator[Hostile]:
         ("reads-a-mebibyte-of-numbers", [1] * 500_000, "nodes.a.output.size()"),
         ("copies-a-mebibyte-of-texts", ["ab"] * 200_000, "nodes.a.output.map(x, x).size()"),
         ("returns-a-mebibyte", [{"k": at} for at in range(8000)], "nodes.a.output.map(x, x.k)"),
+        # More steps than the library takes at once (expressions/long_loops.py).
+        ("130000-elements", [1] * 130_000, "nodes.a.output.map(x, x + 1).size()"),
+        (
+            "loops-in-a-long-loop",
+            list(range(20_000)),
+            "nodes.a.output.map(x, [x, x].map(y, y + 1)).filter(l, l.exists(z, z > 9)).size()",
+        ),
+        ("all-of-500000", [1] * 500_000, "nodes.a.output.all(x, x == 1)"),
         ("passes-a-mebibyte-on", "x" * 1_000_000, "nodes.a.output + 'a'"),
     ):
         second = python("b", inputs={"v": f"${{{source}}}"})
