@@ -62,7 +62,9 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         if status and (status.phase == "Waiting" or status.child is not None):
             kind = watching_kind(graph.nodes[path], status)
             live = live or kind.needs_live_read(observed, status, now)
-        payloads |= parked.reads_of(observed, status) if status else set()
+        if status:
+            payloads |= parked.reads_of(observed, status)
+            payloads |= items_reads.parked_reads(observed, status)
         references = references or missing_references.needs_live_references(status, now)
         payloads |= _input_reads(observed, known, path)
         payloads |= items_reads.payload_reads(observed, graph.nodes[path], status)

@@ -60,6 +60,12 @@ class Plan:
     node_deadline: int | None = None
     troubles: tuple[Trouble, ...] = ()
     delivery: Literal["immediate", "rough"] = "immediate"
+    items: int | None = None  # the agent is a map over so many items
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the agents."""
+        return ["write"] if self.items is None else [f"write/{at}" for at in range(self.items)]
 
     @property
     def kinds(self) -> set[str]:
@@ -101,6 +107,7 @@ def plan(seed: int) -> Plan:
         node_deadline=draw.choice((None,) * 8 + (10, 40)),
         troubles=troubles,
         delivery=draw.choice(("immediate", "immediate", "rough")),
+        items=draw.choice((None, None, None, 2, 3)),
     )
 
 
@@ -133,6 +140,9 @@ def body(planned: Plan, version: int = 1) -> Obj:
         "toolApproval": approval,
     }
     first: Obj = {"name": "write", "agent": agent, "inputs": {"version": version}}
+    if planned.items is not None:
+        first["forEach"] = {"items": f"${{{list(range(planned.items))}}}"}
+        first["inputs"]["n"] = "${item}"
     if planned.node_deadline is not None:
         first["deadline"] = f"{planned.node_deadline}s"
     nodes: list[Obj] = [

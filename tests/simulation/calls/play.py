@@ -39,10 +39,15 @@ class _Play:
         world.script["other"] = [lambda pod: pod.fails(seconds=planned.breaks or 1.0)] * 90
 
     def _after(self, pod: PodView) -> Outcome:
-        said = self.conversations.latest.results
-        if pod.inputs["said"] != dict(sorted(said.items())):
+        said = self._results()
+        if pod.inputs["said"] != said:
             self.watcher.blame("I6", f"after got {pod.inputs['said']}, expected {said}")
         return pod.succeeds(None)
+
+    def _results(self) -> Any:
+        """What the agents should have given."""
+        results = self.conversations.results()
+        return results if self.plan.items is not None else results[0]
 
     async def run(self) -> list[Violation]:
         await self.world.user.create(Kind.MODEL_PROVIDER, namespace=NAMESPACE, body=PROVIDER)
@@ -110,14 +115,16 @@ class _Play:
 
     def _judge_output(self, entry: Obj) -> None:
         """Every call of the conversation has one result, as it was decided."""
-        results = self.conversations.latest.results
-        if entry.get("output") != dict(sorted(results.items())):
-            self.watcher.blame("VG2", f"the output is {entry.get('output')}, not {results}")
+        if entry.get("output") != self._results():
+            text = f"the output is {entry.get('output')}, not {self._results()}"
+            self.watcher.blame("VG2", text)
         texts = [text for turn in self.plan.turns for text in (*turn.free, *turn.gated)]
-        if sorted(results) != sorted(texts):
-            self.watcher.blame("VG2", f"results of {sorted(results)}, the model asked for {texts}")
-        for text in self.plan.gated if self.plan.is_undisturbed else ():
-            self._judge_result(text, results.get(text, ""), self.plan.people[text])
+        for results in self.conversations.results():
+            if sorted(results) != sorted(texts):
+                text = f"results of {sorted(results)}, the model asked for {texts}"
+                self.watcher.blame("VG2", text)
+            for text in self.plan.gated if self.plan.is_undisturbed else ():
+                self._judge_result(text, results.get(text, ""), self.plan.people[text])
 
     def _judge_result(self, text: str, result: str, person: Person) -> None:
         expected = {
@@ -228,7 +235,7 @@ def described(planned: Plan) -> str:
     lines = [
         f"seed {planned.seed}, {planned.delivery}, timeout {planned.timeout}, fails "
         f"{planned.fails}, lost {sorted(planned.lost)}, breaks {planned.breaks}, deadline "
-        f"{planned.deadline}, of the node {planned.node_deadline}"
+        f"{planned.deadline}, of the node {planned.node_deadline}, items {planned.items}"
     ]
     lines += [str(turn) for turn in planned.turns]
     lines += [f"{text}: {person}" for text, person in planned.people.items()]

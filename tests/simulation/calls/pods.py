@@ -38,13 +38,13 @@ class Conversations:
     may_send: Callable[[str, str], bool]  # the text that was asked, and the one that is sent
     journals: dict[tuple[str, str], Journal] = field(default_factory=dict)
     sent: list[tuple[str, str]] = field(default_factory=list)  # key of the journal, text asked
-    latest: Journal = field(default_factory=Journal)
+    latest: dict[str, Journal] = field(default_factory=dict)  # by path of the agent
 
     def program(self, pod: PodView) -> Outcome:
         """One attempt."""
         key = (pod.request["fingerprint"], pod.key)
         journal = self.journals.setdefault(key, Journal())
-        self.latest = journal
+        self.latest[pod.path] = journal
         given = pod.request["agent"].get("decisions")
         decided = gated_calls.decisions_from_json(given) if given else ()
         by_digest = {each.digest: each for each in decided}
@@ -62,6 +62,11 @@ class Conversations:
             if waiting:
                 return parks(self.server, pod, waiting, seconds=1.0)
         return pod.succeeds(dict(sorted(journal.results.items())), seconds=1.0)
+
+    def results(self) -> list[dict[str, str]]:
+        """What the latest conversation of each agent has given."""
+        known = (self.latest.get(path, Journal()) for path in self.plan.paths)
+        return [dict(sorted(journal.results.items())) for journal in known]
 
     def _decided(
         self,

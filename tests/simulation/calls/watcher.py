@@ -6,6 +6,7 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj
 
 from tests.simulation.calls.plan import RUN, Plan
+from tests.simulation.questions.watcher import letters
 from tests.simulation.watching.evidence import FINAL, Violation
 from tests.support.harness import World
 
@@ -52,19 +53,28 @@ class Watcher:
     # --- the agent -------------------------------------------------------------------------------
 
     def _node(self, new: Obj) -> None:
-        if new.get("phase") == "Waiting":
-            if new.get("parked") is None:
-                self.blame("VG3", "it waits, and no attempt has asked")
-            if busy := self._pods():
-                self.blame("VG3", f"pods {busy} have not ended while it waits")
+        if new.get("phase") == "Waiting" and new.get("parked") is None:
+            self.blame("VG3", "it waits, and no attempt has asked")
+        for path in filter(self._waits, self._plan.paths):
+            if busy := self._pods(path):
+                self.blame("VG3", f"pods {busy} have not ended while {path} waits")
         if new.get("retries"):
             self.blame("VG2", "an attempt that asks has used a retry")
 
-    def _pods(self) -> list[str]:
+    def _waits(self, path: str) -> bool:
+        """Whether the status says that an agent waits for decisions."""
+        entry = _entry(self._status)
+        if self._plan.items is None:
+            return bool(entry.get("phase") == "Waiting")
+        at = int(path.partition("/")[2])
+        return letters(entry)[at : at + 1] == "W"
+
+    def _pods(self, path: str) -> list[str]:
+        node = path.replace("/", ".")
         return [
             pod["metadata"]["name"]
             for pod in self._world.all(Kind.POD)
-            if pod["metadata"]["labels"].get("waypost.dev/node") == "write" and _runs(pod)
+            if pod["metadata"]["labels"].get("waypost.dev/node") == node and _runs(pod)
         ]
 
     # --- the Approvals ---------------------------------------------------------------------------
@@ -74,7 +84,7 @@ class Watcher:
         if change == "DELETED":
             self._approvals.pop(name, None)
             return
-        if name not in self._approvals and _entry(self._status).get("phase") != "Waiting":
+        if name not in self._approvals and not self._waits(spec["path"]):
             self.blame("VG3", f"{name} was asked, and no status says that the agent waits")
         self._approvals[name] = body
         said = {key: spec.get(key) for key in ("decision", "answer")}
@@ -103,7 +113,7 @@ class Watcher:
             return
         if status["state"] != said.get("decision"):
             self.blame("VG4", f"{name} is {status['state']}, people said {said!r}")
-        if due is not None and at > due:
+        if due is not None and int(at) > due:  # the API server keeps whole seconds
             self.blame("VG4", f"{name} is {said}, which came late")
         if status["state"] == "Approved":
             asked = body["spec"]["context"]["arguments"]["text"]

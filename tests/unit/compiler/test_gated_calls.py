@@ -36,12 +36,6 @@ CASES = [
         "this has no effect",
         id="nothing-to-ask",
     ),
-    pytest.param(
-        {**gated_agent(), "forEach": {"items": "${[1, 2]}"}},
-        "nodes.a.agent.tools",
-        "not supported together with forEach yet",
-        id="map",
-    ),
 ]
 
 

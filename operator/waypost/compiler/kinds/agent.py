@@ -70,9 +70,6 @@ def _approvals(node: Node, place: str) -> Iterator[Problem]:
     if agent.tool_approval is not None and not gated:
         text = "without tools[].requireApproval this has no effect; add it there or remove it here"
         yield Problem(f"{place}.toolApproval", text)
-    if gated and node.for_each is not None:
-        text = "requireApproval is not supported together with forEach yet; remove one of them"
-        yield Problem(f"{place}.tools", text)
 
 
 def _code(node: Node) -> str:

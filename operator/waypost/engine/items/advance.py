@@ -196,6 +196,9 @@ def _start(transition: Transition, opened: OpenMap, index: int, launch: Launch) 
         opened.identify(index)
 
     def step(transition: Transition, path: str) -> None:
+        if problem := unread_by(transition, path):
+            transition.wait_to_read(path, problem)
+            return
         inputs = resolve(transition, path)
         if isinstance(inputs, Invalid):
             reason = invalid_reason(transition, inputs.message)

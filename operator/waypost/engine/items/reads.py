@@ -9,6 +9,7 @@ from waypost.api.workflow import Node
 from waypost.engine.items import matching, records
 from waypost.engine.items.finish import records_with_results
 from waypost.engine.items.working import place_in
+from waypost.engine.state import parked
 from waypost.engine.state.observed import Observed
 from waypost.kube.items import open_items
 from waypost.protocol.reasons import Reason
@@ -26,6 +27,16 @@ def watched_items(observed: Observed, status: NodeStatus) -> Iterator[NodeStatus
         open_ = open_items.is_running(item) or item.child is not None
         if open_ or item.phase == "Waiting" or item.reason == Reason.MISSING_REFERENCE:
             yield item
+
+
+def parked_reads(observed: Observed, status: NodeStatus) -> set[str]:
+    """The names of the NodeRecords that items of a map need whose models asked for gated calls."""
+    items = status.items
+    if items is None or items.states is None or not any(" p" in text for text in items.open or ()):
+        return set()
+    place, states = place_in(observed, status, items), parse_states(items.states)
+    found = (open_items.from_text(text, place, states).status for text in items.open or ())
+    return {name for item in found for name in parked.reads_of(observed, item)}
 
 
 def payload_reads(observed: Observed, node: Node, status: NodeStatus | None) -> set[str]:

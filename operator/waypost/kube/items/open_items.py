@@ -5,8 +5,8 @@
 - the index;
 - seconds after `items.at` at which the attempt was launched, or the question asked; of an item in
   backoff, at which the next one starts; of one that waits for a resource, until when;
-- counters of retries, or the round of the question if it is later than the list; and how many
-  attempts have reported their usage;
+- counters of retries, or the round of the question if it is later than the list; `p3` if attempt 3
+  asked about tool calls, `p3.2` if round 2 asks again; how many attempts have reported their usage;
 - the share of the budget in tokens, dollars and tool calls, and `<tokens` if it was too small;
 - the identity; the slot of `concurrency` that its attempt holds; its child run and what that has
   used (`child_items`); the reason; why the attempt is being stopped; when it was first seen without
@@ -57,6 +57,7 @@ _ALL_COUNTERS: Final = (*_COUNTERS, ("l", "launch_retries"))
 _TEXT: Final = re.compile(
     r"(?P<index>\d+) \+(?P<at>-?[\d.]+)"
     + "".join(rf"(?: {letter}(?P<{name}>\d+))?" for letter, name in _ALL_COUNTERS)
+    + r"(?: p(?P<parked>\d+)(?:\.(?P<asked>\d+))?)?"
     + r"(?: u(?P<reported>\d+))?(?: \$(?P<share>[\d./-]+))?(?: <(?P<short>\w+))?"
     + r"(?: #(?P<identity>[0-9a-f]+))?(?: \^(?P<slot>[0-9a-f]+-\d+))?"
     + CHILD_PATTERN
@@ -66,7 +67,7 @@ _TEXT: Final = re.compile(
 )
 # Parts of a text before the reason of the stop.
 _BEFORE_STOP: Final = (
-    *("at", *(name for _, name in _ALL_COUNTERS)),
+    *("at", *(name for _, name in _ALL_COUNTERS), "parked", "asked"),
     *("reported", "share", "short", "identity", "slot", "child", "used", "reason"),
 )
 _SHORT: Final = re.compile(rf"{re.escape(SHARE)}\.(\w+): ")
@@ -163,6 +164,10 @@ def from_text(text: str, place: Place, states: list[ItemState]) -> OpenItem:
     reported, identity = int(found["reported"] or 0), found["identity"] or ""
     if found["child"]:
         return _of_child(status, place, found, moment)
+    if found["parked"]:
+        status = status.model_copy(update={"parked": int(found["parked"])})
+    if status.parked is not None and phase == "Waiting":
+        return OpenItem(index, _parked(status, place, found, moment), reported, identity)
     if phase == "Waiting":
         return OpenItem(index, _asking(status, place, found, moment))
     if phase == "Backoff" or (phase == "Pending" and status.reason == Reason.MISSING_REFERENCE):
@@ -184,6 +189,28 @@ def _asking(status: NodeStatus, place: Place, found: re.Match[str], moment: str)
             "approval": place.approval_of(status.path, round_ or 1),
             "round": round_,
             "retries": None,
+            "started_at": moment,
+            "wake_at": _moment(place, expires) if expires else None,
+        }
+    )
+
+
+def _parked(status: NodeStatus, place: Place, found: re.Match[str], moment: str) -> NodeStatus:
+    """An item that waits until people have decided on tool calls of its last attempt. It may ask in
+    a later round than that of the attempt."""
+    expires, number = found["stopping_at"], status.parked or 1
+    attempt = AttemptStatus(
+        number=number,
+        job=place.job_of(status.path, number),
+        round=place.round,
+        launched_at=moment,
+        finished_at=moment,
+        reason=str(Reason.AWAITING_APPROVAL),
+    )
+    return status.model_copy(
+        update={
+            "attempts": [attempt],
+            "round": int(found["asked"]) if found["asked"] else place.round,
             "started_at": moment,
             "wake_at": _moment(place, expires) if expires else None,
         }
@@ -269,6 +296,8 @@ def _shown_counters(status: NodeStatus, place: Place) -> list[str]:
     asks_later = status.phase == "Waiting" and status.round != place.round
     counts = ((letter, getattr(status, name)) for letter, name in _ALL_COUNTERS)
     shown = [f"{letter}{count}" for letter, count in counts if count]
+    if status.parked is not None:
+        return [*shown, f"p{status.parked}" + (f".{status.round}" if asks_later else "")]
     return [f"r{status.round}", *shown] if asks_later else shown
 
 
@@ -311,7 +340,7 @@ def is_stopping(status: NodeStatus) -> str | None:
 def shown_message(status: NodeStatus) -> str:
     """The message of an open item as its text keeps it."""
     # Of a message that begins like another part, the beginning would be read as that part.
-    text = re.sub(r"^[rdqlu](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#^~%"))
+    text = re.sub(r"^[rdqlup](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#^~%"))
     return shorten(text, _MESSAGE).strip()
 
 

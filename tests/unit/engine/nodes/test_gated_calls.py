@@ -339,3 +339,117 @@ def test_s548_an_approval_that_is_refused_for_a_while_is_asked_again() -> None:
     play.step()
     play.step()
     assert (play.reasons["a"], states(play)) == (None, {"one": "Open"})
+
+
+# --- items of maps -------------------------------------------------------------------------------
+
+
+def parked_map(**fields: Any) -> Play:
+    """A map of two agents that have asked about one call each."""
+    node = {**gated_agent(), "forEach": {"items": "${[1, 2]}", **fields}}
+    play = play_of(node, python("y", dependsOn=["a"]))
+    play.endings = {
+        "a/0": [asks(play, ONE), returns({"n": 0})],
+        "a/1": [asks(play, TWO), returns({"n": 1})],
+    }
+    play.step()
+    play.advance(1)
+    for _ in range(3):
+        play.step()
+    return play
+
+
+def test_s549_each_item_of_a_map_asks_for_itself() -> None:
+    play = parked_map()
+    assert states(play) == {"one": "Open", "two": "Open"}
+    paths = {fact.spec.path for fact in play.approvals.values() if fact.spec is not None}
+    assert paths == {"a/0", "a/1"}
+    assert all(pod.over for pod in play.pods.values()), "no pod waits for people"
+    status, _, text = play.condition("AwaitingApproval")
+    assert (status, "a/0: kubectl patch approval" in text) == ("True", True), text
+    decision = play.step()
+    assert (decision.status, decision.before, decision.after) == (play.status, (), ()), "once"
+
+
+def test_s549_an_item_continues_with_its_own_decision() -> None:
+    play = parked_map()
+    decide_on(play, "two", decision="Approved", answer={"text": "other"})
+    play.step()
+    (launched,) = launches(play.step())
+    assert (launched.path, launched.attempt) == ("a/1", 2)
+    assert decisions_in(launched.job) == (
+        DecidedCall(TWO.digest, "Approved", {"text": "other"}, by="ann"),
+    )
+    decide_on(play, "one", decision="Denied", reason="no")
+    play.finish()
+    assert play.phases == {"a": "Succeeded", "y": "Succeeded"}
+    assert play.node("a").output == [{"n": 0}, {"n": 1}]
+
+
+def test_s549_an_attempt_of_an_item_that_is_lost_is_followed_by_one_with_its_decision() -> None:
+    play = parked_map()
+    play.endings = {"a": [never_ends(), evicted(), returns({})]}
+    for text in ("one", "two"):
+        decide_on(play, text, decision="Approved")
+    play.step()
+    play.step()
+    play.approvals.clear()
+    play.finish()
+    jobs = {(one.path, one.attempt): one for d in play.decisions for one in launches(d)}
+    assert decisions_in(jobs["a/0", 3].job) == decisions_in(jobs["a/0", 2].job)
+    assert (play.phases["a"], play.approvals) == ("Succeeded", {})
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        pytest.param({"cancel": True}, "Cancelled", id="cancel"),
+        pytest.param({"deadline": "1h"}, "DeadlineExceeded", id="run-deadline"),
+    ],
+)
+def test_s549_the_questions_of_items_are_withdrawn_first(fields: JsonObject, reason: str) -> None:
+    play = parked_map()
+    play.edit(**fields)
+    play.now = after(3700)
+    play.finish()
+    assert (play.phases["a"], play.reasons["a"]) == ("Cancelled", reason)
+    assert states(play) == {"one": "Withdrawn", "two": "Withdrawn"}
+
+
+def test_s549_a_question_holds_a_place() -> None:
+    play = parked_map(maxParallel=1)
+    assert states(play) == {"one": "Open"}, "the second item begins once the first has ended"
+
+
+def test_s549_the_questions_of_a_list_that_is_replaced_are_withdrawn() -> None:
+    play = parked_map()
+    play.edit_node("a", forEach={"items": "${[3]}"}, inputs={"n": "${item}"}).rerun()
+    for _ in range(4):
+        play.step()
+    assert [states(play)[text] for text in ("one", "two")] == ["Withdrawn", "Withdrawn"]
+
+
+# --- loops ---------------------------------------------------------------------------------------
+
+
+def test_s547_each_iteration_of_a_loop_asks_about_its_own_calls() -> None:
+    output = {"type": "object", "required": ["done"], "properties": {"done": {"type": "boolean"}}}
+    node = {
+        **gated_agent(),
+        "outputSchema": output,
+        "repeat": {"until": "${self.output.done}", "max": 3},
+    }
+    play = play_of(node)
+    first, second = returns({"done": False}), returns({"done": True})
+    play.endings = {"a": [asks(play, ONE), first, asks(play, ONE), second]}
+    for asked in (1, 2):
+        for _ in range(6):
+            play.step()
+            play.advance(1)
+        assert (play.phases["a"], len(play.approvals)) == ("Waiting", asked), "asked again"
+        name = play.node("a").approval or ""
+        play.answer("a", decision="Approved", decidedBy="ann")
+        play.step()
+        assert play.approvals[name].status.state == "Approved"
+    play.finish()
+    assert (play.phases["a"], play.node("a").attempt) == ("Succeeded", 4)

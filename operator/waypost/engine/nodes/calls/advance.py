@@ -80,8 +80,9 @@ def _ask(transition: Transition, path: str, asked: list[Question]) -> None:
             decided.append(found)
     if waiting:
         if transition.statuses[path].approval not in waiting:
-            text = f"{path} waits for approval {waiting[0]}"
-            transition.event("Normal", EventReason.AWAITING_APPROVAL, text)
+            if "/" not in path:  # the text of an item does not have the name
+                text = f"{path} waits for approval {waiting[0]}"
+                transition.event("Normal", EventReason.AWAITING_APPROVAL, text)
             transition.update(path, approval=waiting[0])
         return
     late = next((d for d in decided if d.expired), None)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from waypost.api.approval import ApprovalStatus
+from waypost.api.checkpoints import checkpoint_of
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes.calls.question import is_about_call, questions
 from waypost.engine.nodes.gates.status import note_late_answer, write_status
@@ -43,15 +44,22 @@ def _closed_as(transition: Transition, fact: ApprovalFact, path: str) -> Approva
     """The status with which the open Approval of a call must be closed; None if its node waits for
     it, or if it is newer than this copy of the status."""
     status = transition.statuses.get(path)
-    if status is None:
-        removed = fact.round < transition.observed.status.round
-        return ApprovalStatus(state="Withdrawn", reason=_ENDED) if removed else None
-    if _is_newer(fact, status) or _waits(transition, fact, status):
+    if status is None and not _has_ended(transition, fact, path):
+        return None
+    if status is not None and (_is_newer(fact, status) or _waits(transition, fact, status)):
         return None
     expires = timestamps.parse_timestamp(fact.spec.expires_at if fact.spec else None)
     if expires is not None and transition.now >= expires:
         return ApprovalStatus(state="Denied", expired=True)
     return ApprovalStatus(state="Withdrawn", reason=_ENDED)
+
+
+def _has_ended(transition: Transition, fact: ApprovalFact, path: str) -> bool:
+    """Whether the attempt of an item that is not open has ended, or its node was removed."""
+    known = checkpoint_of(transition.node_statuses, path)
+    if known is None:
+        return fact.round < transition.observed.status.round
+    return known.has_closed(fact.attempt)
 
 
 def _is_newer(fact: ApprovalFact, status: NodeStatus) -> bool:

@@ -9,7 +9,7 @@ from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.kinds.agent import AgentKind, ToolApproval
 from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
-from waypost.engine.state.paths import iteration_path
+from waypost.engine.state.paths import iteration_path, node_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import names
 from waypost.kube.facts.approvals import ApprovalFact
@@ -63,7 +63,7 @@ def _question(transition: Transition, path: str, call: GatedCall, policy: ToolAp
     covered: list[JsonValue] = [
         transition.observed.uid,
         iteration_path(status),
-        status.fingerprint,
+        transition.statuses[node_of(path)].fingerprint,
         status.repeats or 0,
         call.digest,
         policy.approvers.model_dump(by_alias=True, exclude_none=True),
