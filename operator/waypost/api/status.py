@@ -105,8 +105,7 @@ class AttemptStatus(StatusModel):
     usage: Usage | None = Field(default=None, description="Resources that this attempt used.")
     carried: Usage | None = Field(
         default=None,
-        description="Resources that earlier attempts used and could not report. This attempt "
-        "found them in their journal.",
+        description="Resources that earlier attempts used and could not report.",
     )
     trace: str | None = Field(
         default=None, max_length=253, description="NodeRecord that holds the trace of the attempt."

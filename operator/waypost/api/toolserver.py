@@ -1,11 +1,12 @@
 """ToolServer: an MCP server and the tools that nodes can use."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import Duration, JsonObject, Model, StatusModel, keyed_by
+from waypost.api.base import UNIQUE_ITEMS, Duration, JsonObject, Model, StatusModel, keyed_by
 from waypost.api.endpoint import KeyRef, TlsSource, Url, ValueSource
+from waypost.api.kinds.approval import Approvers
 from waypost.api.probe import ProbedStatus
 
 HEADER_PATTERN = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"  # a token of RFC 9110
@@ -106,11 +107,39 @@ class StdioServer(Model):
     )
 
 
+class ServerApproval(Model):
+    """Tools of the server whose calls are made only after a person approved each call, in every
+    run. These approvers are asked also if a run names others."""
+
+    tools: list[Annotated[str, StringConstraints(min_length=1, max_length=128)]] = Field(
+        min_length=1,
+        max_length=64,
+        description="Names of the tools. ['*']: all tools of the server.",
+        json_schema_extra=UNIQUE_ITEMS,
+    )
+    approvers: Approvers = Field(description="People who may answer.")
+    timeout: Duration | None = Field(
+        default=None, description="Maximum time to wait for an answer. Default: no limit."
+    )
+    on_timeout: Literal["Deny", "Fail"] | None = Field(
+        default=None,
+        description="Result when the timeout passes without an answer: Deny (default, the model "
+        "reads that the call was not made) or Fail (the node fails). It is never an approval.",
+    )
+
+    def covers(self, tool: str) -> bool:
+        """Whether calls of a tool need an approval."""
+        return tool in self.tools or self.tools == ["*"]
+
+
 class ToolServerSpec(Model):
     """URL or program of the server. Exactly one of http and stdio."""
 
     http: HttpServer | None = Field(default=None, description=HttpServer.__doc__)
     stdio: StdioServer | None = Field(default=None, description=StdioServer.__doc__)
+    require_approval: ServerApproval | None = Field(
+        default=None, description=ServerApproval.__doc__
+    )
     timeout: Duration | None = Field(
         default=None, description="Maximum duration of one tool call. Default 60s."
     )

@@ -47,16 +47,15 @@ class Tools(Model):
         default=None,
         min_length=1,
         max_length=64,
-        description="Tools of the server that this node may call. Only these are offered to the "
-        "model; calls of other tools are refused. Required with server.",
+        description="Tools of the server that this node may call; others are refused. Required "
+        "with server.",
         json_schema_extra=UNIQUE_ITEMS,
     )
     effects: dict[ToolName, Effect] | None = Field(
         default=None,
         max_length=64,
-        description="Effect of calling a tool twice, by tool name. It decides whether an "
-        "interrupted call is repeated. Default: what the annotations of the server say, or once "
-        "without annotations; idempotent for functions.",
+        description="Effect of calling a tool twice, by tool name: whether an interrupted call is "
+        "repeated. Default: the annotations of the server, else once; idempotent for functions.",
     )
     module: str | None = Field(
         default=None,
@@ -83,8 +82,8 @@ class Tools(Model):
         default=None,
         min_length=1,
         max_length=64,
-        description="Tools whose calls are made only after a person approved each call. ['*']: all "
-        "tools of this entry. Requires toolApproval.",
+        description="Tools whose calls a person must approve. ['*']: all of this entry. Requires "
+        "toolApproval.",
         json_schema_extra=UNIQUE_ITEMS,
     )
 
@@ -101,8 +100,7 @@ class Tools(Model):
 
 
 class ToolApproval(Model):
-    """People who decide on the tool calls that tools[].requireApproval names. Each call is asked in
-    a separate Approval; no pod runs meanwhile."""
+    """People who approve the calls of tools in requireApproval."""
 
     approvers: Approvers = Field(description="People who may answer.")
     timeout: Duration | None = Field(
@@ -110,8 +108,7 @@ class ToolApproval(Model):
     )
     on_timeout: Literal["Deny", "Fail"] | None = Field(
         default=None,
-        description="Result when the timeout passes without an answer: Deny (default, the model "
-        "reads that the call was not made) or Fail (the node fails). It is never an approval.",
+        description="Without an answer in time: Deny (default, the call is not made) or Fail.",
     )
 
 
@@ -197,8 +194,8 @@ class AgentKind(Model):
         default=None,
         ge=0,
         le=10,
-        description="How often the model is asked again, with the reason, when its output does "
-        "not match outputSchema. Default 2.",
+        description="How often the model is asked again when its output does not match "
+        "outputSchema. Default 2.",
     )
     image: Image | None = Field(
         default=None,

@@ -29,8 +29,8 @@ class Approvers(Model):
         default=None,
         ge=1,
         le=20,
-        description="Number of different people who must approve. Default 1. With more than 1, "
-        "each approver adds an entry to spec.votes of the Approval.",
+        description="Number of different people who must approve. Default 1. Above 1, each "
+        "approver adds an entry to spec.votes.",
     )
 
 

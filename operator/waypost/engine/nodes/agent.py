@@ -14,7 +14,6 @@ from waypost.api.kinds.agent import (
     AgentKind,
     AgentLimits,
     ModelRef,
-    Tools,
     models_of,
 )
 from waypost.api.paths import parse_path
@@ -26,7 +25,7 @@ from waypost.compiler.kinds.kind import merged
 from waypost.compiler.node_settings import isolation_of
 from waypost.engine.nodes.calls import advance as calls
 from waypost.engine.nodes.calls import closing
-from waypost.engine.nodes.calls.question import gated_tools
+from waypost.engine.nodes.calls.question import policies
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.nodes.limits import DEFAULT_REQUESTS, left_of
 from waypost.engine.nodes.texts import render_env
@@ -51,6 +50,10 @@ _UNLIMITED: Final = (
     "ModelProvider {} has rateLimits, which only the model gateway enforces, and this node calls "
     "the provider itself; set isolation.egress: Gateway, or the chart value "
     "modelGateway.agents: All"
+)
+_IN_FINALLY: Final = (
+    "calls of tool {} need an approval, which its ToolServer requires, and a clean-up waits for "
+    "nobody; remove the tool, or move the node to nodes"
 )
 _NO_GATEWAY: Final = (
     "tools[].requireApproval needs the gateway, which stores the conversation while people decide, "
@@ -100,7 +103,7 @@ def agent_work(
     models = models_of(agent, base)
     assert models, "an agent without a model is not accepted"
     resolved = _models(models, (base.settings, agent.settings), around, gateway)
-    tools = _tools(agent.tools or [], around)
+    tools = _tools(agent, around)
     instructions = agent.instructions or base.instructions
     texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
     if isinstance(resolved, Missing | Invalid):
@@ -173,11 +176,13 @@ def _model(
     return Resolved(document, access.files)
 
 
-def _tools(selected: list[Tools], around: Surroundings) -> Resolved | Missing:
+def _tools(agent: AgentKind, around: Surroundings) -> Resolved | Missing:
+    known = policies(agent, around.servers)
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
-    for tools in selected:
-        limit: JsonObject = {"requireApproval": tools.gated} if tools.gated else {}
+    for tools in agent.tools or []:
+        gated = [name for name in tools.names if name in known]
+        limit: JsonObject = {"requireApproval": gated} if gated else {}
         if tools.max_result_bytes:
             limit["maxResultBytes"] = tools.max_result_bytes
         if tools.module is not None:
@@ -232,8 +237,11 @@ def _render(
         return env
     if not (node.agent.image or transition.settings.agent_image):
         return Missing("this installation has no image for agent nodes; set agent.image in it")
-    if gated_tools(node.agent) and transition.settings.gateway_url is None:
+    gated = policies(node.agent, transition.observed.servers)
+    if gated and transition.settings.gateway_url is None:
         return Missing(_NO_GATEWAY)
+    if gated and path in transition.graph.finally_nodes:
+        return Invalid(_IN_FINALLY.format(next(iter(gated))))
     decisions = parked.decisions_of(transition, path)
     if isinstance(decisions, str):
         return Invalid(decisions)

@@ -312,11 +312,13 @@ def _how_to_answer(transition: Transition, status: NodeStatus) -> str:
     if status.reason:  # there is nothing to answer yet
         return f"{status.reason}: {status.message}"
     node = transition.node(status.path)
-    gate = node.approval or (node.agent.tool_approval if node.agent is not None else None)
+    asked = transition.observed.approvals.get(status.approval or "")
+    known = asked.spec.approvers if asked is not None and asked.spec is not None else None
+    approvers = node.approval.approvers if node.approval is not None else known
     answer, vote = "", '"decision":"Approved"'
     if node.approval is not None and node.approval.answer_schema is not None:
         answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'
-    if gate is not None and (gate.approvers.required or 1) > 1:
+    if approvers is not None and (approvers.required or 1) > 1:
         vote = f'"votes":{{"YOUR-USER-NAME":{{{vote}}}}}'
     else:
         vote = f'{vote},"decidedBy":"YOUR-USER-NAME"'

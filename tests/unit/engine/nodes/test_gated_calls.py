@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 from waypost.api import meta
 from waypost.api.base import JsonObject
+from waypost.api.toolserver import ToolServerSpec
 from waypost.engine.state.decision import OpenApproval, PutRecord, SettleApproval
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.protocol.agents import gated_calls
 from waypost.protocol.agents.gated_calls import DecidedCall
 
-from tests.support.builders import NOW, SETTINGS, after, python, spec
+from tests.support.builders import NOW, SETTINGS, after, agent, python, spec
 from tests.support.gated import approval_of, asks, call, decide_on, gated_agent
 from tests.support.play import Play, evicted, launches, never_ends, returns
-from tests.unit.engine.nodes.test_agent import world
+from tests.unit.engine.nodes.test_agent import SERVER, world
 
 GATEWAY = replace(SETTINGS, gateway_url="http://gateway")
 ONE, TWO, THREE = call("one"), call("two"), call("three")
@@ -453,3 +454,79 @@ def test_s547_each_iteration_of_a_loop_asks_about_its_own_calls() -> None:
         assert play.approvals[name].status.state == "Approved"
     play.finish()
     assert (play.phases["a"], play.node("a").attempt) == ("Succeeded", 4)
+
+
+# --- what a ToolServer requires ------------------------------------------------------------------
+
+SENT_BY_SERVER = call("one", server="runbooks")
+
+
+def guarded(**fields: Any) -> dict[str, Any]:
+    """A namespace whose ToolServer has these approvals."""
+    given = world()
+    required = {"tools": ["send"], "approvers": {"users": ["carl"]}, **fields}
+    spec_ = {**SERVER, "requireApproval": required}
+    return {**given, "servers": {"runbooks": ToolServerSpec.model_validate(spec_)}}
+
+
+def server_agent(**fields: Any) -> JsonObject:
+    return agent("a", tools=[{"server": "runbooks", "allow": ["look", "send"], **fields}])
+
+
+def server_play(node: JsonObject, *calls: Any, **fields: Any) -> Play:
+    play = Play(spec(node), overrides=guarded(**fields), settings=GATEWAY)
+    play.endings = {"a": [asks(play, *calls), returns({"ok": True})]}
+    play.step()
+    play.advance(1)
+    for _ in range(3):
+        play.step()
+    return play
+
+
+@pytest.mark.parametrize("tools", [["send"], ["*"]], ids=["by-name", "all"])
+def test_s550_a_tool_server_can_require_approvals_in_every_run(tools: list[str]) -> None:
+    play = Play(spec(server_agent()), overrides=guarded(tools=tools), settings=GATEWAY)
+    (launched,) = launches(play.step())
+    text = launched.job["spec"]["template"]["metadata"]["annotations"][meta.ANNOTATION_REQUEST]
+    (entry,) = json.loads(text)["agent"]["tools"]
+    expected = ["look", "send"] if tools == ["*"] else ["send"]
+    assert entry["requireApproval"] == expected, "the pod asks"
+
+
+def test_s550_the_approvers_of_the_tool_server_are_asked() -> None:
+    named = server_agent(requireApproval=["send"])
+    named["agent"]["toolApproval"] = {"approvers": {"users": ["ann"]}}
+    play = server_play(named, SENT_BY_SERVER)
+    (fact,) = play.approvals.values()
+    assert fact.spec is not None
+    assert fact.spec.approvers.users == ["carl"], "a run cannot name others"
+    assert fact.spec.context == {
+        "tool": "send",
+        "server": "runbooks",
+        "arguments": {"text": "one"},
+    }
+
+
+def test_s550_a_pod_cannot_name_another_tool_server() -> None:
+    play = server_play(server_agent(), call("one"))
+    assert (play.phases["a"], play.reasons["a"]) == ("Failed", "NodeError")
+    assert not play.approvals
+
+
+def test_s550_a_clean_up_that_would_have_to_ask_fails() -> None:
+    made = spec(python("b"), **{"finally": [server_agent()]})
+    play = Play(made, overrides=guarded(), settings=GATEWAY)
+    play.finish()
+    assert (play.phases["a"], play.reasons["a"]) == ("Failed", "InputInvalid")
+
+
+def test_s550_the_shortest_timeout_holds_for_the_calls_of_one_answer() -> None:
+    named = server_agent()
+    named["agent"]["tools"].append(
+        {"module": "letters", "functions": ["write"], "requireApproval": ["write"]}
+    )
+    named["agent"]["toolApproval"] = {"approvers": {"users": ["ann"]}, "timeout": "2h"}
+    play = server_play(named, SENT_BY_SERVER, call("two", tool="write"), timeout="1h")
+    expiries = {fact.spec.expires_at for fact in play.approvals.values() if fact.spec is not None}
+    assert (len(play.approvals), len(expiries)) == (2, 1)
+    assert play.node("a").wake_at in expiries

@@ -49,6 +49,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "EnvVar": nodes.ENV_VAR,
     "EnvSource": nodes.ENV_SOURCE,
     "ApprovalKind": (durations.not_zero("timeout"),),
+    "ServerApproval": (durations.not_zero("timeout"),),
     "ToolApproval": (durations.not_zero("timeout"),),
     "Approvers": approval.APPROVERS,
     "WaitKind": nodes.WAIT,

@@ -67,7 +67,7 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
 
 def _ask(transition: Transition, path: str, asked: list[Question]) -> None:
     _forget_trouble(transition, path)
-    _set_expiry(transition, path, asked[0])
+    _set_expiry(transition, path, asked)
     decided: list[DecidedCall] = []
     waiting: list[str] = []
     for each in asked:
@@ -85,10 +85,10 @@ def _ask(transition: Transition, path: str, asked: list[Question]) -> None:
                 transition.event("Normal", EventReason.AWAITING_APPROVAL, text)
             transition.update(path, approval=waiting[0])
         return
-    late = next((d for d in decided if d.expired), None)
-    if late is not None and asked[0].policy.on_timeout == "Fail":
-        call = next(each.call for each in asked if each.call.digest == late.digest)
-        text = f"nobody decided in time on the call of tool {call.tool}"
+    late = {each.digest for each in decided if each.expired}
+    fatal = [q for q in asked if q.call.digest in late and q.policy.on_timeout == "Fail"]
+    if fatal:
+        text = f"nobody decided in time on the call of tool {fatal[0].call.tool}"
         transition.end(path, "Failed", Reason.APPROVAL_EXPIRED, text)
         return
     _continue(transition, path, decided)
@@ -101,12 +101,12 @@ def _forget_trouble(transition: Transition, path: str) -> None:
         transition.update(path, reason=None, message=None)
 
 
-def _set_expiry(transition: Transition, path: str, asked: Question) -> None:
+def _set_expiry(transition: Transition, path: str, asked: list[Question]) -> None:
     """Record when the questions expire, once: before they are asked, so that a crash asks again
-    with the same time."""
-    timeout = asked.policy.timeout
-    if timeout is not None and transition.statuses[path].wake_at is None:
-        at = transition.now + timedelta(seconds=parse_duration(timeout))
+    with the same time. The shortest timeout holds for all of them."""
+    timeouts = [parse_duration(q.policy.timeout) for q in asked if q.policy.timeout is not None]
+    if timeouts and transition.statuses[path].wake_at is None:
+        at = transition.now + timedelta(seconds=min(timeouts))
         transition.update(path, wake_at=timestamps.timestamp(at))
 
 

@@ -1,6 +1,6 @@
 """The questions about the tool calls of a parked agent: one Approval for each call."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +8,7 @@ from waypost.api import meta
 from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.kinds.agent import AgentKind, ToolApproval
+from waypost.api.toolserver import ServerApproval, ToolServerSpec
 from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
 from waypost.engine.state.paths import iteration_path, node_of
 from waypost.engine.state.transition import Transition
@@ -30,7 +31,7 @@ class Question:
     path: str
     message: str
     context: JsonObject
-    policy: ToolApproval
+    policy: ToolApproval | ServerApproval
 
     def is_asked_by(self, fact: ApprovalFact) -> bool:
         """Whether an Approval asks this."""
@@ -42,22 +43,45 @@ class Question:
         )
 
 
+Policy = ToolApproval | ServerApproval
+
+
+def policies(
+    agent: AgentKind, servers: Mapping[str, ToolServerSpec | None]
+) -> dict[str, tuple[str | None, Policy | None]]:
+    """The gated tools of an agent: their ToolServer, and who is asked (None: nobody is named). What
+    a ToolServer requires has precedence over what the run says."""
+    found: dict[str, tuple[str | None, Policy | None]] = {}
+    for tools in agent.tools or []:
+        server = servers.get(tools.server or "")
+        required = server.require_approval if server is not None else None
+        for name in tools.names:
+            if required is not None and required.covers(name):
+                found[name] = (tools.server, required)
+            elif name in tools.gated:
+                found[name] = (tools.server, agent.tool_approval)
+    return found
+
+
 def questions(
     transition: Transition, path: str, calls: tuple[GatedCall, ...]
 ) -> list[Question] | str:
     """The questions about the calls of a parked agent; why there are none, if the pod asks what it
     must not."""
     agent = transition.node(path).agent
-    if agent is None or agent.tool_approval is None:
-        return "its pod asks for an approval of a tool call, and the node names no approvers"
-    gated = {name for tools in agent.tools or [] for name in tools.gated}
+    gated = policies(agent, transition.observed.servers) if agent is not None else {}
+    asked: list[Question] = []
     for call in calls:
-        if call.tool not in gated:
+        server, policy = gated.get(call.tool, (None, None))
+        if policy is None:
             return f"its pod asks for an approval of tool {call.tool!r:.80}, which needs none"
-    return [_question(transition, path, call, agent.tool_approval) for call in calls]
+        if call.server != server:
+            return f"its pod asks for an approval of tool {call.tool!r:.80} of another ToolServer"
+        asked.append(_question(transition, path, call, policy))
+    return asked
 
 
-def _question(transition: Transition, path: str, call: GatedCall, policy: ToolApproval) -> Question:
+def _question(transition: Transition, path: str, call: GatedCall, policy: Policy) -> Question:
     status = transition.statuses[path]
     round_ = status.round or 1
     covered: list[JsonValue] = [
@@ -158,8 +182,3 @@ def _answer_schema(call: GatedCall) -> JsonObject:
     if not isinstance(given, dict) or schema.check_schema(given) is not None:
         return _ANY_ARGUMENTS
     return given
-
-
-def gated_tools(agent: AgentKind) -> bool:
-    """Whether a person approves calls of any tool of an agent."""
-    return any(tools.gated for tools in agent.tools or [])
