@@ -10,8 +10,8 @@ from waypost.ports.cluster import Obj
 from tests.fakes.nodes.programs import Ledger
 from tests.simulation.judging.others import StrangeJudge
 from tests.simulation.judging.unsealed_maps import unstored
-from tests.simulation.reference.interpreter import End, choices_of
-from tests.simulation.scenario.plan import Act, Node, Scenario, Trouble
+from tests.simulation.reference.interpreter import VERDICT, End, choices_of
+from tests.simulation.scenario.plan import Act, Node, Read, Scenario, Trouble
 from tests.simulation.watching.choices import stays_lost
 from tests.simulation.watching.evidence import AttemptStory, Evidence, PodStory
 
@@ -129,3 +129,41 @@ def test_k2_a_program_that_cannot_start_may_be_stopped_at_its_queue_timeout(
     seen.pods["uid"] = pod
     found = list(StrangeJudge(QUEUED, seen, Ledger())._attempt(NODE, story))
     assert [violation.invariant for violation in found] == ([] if accepted else ["K2"])
+
+
+READ = Scenario(
+    seed=0,
+    nodes=(Node("a", "python"),),
+    outputs=(Read("phase", "a"), Read("whole", "a")),
+    deadline=60.0,
+    troubles=(Trouble("withhold", at=1.0, seconds=150.0, choice="error records"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("plan", "finished", "outputs", "wrong"),
+    [
+        pytest.param(READ, 60.2, {"o0": "Succeeded"}, 0, id="one-cannot-be-read"),
+        pytest.param(READ, 60.2, {"o0": "Failed"}, 1, id="another-value"),
+        pytest.param(READ, 60.2, {"o0": "Succeeded", "o7": 1}, 1, id="an-output-too-many"),
+        pytest.param(READ, 50.0, {"o0": "Succeeded"}, 1, id="before-its-deadline"),
+        pytest.param(
+            replace(READ, deadline=None), 60.2, {"o0": "Succeeded"}, 1, id="without-a-deadline"
+        ),
+        pytest.param(
+            replace(READ, troubles=(Trouble("withhold", choice="error stops"),)),
+            60.2,
+            {"o0": "Succeeded"},
+            1,
+            id="records-can-be-read",
+        ),
+    ],
+)
+def test_s85_outputs_that_cannot_be_read_at_the_deadline_are_left_out(
+    plan: Scenario, finished: float, outputs: Obj, wrong: int
+) -> None:
+    seen = Evidence(finished_at=finished)
+    seen.run = {"status": {"phase": "Succeeded", "outputs": outputs, "conditions": []}}
+    judge = StrangeJudge(plan, seen, Ledger())
+    judge._ends = {"a": End("Succeeded", output={"n": 1}), VERDICT: End("Succeeded")}
+    assert len(list(judge._run())) == wrong

@@ -13,11 +13,12 @@ _SHARE: Final = 0.06
 
 
 def with_withheld(made: Scenario) -> Scenario:
-    """In every sixteenth scenario without rounds, pauses, others, maps, choices, a template: reads,
-    stops, creates or everything is refused for a while. Most of them have no other trouble."""
-    rng = random.Random(f"withheld of {made.seed}")
+    """In every sixteenth scenario without rounds, pauses, others, and a template: reads, stops,
+    creates or everything is refused for a while. Most of them have no other trouble."""
     graphs = any(node.is_map or node.kind == "first" for node in made.nodes)
-    taken = made.needs_people or made.is_strange or made.template is not None or graphs
+    about = "withheld graphs" if graphs else "withheld"
+    rng = random.Random(f"{about} of {made.seed}")
+    taken = made.needs_people or made.is_strange or made.template is not None
     if rng.random() > _SHARE or taken:
         return made
     others = made.troubles if rng.random() < 0.25 else ()

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
-from waypost.kube.objects import items
+from waypost.kube.objects import items, section
+from waypost.ports.cluster import Obj
 
 from tests.fakes.nodes.programs import node_of
 from tests.simulation.judging.rounds import RoundsJudge
 from tests.simulation.play.standstill import EXCUSES
+from tests.simulation.reference.interpreter import outputs_of
 from tests.simulation.scenario.plan import Node
 from tests.simulation.watching.evidence import AttemptStory, Violation
 
@@ -69,12 +71,30 @@ class StrangeJudge(RoundsJudge):
         return found
 
     def _run(self) -> Iterator[Violation]:
+        late = self._is_cut_by_deadline()
+        # A cancel does not wait for a record that cannot be read, nor does the deadline (S85).
+        cut = self._touched("withhold") and (self._seen.cancelled_at is not None or late)
+        status = section(self._seen.run, "status")
+        ends = {c["type"]: c.get("reason") for c in items(status, "conditions")}
         for found in super()._run():
-            # A cancel does not wait for a record that cannot be read.
-            cut = self._touched("withhold") and self._seen.cancelled_at is not None
-            gone = (self._touched("record_gone") or cut) and found.text.startswith("outputs")
-            if not gone:
+            if found.text.startswith("outputs") and (self._touched("record_gone") or cut):
+                yield from self._left_outputs(status)
+                continue
+            unevaluated = found.text == "the run: expected Succeeded, found Failed"
+            if not (late and unevaluated and ends.get("Succeeded") == "DeadlineExceeded"):
                 yield found
+
+    def _is_cut_by_deadline(self) -> bool:
+        """Whether the deadline of the run passed while records could not be read."""
+        limit, ended = self._scenario.deadline, self._seen.finished_at
+        reads = any(t.choice.endswith(("records", "all")) for t in self._scenario.troubles)
+        return reads and limit is not None and ended is not None and ended >= limit
+
+    def _left_outputs(self, status: Obj) -> Iterator[Violation]:
+        """What is wrong with outputs of which some could not be read."""
+        expected, found = outputs_of(self._scenario, self._ends), status.get("outputs") or {}
+        for name in [name for name, value in found.items() if expected.get(name) != value]:
+            yield Violation("T11", f"outputs: {name}: expected {expected.get(name)}")
 
     def _overdue(self) -> Iterator[Violation]:
         """S470: an attempt that does not start is stopped at its queueTimeout."""

@@ -273,6 +273,12 @@ def _failed(transition: Transition) -> list[str]:
     return [path for path in failed if not on_failure.tolerates(transition.node(path))]
 
 
+def _has_failed(transition: Transition) -> bool:
+    """Whether a main node has failed the run: then it ends with what its outputs can read (S43)."""
+    verdict = transition.observed.status.verdict
+    return bool(_failed(transition)) if verdict is None else verdict.phase == "Failed"
+
+
 def _outputs(transition: Transition) -> tuple[JsonObject, list[str]]:
     """The outputs of the run, and the names of those that were left out because their source is
     missing (S43). Each output is evaluated separately."""
@@ -296,7 +302,8 @@ def _referenced(transition: Transition) -> set[str]:
 
 
 def _invalid_outputs(transition: Transition, outputs: JsonObject) -> str:
-    if (unread := unread_by_outputs(transition)) and deadlines.run_over(transition):
+    unread = unread_by_outputs(transition)
+    if unread and deadlines.run_over(transition) and not _has_failed(transition):
         return f"{Reason.DEADLINE_EXCEEDED}: the outputs cannot be evaluated: {unread.text}"
     size = len(ijson.canonical(outputs))
     if size > OUTPUTS_LIMIT:

@@ -150,6 +150,20 @@ async def test_s85_the_outputs_of_a_run_wait_for_their_record(end: str) -> None:
             assert "cannot be read" in world.condition("Succeeded")["message"]
 
 
+@virtual
+async def test_s43_a_failed_run_ends_at_its_deadline_with_the_outputs_that_can_be_read() -> None:
+    script = {"a": [gives(LARGE)], "b": [lambda pod: Outcome(exit_code=3)]}
+    async with World(script=script) as world:
+        Refusal(world.start(), FORBIDDEN, Kind.NODE_RECORD, verb="get")
+        outputs = {"r": "${nodes.a.output}", "b": "${nodes.b.phase}"}
+        nodes = [python("a"), GAP, container("b", dependsOn=["gap"])]
+        await world.submit(spec(*nodes, outputs=outputs, deadline="2m"))
+        status = await world.finished(within=150)
+        assert (status["phase"], status["outputs"]) == ("Failed", {"b": "Failed"})
+        assert world.condition("Succeeded")["reason"] == "NodeError"
+        assert "left out: r" in world.condition("Succeeded")["message"]
+
+
 @pytest.mark.parametrize("error", ERRORS)
 @pytest.mark.parametrize("end", ["readable", "cancel", "deadline"])
 @virtual
