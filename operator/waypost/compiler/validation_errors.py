@@ -32,8 +32,9 @@ def _problem(detail: dict[str, Any], model: type[BaseModel], at: str) -> Problem
         *path, name = detail["loc"]
         parent = place.removesuffix(str(name)).rstrip(".") or "spec"
         kind = model.__name__.removesuffix("Spec")
-        text = unknown_field(str(name), path=parent, known=_fields_at(model, path), kind=kind)
-        return Problem(field=place, message=text)
+        shown = str(name) or '""'
+        text = unknown_field(shown, path=parent, known=_fields_at(model, path), kind=kind)
+        return Problem(field=place.rstrip(".") or "spec", message=text)
     text = words.words_of(detail)
     if detail["type"] != "missing":  # there the value is what it is missing in
         text = f"{text}, found {words.found_in(detail)}"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from waypost.api.crd.generate import object_schema
 from waypost.api.crd.resources import RESOURCES
+from waypost.compiler.definition import define
 from waypost.compiler.vocabulary import NOT_YET, OUR_FIELD, unknown_field
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -175,3 +176,18 @@ def test_pages_exist() -> None:
             text = unknown_field("x", path=path, known=(), kind=resource.kind)
             page = text.rpartition("(see docs/")[2].removesuffix(")")
             assert (DOCS / page).is_file()
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        pytest.param({"": None}, "spec", id="of-the-spec"),
+        pytest.param({"nodes": [{"name": "a", "": 1}]}, "nodes[0]", id="of-a-node"),
+    ],
+)
+def test_an_unknown_field_without_a_name_has_a_place(raw: dict[str, Any], field: str) -> None:
+    problem = define(raw).problems[0]
+    assert problem.field == field
+    assert problem.message.startswith(
+        f'unknown field "" in {"the spec" if field == "spec" else field};'
+    )
