@@ -118,6 +118,11 @@ class _Play:
         if entry.get("output") != self._results():
             text = f"the output is {entry.get('output')}, not {self._results()}"
             self.watcher.blame("VG2", text)
+        most = 1 + sum(bool(turn.gated) for turn in self.plan.turns)
+        for path in self.plan.paths if self.plan.is_undisturbed else ():
+            attempts = {one.attempt for one in self.world.ledger.of(path)}
+            if len(attempts) > most:
+                self.watcher.blame("VG2", f"{len(attempts)} attempts of {path}, {most} are enough")
         texts = [text for turn in self.plan.turns for text in (*turn.free, *turn.gated)]
         for results in self.conversations.results():
             if sorted(results) != sorted(texts):

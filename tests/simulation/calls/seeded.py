@@ -10,7 +10,6 @@ from waypost.engine.nodes.gates.status import write_status
 from waypost.engine.nodes.table import KINDS
 from waypost.engine.state import parked
 from waypost.kube import names
-from waypost.kube.items import open_items
 from waypost.protocol.agents.gated_calls import DecidedCall
 from waypost.protocol.reasons import Reason
 
@@ -106,17 +105,6 @@ def _a_deleted_approval_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
             opened(transition, path, asked)
 
     patch.setattr(advance, "_open", once)
-
-
-@bug("I11", "VG2", "VG3", focus=lambda planned: _asks(planned) and planned.items is not None)
-def _an_item_forgets_that_it_asks(patch: pytest.MonkeyPatch) -> None:
-    """The text of an item does not have the attempt that asked."""
-    shown = open_items._shown_counters
-    patch.setattr(
-        open_items,
-        "_shown_counters",
-        lambda *how: [part for part in shown(*how) if not part.startswith("p")],
-    )
 
 
 @bug("I11", "simulation", "T11", focus=_asks)
