@@ -176,7 +176,8 @@ GRAPHS: dict[str, Wrong] = {
     "schema-of-no-type": Wrong(
         spec(python("a", outputSchema={"type": "text"})),
         "nodes.a.outputSchema: not a usable JSON Schema: $.type: expected one of array, boolean, "
-        "integer, null, number, object, string, or a list of them, found 'text' (string)",
+        "integer, null, number, object, string, or a list of them, found 'text' (string); did you "
+        "mean string?",
     ),
     "schema-ref-nowhere": Wrong(
         spec(python("a", outputSchema={"$ref": "#/$defs/X"})),

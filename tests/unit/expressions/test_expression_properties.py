@@ -199,9 +199,9 @@ def test_usual_work_on_usual_data_is_within_the_bound() -> None:
     assert words == 2000
 
 
-def test_too_many_steps() -> None:
+def test_more_steps_than_the_library_takes() -> None:
     source = "inputs.a.all(x, inputs.a.all(y, true))"
-    assert "too many steps" in str(value_of(source, {"inputs": {"a": list(range(150))}}))
+    assert value_of(source, {"inputs": {"a": list(range(150))}}) is True
 
 
 @pytest.mark.parametrize("length", [0, 1, 63, 64, 65, 128, 1000])
