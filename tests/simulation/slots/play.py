@@ -63,6 +63,8 @@ class _Play:
 
     async def _ends(self) -> bool:
         for _ in range(int(_TO_END)):
+            if self.watcher.violations:
+                return False  # it has failed; an operator that is broken may never end
             names = [run["metadata"]["name"] for run in self.world.all(Kind.AGENT_WORKFLOW)]
             if all(self.world.is_finished(name) for name in names):
                 await asyncio.sleep(45)
