@@ -11,6 +11,7 @@ from tests.fakes.api.builtin import JOB_TRACKING
 from tests.fakes.api.deletion import Deletion
 from tests.fakes.api.server import ApiServer
 from tests.fakes.api.wire import copied
+from tests.fakes.nodes.podstatus import is_over
 
 _SYNC: Final = (0.02, 0.2)
 _COUNT_SECONDS: Final = 1.0  # a pod that ended is counted a second later
@@ -41,7 +42,7 @@ class JobController:
             self._homes[metadata["uid"]] = (metadata["namespace"], metadata["name"])
             self._plan(metadata["uid"], self._random.uniform(*_SYNC))
         elif kind is Kind.POD:
-            pause = _COUNT_SECONDS if _ended(body) else self._random.uniform(*_SYNC)
+            pause = _COUNT_SECONDS if is_over(body) else self._random.uniform(*_SYNC)
             jobs = [owner["uid"] for owner in _owners(body) if owner.get("kind") == "Job"]
             for uid in jobs:
                 self._plan(uid, pause)
@@ -76,7 +77,7 @@ class JobController:
             return
         job = found[1]
         for pod in pods:
-            if _ended(pod) and _tracked(pod):
+            if is_over(pod) and _tracked(pod):
                 self._count(job, pod)
                 return  # the change of the pod brings us back
         if not _finished(job):
@@ -90,7 +91,7 @@ class JobController:
     def _conclude_or_run(self, job: Obj, pods: list[Obj]) -> None:
         status, spec = section(job, "status"), section(job, "spec")
         # With podReplacementPolicy Failed a pod that is being deleted is not over yet.
-        busy = [pod for pod in pods if not _ended(pod) and _tracked(pod)]
+        busy = [pod for pod in pods if not is_over(pod) and _tracked(pod)]
         if status.get("failed", 0) > spec["backoffLimit"] and not busy:
             self._finish(job, "FailureTarget", "Failed", "BackoffLimitExceeded")
         elif status.get("succeeded", 0) >= spec["completions"] and not busy:
@@ -99,7 +100,7 @@ class JobController:
             self._suspend(job, busy)
         elif spec.get("parallelism") == 0:
             self._let_end(busy)
-        elif not status.get("failed") and not status.get("succeeded") and all(map(_ended, pods)):
+        elif not status.get("failed") and not status.get("succeeded") and all(map(is_over, pods)):
             self._make_pod(job)
 
     def _count(self, job: Obj, pod: Obj) -> None:
@@ -263,10 +264,6 @@ def _condition(type_: str, reason: str) -> Obj:
 
 def _owners(body: Obj) -> list[Obj]:
     return items(body, "metadata", "ownerReferences")
-
-
-def _ended(pod: Obj) -> bool:
-    return section(pod, "status").get("phase") in ("Succeeded", "Failed")
 
 
 def _tracked(pod: Obj) -> bool:

@@ -256,7 +256,7 @@ class Kubelet:
         run, body = self._runs[uid], self._body(uid)
         if body is None or run.machine in self._lost:
             return
-        if section(body, "status").get("phase") not in ("Succeeded", "Failed") and not run.why:
+        if not podstatus.is_over(body) and not run.why:
             # A pod that the kubelet ends for a reason of its own is told of in one piece.
             self._update(uid, partial(podstatus.terminated, end=run.told))
             alone = len(items(body, "spec", "containers")) == 1
@@ -271,7 +271,7 @@ class Kubelet:
         run, body = self._runs[uid], self._body(uid)
         if body is None or run.machine in self._lost:
             return
-        if section(body, "status").get("phase") not in ("Succeeded", "Failed"):
+        if not podstatus.is_over(body):
             self._update(uid, partial(self._over, run))
         body = self._body(uid)
         if body is not None and "deletionTimestamp" in body["metadata"]:
@@ -298,8 +298,8 @@ class Kubelet:
             self._signal(uid, body["metadata"].get("deletionGracePeriodSeconds", 30))
         elif run.stage == "bound":
             self._end_unstarted(uid)
-        elif body["metadata"].get("deletionGracePeriodSeconds"):
-            self._tell_end(uid)
+        elif body["metadata"].get("deletionGracePeriodSeconds") or not podstatus.is_over(body):
+            self._tell_end(uid)  # also of a forced deletion: containers of others end too
 
     def _signal(self, uid: str, grace: float) -> None:
         outcome = self._runs[uid].outcome
@@ -346,7 +346,7 @@ class Kubelet:
         body = self._body(uid)
         if body is None:
             return
-        if section(body, "status").get("phase") not in ("Succeeded", "Failed"):
+        if not podstatus.is_over(body):
             self._update(uid, change)
         self._delete(uid, _FORCE)
 

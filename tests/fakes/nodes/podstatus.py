@@ -101,6 +101,11 @@ def over(status: Obj, *, end: Obj, why: Mapping[str, str]) -> None:
     status.update(why)
 
 
+def is_over(pod: Obj) -> bool:
+    """Whether all containers of a pod have ended."""
+    return pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+
 def disrupted(status: Obj, *, reason: str, time: Time) -> None:
     _condition(status, "DisruptionTarget", "True", reason=reason, lastTransitionTime=time())
 

@@ -409,6 +409,18 @@ async def test_a_removed_machine_never_reports_again() -> None:
     assert lab.fact.disruption.startswith("DeletionByPodGC")
 
 
+async def test_a_forced_deletion_ends_containers_of_others_too() -> None:
+    lab = Lab(lambda pod: pod.succeeds(1))
+    lab.work.inject(lambda made: [{"name": "proxy", "image": "proxy:1"}])
+    await lab.launch()
+    lab.wait(30)
+    assert lab.pod.body["status"]["phase"] == "Running", "the proxy runs on"
+    lab.work.delete_pod(lab.pod, grace=0)
+    lab.wait(5)
+    assert lab.pod.body["status"]["phase"] == "Succeeded"
+    assert lab.finalizers == [meta.FINALIZER_RESULT], "the Job has counted it"
+
+
 async def test_a_forced_deletion_kills_at_once() -> None:
     lab = Lab(stubborn)
     await lab.launch()
