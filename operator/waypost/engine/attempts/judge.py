@@ -153,7 +153,7 @@ def _is_only_sigterm(recorded: Failed, pod: PodFact, stopping: str | None) -> bo
 
 def needs_record(pod: PodFact, expect: Attempt) -> bool:
     """Whether the result of a pod that is over may be in a NodeRecord."""
-    if is_parked(pod, expect):
+    if is_parked(pod, expect) or surely_not_started(pod):
         return False
     if pod.has_sidecar and pod.exit_code != 0:
         return False

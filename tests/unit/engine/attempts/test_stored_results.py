@@ -24,6 +24,7 @@ from tests.support.builders import (
     in_flight,
     job,
     observed,
+    pod,
     python,
     ref,
     spec,
@@ -66,6 +67,10 @@ def seen(*pods: PodFact, kept: RecordFact | None, node: Any = None, **fields: An
         pytest.param(done({"n": 1}), False, id="record-with-output"),
         pytest.param(exited(code=1, message=failure_record()), False, id="record-of-a-failure"),
         pytest.param(exited(message="x" * 4096), False, id="too-large-decides"),
+        pytest.param(pod(phase="Failed", scheduled=False), False, id="no-machine-took-it"),
+        pytest.param(
+            pod(phase="Failed", pod_reason="OutOfcpu"), False, id="its-machine-refused-it"
+        ),
     ],
 )
 def test_a_record_is_looked_for_when_the_pod_does_not_tell(pod: PodFact, wanted: bool) -> None:
