@@ -10,6 +10,8 @@ from e2e.suite.kube import Obj
 from e2e.suite.ledger import Ledger
 from e2e.suite.operators import Operator
 from e2e.suite.space import Run, Space
+from e2e.suite.test_children import begin, below, calls
+from e2e.suite.test_templates import body, node, template
 from e2e.suite.waiting import until
 
 RUNS = 12
@@ -20,6 +22,11 @@ WORK = """
 def run():
     held()
     time.sleep(4)
+    return 1
+"""
+SHORT = """
+def run():
+    time.sleep(2)
     return 1
 """
 SLOTS = "waypost.dev/slots"
@@ -112,3 +119,30 @@ def _works(pod: Obj) -> bool:
 
 def _started(ledger: Ledger, runs: list[Run]) -> int:
     return sum(len(ledger.starts(run.uid)) for run in runs)
+
+
+@pytest.mark.alone
+def test_s531_child_runs_hold_a_slot_from_their_first_to_their_last_program(
+    space: Space, ledger: Ledger, operator: Operator
+) -> None:
+    """Four child runs of two runs share one slot, and the operator is killed meanwhile."""
+    first, last = (node(name, ledger.counted(SHORT)) for name in ("first", "last"))
+    template(space, "pair", body(first, {**last, "dependsOn": ["first"]}))
+    both = [calls(name, "pair", concurrency={"key": "crm-pair"}) for name in ("one", "two")]
+    runs = [begin(space, f"tree-{number}", *both) for number in range(2)]
+    until(lambda: ledger_of(ledger, space, runs), within=60, what="a program has begun")
+    operator.crash(operator.ready())
+    for run in runs:
+        run.succeeded(within=SECONDS)
+    order = ledger_of(ledger, space, runs)
+    assert len(order) == 8, "two programs of each child run, each once"
+    pairs = list(zip(order[::2], order[1::2], strict=True))
+    assert all(a == b for a, b in pairs), f"one child run came into another: {order}"
+    assert len(set(order)) == 4
+    until(lambda: not space.all("leases", SLOTS), within=60, what="no slot is left")
+
+
+def ledger_of(ledger: Ledger, space: Space, runs: list[Run]) -> list[str]:
+    """The child run of each program that has begun, in order."""
+    uids = {child.uid for run in runs for child in below(space, run)}
+    return [entry["run"] for entry in ledger.all() if entry["run"] in uids]
