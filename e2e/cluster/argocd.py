@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from e2e.cluster import golang, shell
+from e2e.cluster import golang, serving, shell
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.golang import Module
 from e2e.cluster.settings import REPOSITORY, Settings
@@ -67,15 +66,17 @@ def running(
         (programs / name).symlink_to(program)
     (programs / "redis-server").symlink_to(redis)
     _apply(kubeconfig, tools, sources)
-    ports = _Ports(*_free_ports(len(_Ports._fields)))
+    ports = _Ports(*serving.free_ports(len(_Ports._fields)))
     environment = _environment(kubeconfig, tools, programs, folder)
     with contextlib.ExitStack() as stack:
         daemon = ["git", "daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1"]
         daemon += [f"--base-path={repositories}", f"--port={ports.git}"]
-        stack.enter_context(_process(daemon, ports.git, folder / "git.log", environment))
+        log = folder / "git.log"
+        stack.enter_context(serving.served(daemon, log=log, env=environment, port=ports.git))
         for name, port, arguments in _commands(ports):
             argv = [str(programs / name), *arguments]
-            stack.enter_context(_process(argv, port, folder / f"{name}.log", environment))
+            log = folder / f"{name}.log"
+            stack.enter_context(serving.served(argv, log=log, env=environment, port=port))
         yield ArgoCD(programs, repositories, ports.git, ports.server, environment)
 
 
@@ -149,42 +150,3 @@ def _environment(kubeconfig: Path, tools: Path, programs: Path, folder: Path) ->
         "ARGOCD_GPG_ENABLED": "false",
         "ARGOCD_RECONCILIATION_TIMEOUT": "10s",
     }
-
-
-@contextlib.contextmanager
-def _process(
-    argv: list[str], port: int | None, log: Path, environment: dict[str, str]
-) -> Iterator[None]:
-    """A process until the context ends; it listens on `port` before the context begins."""
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            argv, stdout=stream, stderr=stream, stdin=subprocess.DEVNULL, env=environment
-        )
-    try:
-        if port is not None:
-            _await(process, port, log)
-        yield
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
-
-
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    until = time.monotonic() + _PATIENCE
-    while process.poll() is None and time.monotonic() < until:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.2)
-    raise ClusterError("start Argo CD", found=log.read_text()[-2000:], do=f"read {log}")
-
-
-def _free_ports(number: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from e2e.cluster import golang
+from e2e.cluster import golang, serving
 from e2e.cluster.golang import Installable
 from e2e.cluster.settings import Settings, from_environment
 from e2e.cluster.shell import Progress
@@ -49,7 +46,7 @@ def running(server: Path, folder: Path, *, host: str = "127.0.0.1") -> Iterator[
     buckets, metadata = folder / "buckets", folder / "metadata"
     (buckets / "payloads").mkdir(parents=True)
     metadata.mkdir()
-    port = _free_port(host)
+    (port,) = serving.free_ports(1, host=host)
     store = ObjectStore(
         endpoint=f"http://{host}:{port}",
         bucket="payloads",
@@ -59,33 +56,10 @@ def running(server: Path, folder: Path, *, host: str = "127.0.0.1") -> Iterator[
     )
     argv = [str(server), f"--port={host}:{port}", "posix", f"--sidecar={metadata}", str(buckets)]
     environment = {"ROOT_ACCESS_KEY": store.access_key, "ROOT_SECRET_KEY": store.secret_key}
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
-    try:
-        _await(process, host, port, folder / "log")
+    with serving.served(
+        argv, log=folder / "log", env=environment, port=port, host=host, within=_PATIENCE
+    ):
         yield store
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
-
-
-def _await(process: subprocess.Popen[bytes], host: str, port: int, log: Path) -> None:
-    until = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            socket.create_connection((host, port), timeout=1).close()
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > until:
-                text = log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"versitygw does not serve: {text}") from None
-            time.sleep(0.05)
 
 
 if __name__ == "__main__":  # python -m e2e.cluster.objectstore: have it in the cache
