@@ -1,7 +1,7 @@
 """Nodes in a stored status that the definition of the run does not have.
 
 The operator writes none. A backup that was restored with another spec has them, a person who
-edited the status, or a release with paths of its own. The API server refuses a status without a
+edited the status, or a release with other paths. The API server refuses a status without a
 node that it had, so they are kept; they end, and nothing is done for them.
 """
 

@@ -1,4 +1,4 @@
-"""What users of other systems complain about in maps, each as a test of its own. What the tests of
+"""What users of other systems complain about in maps, each as a test. What the tests of
 the rules already play (tolerance, order, retries of one item, cancel, rounds) is not repeated."""
 
 import pytest
