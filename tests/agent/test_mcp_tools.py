@@ -204,8 +204,6 @@ CONTENTS = [
                  id="structure-alone"),
     pytest.param({"content": [IMAGE], "structuredContent": {"n": 4711}}, ['"n":4711', "image/png"],
                  id="structure-and-picture"),
-    pytest.param({"content": [SENT], "structuredContent": {"result": [1, 2]}}, ["[1,2]"],
-                 id="wrapped-structure"),
     pytest.param(text('{"id": 12345678901234567890}'), ['{"id": 12345678901234567890}'],
                  id="digits"),
 ]  # fmt: skip
@@ -235,6 +233,44 @@ def test_an_answer_that_cannot_be_read_is_not_told_as_a_failure(tmp_path: Path) 
         _, results = play(tmp_path, script, sends(1))
     assert "the call was made, but the answer of tool server desk cannot be read" in results[0]
     assert "pydantic" not in results[0]
+
+
+# What libraries declare for a tool that does not return an object.
+WRAPPER = {"type": "object", "title": "sendOutput", "required": ["result"],
+           "properties": {"result": {"type": "array", "title": "Result"}}}  # fmt: skip
+MARKED = {"type": "object", "properties": {"result": {}}, "x-fastmcp-wrap-result": True}
+WRAPPED = [
+    pytest.param(WRAPPER, {"result": [1, 2]}, "[1,2]", id="wrapper-of-a-list"),
+    pytest.param(MARKED, {"result": [1, 2]}, "[1,2]", id="marked-as-wrapper"),
+    pytest.param({**WRAPPER, "$defs": {"n": {}}}, {"result": 7}, 7, id="wrapper-with-definitions"),
+    pytest.param(None, {"result": [1, 2]}, '{"result":[1,2]}', id="nothing-declared"),
+    pytest.param({"type": "object"}, {"result": 1}, '{"result":1}', id="any-object"),
+    pytest.param({**WRAPPER, "required": []}, {"result": 1}, '{"result":1}', id="may-be-absent"),
+    pytest.param({**WRAPPER, "properties": {"result": {}, "note": {}}}, {"result": 1},
+                 '{"result":1}', id="one-of-two-properties"),
+    pytest.param({**WRAPPER, "description": "The ticket."}, {"result": 1}, '{"result":1}',
+                 id="described-by-its-author"),
+    pytest.param({**WRAPPER, "additionalProperties": False}, {"result": 1}, '{"result":1}',
+                 id="closed-by-its-author"),
+    pytest.param(WRAPPER, {"result": 1, "more": 2}, '{"result":1,"more":2}', id="breaks-it"),
+    pytest.param(WRAPPER, {"result": {"result": 1}}, '{"result":1}', id="one-of-two-layers"),
+    pytest.param(None, {"output": 1}, '{"output":1}', id="another-key"),
+    pytest.param(None, [1, 2], "[1,2]", id="bare-list"),
+    pytest.param(None, 0, 0, id="bare-number"),
+    pytest.param(WRAPPER, [{"result": 1}], '[{"result":1}]', id="bare-although-declared"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("declared", "structured", "seen"), WRAPPED)
+def test_s525_a_result_is_unwrapped_only_where_a_library_wrapped_it(
+    declared: Any, structured: Any, seen: Any, tmp_path: Path
+) -> None:
+    """The model sees what the tool returned: an object with the key `result` is kept."""
+    tools = [tool("send", **({"outputSchema": declared} if declared else {}))]
+    content = {"content": [], "structuredContent": structured}
+    with mcp_server.serving(content, tools=tools) as script:
+        _, results = play(tmp_path, script, sends(1))
+    assert results == [seen if isinstance(seen, str) else str(seen)]
 
 
 PROMISED = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}

@@ -11,7 +11,7 @@ import pydantic
 from mcp_types import CallToolResult, ContentBlock
 
 from waypost_agent.tools import tool_schemas
-from waypost_agent.tools.tool_results import as_json, as_text
+from waypost_agent.tools.tool_results import BARE, as_json, as_text
 
 _ERROR_CODE: Final = -32603
 _DEEPEST: Final = 150  # levels of JSON
@@ -79,7 +79,7 @@ def result(raw: dict[str, Any]) -> dict[str, Any]:
     blocks = [_block(each) for each in (content if isinstance(content, list) else [content])]
     structured = raw.get("structuredContent")
     if structured is not None and not isinstance(structured, dict):
-        structured = {"result": structured}
+        structured = {BARE: structured}
     failed = raw.get("isError")
     if isinstance(failed, str):
         failed = failed.strip().lower() not in ("", "false", "no", "0")

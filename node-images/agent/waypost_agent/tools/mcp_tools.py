@@ -150,6 +150,7 @@ class McpTools(AbstractToolset[None]):
         self._keys = keys
         self._effect_of = effect_of
         self._allowed = allowed
+        self._output_schemas = {tool.name: tool.output_schema for tool in allowed}
 
     @property
     def id(self) -> str:
@@ -182,7 +183,7 @@ class McpTools(AbstractToolset[None]):
             except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
                 failure = self._failure_of(error, name, tool_args)
             else:
-                return _content_of(result, name)
+                return _content_of(result, name, self._output_schemas.get(name))
             if failure.session_over:
                 self._session.ended(client)
             again = failure.made is False or (failure.made is None and repeatable)
@@ -239,8 +240,9 @@ class McpTools(AbstractToolset[None]):
         return _Failure(message, made=None if unknown else False)
 
 
-def _content_of(result: CallToolResult, name: str) -> Content:
-    content = tool_results.from_mcp(result.content, result.structured_content)
+def _content_of(result: CallToolResult, name: str, schema: Any) -> Content:
+    structured = result.structured_content
+    content = tool_results.from_mcp(result.content, structured, output_schema=schema)
     if result.is_error:
         described = tool_results.shown(content, inputs=(), limit=0)
         raise ToolFailed(tool_results.error_text(described) or f"tool {name} returned an error")

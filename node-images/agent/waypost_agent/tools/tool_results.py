@@ -19,6 +19,14 @@ _KIB: Final = 1024
 # How a media type is named in ModelProvider models[].inputs.
 _INPUTS: Final = (("image/", "Image"), ("audio/", "Audio"), ("application/pdf", "PDF"))
 _OF_URLS: Final = str.maketrans("-_", "+/")
+# The keywords of an outputSchema that a library generates around a result that is not an object.
+_RESULT: Final = "result"
+_MARK: Final = "x-fastmcp-wrap-result"
+_OF_WRAPPER: Final = frozenset(
+    {"type", "properties", "required", "title", "$defs", "$schema", _MARK}
+)
+# Structured content that is not an object stands under this key: the library takes only objects.
+BARE: Final = "waypost.dev/structured-content"
 
 
 class Media(NamedTuple):
@@ -67,15 +75,19 @@ def as_json(value: Any) -> Any:
     return f"[a {type(value).__name__}, which is not JSON and cannot be shown]"
 
 
-def from_mcp(content: Sequence[Any], structured: Any) -> Content:
+def from_mcp(content: Sequence[Any], structured: Any, *, output_schema: Any = None) -> Content:
     """The result of a tool of an MCP server: its content blocks and its structured content.
 
     Texts usually repeat the structured content; those that do not are kept beside it.
+
+    Args:
+        content: The content blocks.
+        structured: The structured content; None if there is none.
+        output_schema: The outputSchema that the server declared for the tool; None if it did not.
     """
     blocks = [_block(each) for each in content]
     if structured is not None:
-        single = isinstance(structured, dict) and set(structured) == {"result"}
-        value = structured["result"] if single else structured
+        value = _unwrapped(structured, output_schema)
         blocks = [each for each in blocks if not _repeats(each, structured, value)]
         blocks.insert(0, value)
     files = tuple(each for each in blocks if isinstance(each, Media))
@@ -127,6 +139,29 @@ def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _unwrapped(structured: Any, output_schema: Any) -> Any:
+    """The structured content without an object that a library has put around it."""
+    if not isinstance(structured, dict) or len(structured) != 1:
+        return structured
+    if BARE in structured:
+        return structured[BARE]
+    wrapped = _RESULT in structured and _is_wrapper(output_schema)
+    return structured[_RESULT] if wrapped else structured
+
+
+def _is_wrapper(schema: Any) -> bool:
+    """Whether an outputSchema is one that libraries of MCP generate around a list, a text or a
+    number, because structured content is an object: `{"result": ...}`, required, and no more.
+    Without such a schema, the tool itself returned an object with the key `result`."""
+    if not isinstance(schema, dict) or not set(schema) <= _OF_WRAPPER:
+        return False
+    properties = schema.get("properties")
+    if schema.get("type") != "object" or not isinstance(properties, dict):
+        return False
+    required = schema.get("required") == [_RESULT] or schema.get(_MARK) is True
+    return set(properties) == {_RESULT} and required
 
 
 def _repeats(block: Any, structured: Any, value: Any) -> bool:
