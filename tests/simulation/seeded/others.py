@@ -12,6 +12,7 @@ from waypost.engine.nodes import approval
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts import pods
+from waypost.kube.facts.jobs import JobFact
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.objects import text
 from waypost.kube.timestamps import parse_timestamp
@@ -163,3 +164,18 @@ def _a_queue_timeout_waits_for_the_next_look(patch: pytest.MonkeyPatch) -> None:
 
     patch.setattr(reads, "look_at", rarely)
     patch.setattr(watch, "look_at", rarely)
+
+
+def held_stops(plan: Scenario) -> bool:
+    """The operator cannot stop a Job that a queue holds."""
+    return any(t.kind == "withhold" and t.choice.endswith(" suspend") for t in plan.troubles)
+
+
+@bug("I2", "I3", focus=both(others("queue"), held_stops))
+def _a_job_that_a_queue_holds_counts_as_stopped(patch: pytest.MonkeyPatch) -> None:
+    look = watch._job_without_pod
+
+    def trusting(transition: Transition, path: str, attempt: Any, job: JobFact) -> None:
+        look(transition, path, attempt, replace(job, halted=job.halted or job.suspended))
+
+    patch.setattr(watch, "_job_without_pod", trusting)

@@ -179,7 +179,8 @@ def _close_stopped(transition: Transition, path: str, attempt: AttemptStatus) ->
 def _job_without_pod(
     transition: Transition, path: str, attempt: AttemptStatus, job: JobFact
 ) -> None:
-    if attempt.stopping and (job.suspended or job.halted or job.ended):
+    # A Job that only a queue or a person has suspended can be resumed (A9): it is stopped again.
+    if attempt.stopping and (job.halted or job.ended):
         status = transition.statuses[path]
         known = status.message if status.reason != Reason.STOP_REJECTED else None
         text = known or "stopped before it started"

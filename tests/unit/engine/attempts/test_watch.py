@@ -484,7 +484,7 @@ def test_a7_pod_refused() -> None:
     assert the_node(early).message == 'serviceaccount "x" not found'
     late = decide(seen(live=True, jobs=jobs), after(120), SETTINGS)
     assert (stopping(late), bool(stops(late))) == ("PodRejected", True)
-    held = {job_of("a"): replace(jobs[job_of("a")], suspended=True)}
+    held = {job_of("a"): replace(jobs[job_of("a")], suspended=True, halted=True)}
     ended = decide(seen(live=True, jobs=held, status=late.status), after(121), SETTINGS)
     node = the_node(ended)
     assert (node.phase, node.reason, node.message) == (
@@ -493,6 +493,27 @@ def test_a7_pod_refused() -> None:
         'serviceaccount "x" not found',
     )
     assert (node.launch_retries, node.retries) == (1, None), "no retry of the user's"
+
+
+@pytest.mark.parametrize(
+    ("of_job", "closed"),
+    [
+        pytest.param({}, False, id="it was not stopped yet"),
+        pytest.param({"suspended": True}, False, id="a queue suspended it, and can resume it"),
+        pytest.param({"halted": True}, True, id="the operator stopped it, and a queue resumed it"),
+        pytest.param({"suspended": True, "halted": True}, True, id="the operator stopped it"),
+        pytest.param({"suspended": True, "ended": True}, True, id="it has ended"),
+    ],
+)
+def test_s472_a_stopped_attempt_is_closed_once_its_job_starts_nothing(
+    of_job: dict[str, bool], closed: bool
+) -> None:
+    """Else the pod of its Job may run beside that of the next attempt (A9)."""
+    stored = builders.status(in_flight("a", attempts=[attempt(stopping="PodRejected")]))
+    facts = seen(live=True, jobs={job_of("a"): job("a", **of_job)}, status=stored)
+    decision = decide(facts, after(121), SETTINGS)
+    assert the_node(decision).phase == ("Backoff" if closed else "Running")
+    assert stops(decision) == ([] if closed else [StopAttempt(job=job_of("a"), pods=())])
 
 
 def test_s522_an_added_init_container_that_runs_on_is_named_after_a_while() -> None:
