@@ -22,7 +22,7 @@ mkdir -p build
 rm -f "$up" "$alone"
 $python -m tests.durations clear
 
-finish() { # also after a failure: nothing of this run goes on, and the table says what ran
+finish() { # also after a failure: no process of this run is left, and the table says what ran
     code=$?
     if [ -n "$background" ] && kill -TERM "$background" 2>/dev/null; then
         echo "test: ending what runs in the background ($log, $alone)"

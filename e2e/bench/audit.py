@@ -62,13 +62,13 @@ def pod_to_job(requests: list[Request]) -> list[float]:
     """For each Job the operator created in a chain: seconds since the kubelet's last word on a
     pod of the namespace, which is the end of the node before."""
     gaps = []
-    told: float | None = None
+    answered: float | None = None
     for request in sorted(requests, key=lambda r: r.received):
         if request.resource == "pods/status" and request.user.startswith("system:node:"):
-            told = request.answered
-        elif request.resource == "jobs" and request.verb == "create" and told is not None:
-            gaps.append(request.received - told)
-            told = None
+            answered = request.answered
+        elif request.resource == "jobs" and request.verb == "create" and answered is not None:
+            gaps.append(request.received - answered)
+            answered = None
     return gaps
 
 

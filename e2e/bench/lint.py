@@ -1,9 +1,9 @@
 """`python -m e2e.bench.lint`: how long the check of a workflow with 200 nodes takes.
 
-Needs no cluster. Each node has a schema on both sides and three expressions of its own, a third of
+Needs no cluster. Each node has a schema on both sides and three expressions, a third of
 them a condition too. Printed in milliseconds of CPU, best and median of ten, as a machine that has
 other work to do changes these least: reading the file, the check with nothing compiled before, and
-the whole command in a process of its own.
+the whole command in a separate process.
 """
 
 import os

@@ -192,7 +192,7 @@ def the_end_is_the_end(evidence: Evidence) -> Iterator[str]:
             if status.get("finishedAt"):
                 finished[uid] = status.get("round", 1)
             elif status.get("round", 1) <= finished.get(uid, 0):
-                yield f"{named(seen.body)} had finished and goes on"
+                yield f"{named(seen.body)} had finished and continues"
             else:
                 finished.pop(uid, None)
         place = place_of(seen.body) if seen.kind == "jobs" else None

@@ -1,4 +1,4 @@
-"""Everything that happened to the objects of a namespace, as a watcher of its own saw it.
+"""Everything that happened to the objects of a namespace, as a separate watcher saw it.
 
 Watches are resumed at the version where they broke off, so nothing is missed while the API server
 restarts. Where the server has forgotten that version, the list is compared with what was known and
@@ -116,7 +116,7 @@ class _Watch(threading.Thread):
         return version
 
     def _follow(self, version: str) -> str:
-        """Watch until the server ends it; gives the version to go on from, none to list anew."""
+        """Watch until the server ends it; returns the version to continue from, or none."""
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": WATCH_SECONDS}
         query["allowWatchBookmarks"] = "true"
         link = http.client.HTTPConnection("127.0.0.1", self._kube.port, timeout=60)

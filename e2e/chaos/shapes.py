@@ -19,7 +19,7 @@ def search(query: str) -> list[str]:
 '''
 SCRIPTS: Final[dict[str, Any]] = {
     "diagnose": {
-        "restart": True,  # an attempt that was killed begins its conversation anew
+        "restart": True,  # an attempt that was killed begins its conversation again
         "turns": [
             {"call": [{"tool": "search", "arguments": {"query": "latency"}}]},
             {"output": {"cause": "${results.search[0]}"}},
@@ -167,7 +167,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
 def made_of(shape: str, name: str, back: Backdrop) -> Workflow:
     """A workflow of a shape. Its last node is `c`, whose output it hands on."""
     made = SHAPES[shape].make(workflow(name), back)
-    # A power cut between a container's creation and its start leaves its pod pending for ever; only
+    # A power cut between a container's creation and its start leaves its pod pending forever; only
     # this clock ends that, and it must within the time that the soak gives runs to settle.
     clocks = {"timeout": "5m", "queueTimeout": "2m"}
     return made.having(defaults={**PATIENT, **clocks}, outputs={"last": "${nodes.c.output}"})

@@ -65,8 +65,8 @@ def assert_one_conversation(space: Space, ledger: Ledger, run: Run) -> None:
     node = node_of(seen, "a")
     assert (node["attempt"], node["output"]) == (1, {"sent": "hello"})
     assert node["usage"]["modelCalls"] == answers(space, run) == ANSWERS
-    told = done(ledger, run)
-    assert (told["look"], told["send"]) == (1, 1)
+    reported = done(ledger, run)
+    assert (reported["look"], reported["send"]) == (1, 1)
 
 
 def test_an_agent_goes_on_in_its_conversation_without_the_gateway(

@@ -27,7 +27,7 @@ def run():
 
 
 def there(space: Space, second: Second, ledger: Ledger, *made: Workflow) -> list[Run]:
-    """The runs, whose node `work` is under way on the second machine."""
+    """The runs, whose node `work` is running on the second machine."""
     with second.taking_all():
         runs = [space.start(one) for one in made]
         for run in runs:
@@ -132,7 +132,7 @@ def test_what_a_lost_machine_ran_is_replaced_and_stopped_when_it_returns(
     assert second.programs_of(zombie), "it runs on where nobody can reach it"
     done = safe.read()["status"]
     second.machine.start()
-    until(lambda: not second.programs_of(zombie), within=60, what="the machine is told to stop it")
+    until(lambda: not second.programs_of(zombie), within=60, what="the machine stops it")
     assert safe.read()["status"] == done
     assert ledger.starts(safe.uid) == {"work": 2}
     assert ledger.starts(once.uid) == {"work": 1}

@@ -28,7 +28,7 @@ CACHED = ("bin", "tools", "images", "buildah", "build-settings", "context", "go-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it worked, 1 with an explanation when not."""
     options = _parser().parse_args(arguments)
-    # What ends a run early must unwind it, whoever asks: a terminal, make, a CI time-out.
+    # What ends a run early must unwind it, from any sender: a terminal, make, a CI time-out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = from_environment(provider=options.provider)
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {ClusterError('go on', found=found, do=do)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
+        print("interrupted; the same command continues from here", file=sys.stderr)
         return INTERRUPTED
 
 

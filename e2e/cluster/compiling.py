@@ -37,18 +37,18 @@ class Compiling:
         self._said = now
         text = log.read_text(errors="replace")
         if self._total:
-            told = self._told(min(compiled(text), self._total), now - self._began)
+            progress = self._reported(min(compiled(text), self._total), now - self._began)
         else:
-            told = f"{text.count(_FETCHED)} modules fetched"
-        self._say(f"{self._what}: {told}")
+            progress = f"{text.count(_FETCHED)} modules fetched"
+        self._say(f"{self._what}: {progress}")
 
-    def _told(self, done: int, seconds: float) -> str:
+    def _reported(self, done: int, seconds: float) -> str:
         if done >= self._total:
             return f"all {self._total} packages are compiled; linking"
-        told = f"{done} of {self._total} packages"
+        progress = f"{done} of {self._total} packages"
         if seconds < _KNOWS_MORE or not done:
-            return told
-        return f"{told}, {_roughly(seconds / done * (self._total - done))} left"
+            return progress
+        return f"{progress}, {_roughly(seconds / done * (self._total - done))} left"
 
 
 def compiled(log: str) -> int:

@@ -14,7 +14,7 @@ from e2e.cluster.shell import Progress
 
 
 class Current:
-    """The user's current context, frozen into a kubeconfig of its own."""
+    """The user's current context, copied into a separate kubeconfig."""
 
     audit_log: Path | None = None
 

@@ -8,7 +8,7 @@ TAIL_LINES = 25
 
 
 class ClusterError(Exception):
-    """A failure told in three parts; the command line prints it and exits with 1."""
+    """A failure described in three parts; the command line prints it and exits with 1."""
 
     def __init__(self, tried: str, *, found: str, do: str) -> None:
         super().__init__(tried)

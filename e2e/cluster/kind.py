@@ -100,7 +100,7 @@ class Kind:
         return self._settings.folder / "audit" / "audit.log"
 
     def up(self) -> None:
-        """Reuse the cluster when its API answers, else make it anew."""
+        """Reuse the cluster when its API answers, else create it again."""
         kind, folder = self._kind(), self._settings.folder
         if self._exists(kind) and self._answers():
             self._say("reusing the running kind cluster")

@@ -18,7 +18,7 @@ POLL_SECONDS = 0.2
 def hold(path: Path, *, wait: float, waiting: Callable[[str], None]) -> Iterator[None]:
     """Hold the lock file; tell once whom it waits for, give up after `wait` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not inherited by the programs started under it: a cluster must not hold the lock for ever.
+    # Not inherited by the programs started under it: a cluster must not hold the lock forever.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _acquire(descriptor, path, wait, waiting)
@@ -31,7 +31,7 @@ def hold(path: Path, *, wait: float, waiting: Callable[[str], None]) -> Iterator
 
 def _acquire(descriptor: int, path: Path, wait: float, waiting: Callable[[str], None]) -> None:
     deadline = time.monotonic() + wait
-    told = False
+    reported = False
     while not _taken(descriptor):
         holder = os.pread(descriptor, 32, 0).decode(errors="replace") or "unknown"
         if time.monotonic() >= deadline:
@@ -40,9 +40,9 @@ def _acquire(descriptor: int, path: Path, wait: float, waiting: Callable[[str], 
                 found=f"process {holder} has held it for {wait:.0f} s",
                 do="wait for that run to end, or stop it, and run again",
             )
-        if not told:
+        if not reported:
             waiting(f"waiting for another run (process {holder})")
-            told = True
+            reported = True
         time.sleep(POLL_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Processes that outlive the command that started them, told apart from recycled pids.
+"""Processes that outlive the command that started them, distinguished from recycled pids.
 
 A pid alone names nobody: after a reboot, or enough forks, it belongs to a stranger. A process is
 therefore recorded with its start time and the boot it lives in, and is signalled through a
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One process for ever: pid, start time in clock ticks since boot, and that boot's id."""
+    """One process, for all time: pid, start time in clock ticks since boot, and that boot's id."""
 
     pid: int
     started: int
@@ -56,7 +56,7 @@ def is_alive(identity: Identity) -> bool:
 
 
 def spawn(argv: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Identity | None:
-    """Start a program in a session of its own, output appended to `log`.
+    """Start a program in a separate session, output appended to `log`.
 
     None when it was gone before it could be identified.
     """

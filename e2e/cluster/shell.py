@@ -98,7 +98,7 @@ def logged(
 
 
 def _wait(child: subprocess.Popen[bytes], look: Callable[[], None] | None) -> int:
-    """Wait for the end; an interruption ends the child's whole group before it goes on."""
+    """Wait for the end; an interruption ends the child's whole group before it continues."""
     try:
         while look is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -14,7 +14,7 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Tell the story; 0 when it went well, 1 with an explanation when not."""
-    # What ends a demo early unwinds it, whoever asks: a terminal, make, a time-out.
+    # What ends a demo early unwinds it, from any sender: a terminal, make, a time-out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen = Screen()
     story = Story(screen=screen, automatic=is_automatic())
@@ -27,7 +27,7 @@ def main() -> int:
         print("\ninterrupted", file=sys.stderr)
         if story.name:
             run = f"agentworkflow/{story.name} in namespace {NAMESPACE}"
-            print(f"{run} goes on without the demo", file=sys.stderr)
+            print(f"{run} continues without the demo", file=sys.stderr)
         print("make demo starts another one, make clean removes the cluster", file=sys.stderr)
         return INTERRUPTED
     return 0

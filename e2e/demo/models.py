@@ -103,7 +103,7 @@ def choose(environ: Mapping[str, str], *, operator_image: str, script: str) -> C
 
 
 def with_model(manifest: str, model: str) -> str:
-    """The workflow with this model in place of its own."""
+    """The workflow with this model instead of the one it names."""
     pattern = rf"(model: \{{provider: {PROVIDER}, name: )[^}}]+\}}"
     filled, found = re.subn(pattern, lambda match: f"{match[1]}{model}}}", manifest)
     if not found:

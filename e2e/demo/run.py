@@ -12,7 +12,7 @@ FOLDER = REPOSITORY / "examples" / "release-notes"
 
 
 def run_name(now: datetime) -> str:
-    """A name of its own for every demo: release-notes-1123-034205."""
+    """A separate name for every demo: release-notes-1123-034205."""
     return f"release-notes-{now:%m%d-%H%M%S}"
 
 

@@ -190,7 +190,7 @@ class Story:
 
     def _finish(self, decided: bool) -> None:
         if not decided:
-            self.screen.say(f"  agentworkflow/{self.name} goes on waiting.")
+            self.screen.say(f"  agentworkflow/{self.name} is still waiting.")
             self._next()
             return
         seen = self._watch(until=_is_over)
@@ -300,8 +300,8 @@ def verdict(attempts: dict[str, int]) -> list[str]:
     """The point of it all, which is only said when it is true."""
     again = {name: count for name, count in attempts.items() if count > 1}
     if again:
-        told = ", ".join(f"{name} {count} times" for name, count in sorted(again.items()))
-        return [f"The operator was killed half-way. Tried more than once: {told}."]
+        repeats = ", ".join(f"{name} {count} times" for name, count in sorted(again.items()))
+        return [f"The operator was killed half-way. Tried more than once: {repeats}."]
     count = sum(attempts.values())
     return [
         f"The operator was killed half-way, and {count} nodes with a pod took {count} attempts:",

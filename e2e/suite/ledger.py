@@ -7,9 +7,9 @@ events are merged and lost, statuses go with their pods. A pod works on every cl
 server on the host needs a network path that only some providers have; it is read through the API
 server, so no port is opened.
 
-A program that must not end before something has happened calls `held()`: it notes that, and goes
-on when the test calls `Ledger.release`. A program that sleeps in its place would depend on how fast
-the machine is.
+A program that must not end before something has happened calls `held()`: it notes that, and
+continues when the test calls `Ledger.release`. A program that sleeps instead would depend on how
+fast the machine is.
 """
 
 import json

@@ -38,7 +38,7 @@ class Person:
     kubeconfig: Path
 
     def types(self, *argv: str, seconds: float = 90) -> Done:
-        """Call `waypost` in a process of its own."""
+        """Call `waypost` in a separate process."""
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig), "NO_COLOR": "1"}
         done = subprocess.run(
             [sys.executable, "-m", "waypost", *argv],

@@ -54,7 +54,7 @@ def models(space: Space, cluster: api.Cluster, operator: Operator) -> str:
 
 @pytest.fixture(scope="module")
 def killed(space: Space, models: str, ledger: Ledger, operator: Operator) -> dict[str, Run]:
-    """All of them at the same time: each run goes on until its process can be killed."""
+    """All of them at the same time: each run continues until its process can be killed."""
     machine = operator.machine
     if machine is None:
         pytest.skip("needs the machine the pods run on: CLUSTER=kind or CLUSTER=embedded")
@@ -89,9 +89,9 @@ def test_the_next_attempt_goes_on(
         assert run.node("a")["output"] == {"sent": "hello"}
         assert answers(space, run) == ANSWERS + kill.lost
         _adds_up(run, kill)
-    told = done(ledger, run)
-    assert told["send"] == 1, "the letter is sent once, whatever happens"
-    assert told["look"] == (2 if kill.begun == "look" else 1)
+    reported = done(ledger, run)
+    assert reported["send"] == 1, "the letter is sent once, whatever happens"
+    assert reported["look"] == (2 if kill.begun == "look" else 1)
 
 
 def _stops_for_a_person(run: Run) -> None:

@@ -128,15 +128,15 @@ def test_tools_a_malformed_answer_and_a_429_end_in_typed_output(space: Space, mo
     seen = run.succeeded()
     node = node_of(seen, "a")
     assert node["output"] == {"cause": "latency: failover at 03:09", "confidence": 0.9}
-    usage, told = node["usage"], log(space, "diagnose")
+    usage, reported = node["usage"], log(space, "diagnose")
     assert (usage["reasks"], usage["providerWaits"]) == (1, 1)
-    assert usage["modelCalls"] == told["answers"] == 3
+    assert usage["modelCalls"] == reported["answers"] == 3
     for name in ("inputTokens", "cachedTokens", "outputTokens"):
-        assert usage[name] == told[name], name
+        assert usage[name] == reported[name], name
     assert (
         usage["tools"]
         == {"search": 1, "count": 1}
-        == {name: told["toolCalls"][name] for name in ("search", "count")}
+        == {name: reported["toolCalls"][name] for name in ("search", "count")}
     )
     # (420 - 40) * 10 + 40 * 1 + 40 * 20, per million
     assert usage["costUSD"] == seen["status"]["usage"]["costUSD"] == "0.00464"
@@ -197,7 +197,7 @@ def test_a_tool_of_somebody_elses_server_and_one_that_is_not_allowed(
     url = outside.start_mcp(space, outside.mcp_image(cluster))
     made(space, "toolservers", "ToolServer", "time", {"http": {"url": url}})
     tools = [{"server": "time", "allow": ["get_current_time"]}]
-    run = space.start(thinking("told-time", models, "clock", kind={"tools": tools}))
+    run = space.start(thinking("current-time", models, "clock", kind={"tools": tools}))
     run.succeeded()
     assert run.node("a")["usage"]["tools"].get("get_current_time") == 1
     found = space.get("noderecords", run.node("a")["attempts"][0]["trace"])

@@ -60,9 +60,9 @@ BROKEN_OUTPUTS = [
 ]
 
 
-@pytest.mark.parametrize(("body", "reason", "told"), BROKEN_OUTPUTS)
+@pytest.mark.parametrize(("body", "reason", "reported"), BROKEN_OUTPUTS)
 def test_output_that_breaks_its_schema_stops_with_path_expected_and_found(
-    space: Space, request: pytest.FixtureRequest, body: str, reason: str, told: list[str]
+    space: Space, request: pytest.FixtureRequest, body: str, reason: str, reported: list[str]
 ) -> None:
     run = space.start(
         workflow(f"output-{request.node.callspec.id}")
@@ -72,7 +72,7 @@ def test_output_that_breaks_its_schema_stops_with_path_expected_and_found(
     seen = run.finished()
     bad = node_of(seen, "bad")
     assert (bad["phase"], bad["reason"]) == ("Failed", reason)
-    for text in told:
+    for text in reported:
         assert text in bad["message"], f"{text!r} should be in {bad['message']!r}"
     assert node_of(seen, "after")["reason"] == "DependencyFailed"
     assert bad["message"] in condition(seen, "Succeeded")["message"]

@@ -1,4 +1,4 @@
-"""A run that is deleted on its way leaves nothing behind, whoever is there to clean up."""
+"""A run that is deleted before its end leaves nothing behind, with and without an operator."""
 
 import pytest
 

@@ -152,8 +152,8 @@ def test_model_like_text_reaches_the_next_node_unexpanded(space: Space, runner: 
     look = """
         import json, os, sys
         with open("/waypost/in/inputs/text") as file:
-            told = file.read()
-        result = {"env": os.environ["TEXT"], "arg": sys.argv[1], "file": told,
+            text = file.read()
+        result = {"env": os.environ["TEXT"], "arg": sys.argv[1], "file": text,
                   "input": os.environ["WAYPOST_INPUT_TEXT"]}
         with open(os.environ["WAYPOST_OUTPUT"], "w") as file:
             json.dump(result, file)

@@ -45,7 +45,9 @@ def recovery(run: Run, gate: str, began: float) -> float:
     """Seconds from `began` until the answered gate was passed."""
     run.space.answer(gate, decision="Approved")
     run.until(
-        lambda s: s.get("status", {}).get("finishedAt"), what="it goes on", within=RECOVERY_SECONDS
+        lambda s: s.get("status", {}).get("finishedAt"),
+        what="it continues",
+        within=RECOVERY_SECONDS,
     )
     return time.monotonic() - began
 
@@ -70,7 +72,7 @@ def test_the_leader_is_stopped(space: Space, operator: Operator, standby: Obj) -
     operator.kube.request("DELETE", path)
     took = recovery(run, gate, began)
     print(f"went on {took:.2f} s after the pod was deleted")
-    # The one being stopped may have passed the gate itself: it leads until it is told.
+    # The one being stopped may have passed the gate itself: it leads until the signal arrives.
     until(
         lambda: operator.holder().startswith(standby["metadata"]["name"]),
         within=RECOVERY_SECONDS,

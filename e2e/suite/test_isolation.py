@@ -78,7 +78,7 @@ NOT_ALLOWED = "PermissionError"
 
 @pytest.fixture(scope="module")
 def inside(space: Space, greedy: Run) -> dict[str, Any]:
-    """What a node of the suite's namespace reports; what takes long goes on beside it."""
+    """What a node of the suite's namespace reports; what takes long runs beside it."""
     inputs = {"namespace": space.name}
     run = space.start(workflow("inside").python("look", INSIDE, inputs=inputs))
     found: dict[str, Any] = node_of(run.succeeded(), "look")["output"]

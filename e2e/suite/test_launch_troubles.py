@@ -104,5 +104,5 @@ def test_trouble_is_named_in_the_clusters_own_words_and_ends_by_its_own_clock(
     ended = node_of(seen, "work")
     assert (ended["phase"], ended["reason"]) == ("Failed", trouble.reason)
     assert trouble.said in ended["message"], "the words outlive the pod"
-    assert ended["attempt"] == trouble.launches, "what may pass by itself is launched anew, twice"
+    assert ended["attempt"] == trouble.launches, "what may pass by itself is launched again, twice"
     assert trouble.said in condition(seen, "Succeeded")["message"]

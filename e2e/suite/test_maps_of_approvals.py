@@ -81,8 +81,8 @@ def test_s475_s480_each_item_is_asked_without_a_pod_and_answered_by_two_ways(
     names = asked(run, 0, 1, 2)
     assert not any(container_state(pod, "running") for pod in run.pods()), "no pod waits"
     seen = run.until(lambda found: found["status"]["phase"] == "Waiting", what="the run waits")
-    told = condition(seen, "AwaitingApproval")["message"]
-    assert all(f"{path}: " in told for path in names), told
+    reported = condition(seen, "AwaitingApproval")["message"]
+    assert all(f"{path}: " in reported for path in names), reported
     bert = people["bert"]
     assert names["ask/1"] in bert.reads("approvals", "-o", "name")
     assert all(name in people["gail"].reads("get", "pay") for name in names.values())

@@ -63,9 +63,7 @@ def store(space: Space, kube: Kube, cluster: api.Cluster, operator: Operator) ->
 def _image(cluster: api.Cluster) -> str:
     """The base image with the server in it."""
     if cluster.provider == "current":
-        pytest.skip(
-            "needs an image with an S3 service, and builds one for clusters of its own only"
-        )
+        pytest.skip("needs an image with an S3 service, and builds one only for its own clusters")
     settings, progress = from_environment(provider=cluster.provider), Progress(quiet=True)
     program = objectstore.program(settings, progress)
     provider = providers.PROVIDERS[cluster.provider](settings, progress)

@@ -109,9 +109,9 @@ def wrong(space: Space) -> dict[str, Wrong]:
 def test_what_is_wrong_is_named(space: Space, wrong: dict[str, Wrong], name: str) -> None:
     row = wrong[name]
     found = ready(space, "modelproviders", f"wrong-{name}", row.reason)
-    told = condition(found, "Ready")
-    assert told["status"] == "False"
-    assert row.said in told["message"]
+    reported = condition(found, "Ready")
+    assert reported["status"] == "False"
+    assert row.said in reported["message"]
 
 
 def test_a_secret_that_comes_makes_it_ready(space: Space, runner: str) -> None:
@@ -208,9 +208,9 @@ def echoed(space: Space, runner: str) -> None:
     provider(space, "echo", baseURL=f"{url}/v1", apiKey={"name": "canary", "key": "api-key"})
     server(space, "echo", http={"url": f"{url}/mcp", "headers": headers})
     for plural in ("modelproviders", "toolservers"):
-        told = condition(ready(space, plural, "echo", "Unauthorized"), "Ready")["message"]
-        assert "Incorrect API key provided: " in told, "the server did get it"
-        assert "[redacted]" in told
+        reported = condition(ready(space, plural, "echo", "Unauthorized"), "Ready")["message"]
+        assert "Incorrect API key provided: " in reported, "the server did get it"
+        assert "[redacted]" in reported
 
 
 SEEN: dict[str, Callable[[Kube, Space], str]] = {

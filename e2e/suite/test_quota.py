@@ -19,8 +19,8 @@ def quota(**hard: str) -> Obj:
 def refused(space: Space, name: str, queue_timeout: str) -> Run:
     """A run whose pod is over the quota, once it says so."""
     run = space.start(workflow(name).python("work", "return 1", queueTimeout=queue_timeout))
-    told = run.troubled("work", "PodRejected", within=NAMED_WITHIN)
-    assert "exceeded quota: tight" in told["message"]
+    reported = run.troubled("work", "PodRejected", within=NAMED_WITHIN)
+    assert "exceeded quota: tight" in reported["message"]
     return run
 
 
@@ -42,8 +42,8 @@ def test_pods_over_quota_wait_and_start_when_there_is_room(own_space: Space, doo
 def test_jobs_over_quota_wait_and_start_when_there_is_room(own_space: Space) -> None:
     own_space.create("resourcequotas", quota(**{"count/jobs.batch": "0"}))
     run = own_space.start(workflow("job-quota").python("work", "return 1"))
-    told = run.troubled("work", "LaunchRejected", within=NAMED_WITHIN)
-    assert "exceeded quota: tight" in told["message"]
+    reported = run.troubled("work", "LaunchRejected", within=NAMED_WITHIN)
+    assert "exceeded quota: tight" in reported["message"]
     own_space.delete("resourcequotas", "tight")
     done = node_of(run.succeeded(), "work")
     assert done["attempt"] == 1

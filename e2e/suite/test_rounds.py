@@ -101,9 +101,9 @@ def test_the_prompt_of_node_9_of_12_is_edited(space: Space, ledger: Ledger, mode
     after = run.succeeded(within=LONG)
     kept = [f"n{n}" for n in range(1, 9)]
     assert {path: checkpoints(after)[path] for path in kept} == {p: before[p] for p in kept}
-    told = {node["path"]: node["disposition"] for node in after["status"]["nodes"]}
-    anew = ("n9", "n10", "n11", "n12")
-    assert told == dict.fromkeys(kept, "Reused") | dict.fromkeys(anew, "Rerun")
+    reported = {node["path"]: node["disposition"] for node in after["status"]["nodes"]}
+    rerun = ("n9", "n10", "n11", "n12")
+    assert reported == dict.fromkeys(kept, "Reused") | dict.fromkeys(rerun, "Rerun")
     starts = ledger.starts(run.uid)
     assert {path: starts[path] for path in kept} == dict.fromkeys(kept, 1)
 
@@ -116,9 +116,9 @@ def test_node_3_is_edited(space: Space, ledger: Ledger, models: str) -> None:
     began(run, 2)
     after = run.succeeded(within=LONG)
     attempts = {path: number for path, (number, _, _) in checkpoints(after).items()}
-    anew = {"n3", *(f"n{n}" for n in range(6, 13))}
-    assert {path for path, number in attempts.items() if number == 2} == anew
-    kept = attempts.keys() - anew
+    rerun = {"n3", *(f"n{n}" for n in range(6, 13))}
+    assert {path for path, number in attempts.items() if number == 2} == rerun
+    kept = attempts.keys() - rerun
     assert {p: checkpoints(after)[p] for p in kept} == {p: before[p] for p in kept}
     starts = ledger.starts(run.uid)
     python = after_python(attempts)
@@ -159,7 +159,7 @@ def test_a_person_gives_a_result_and_a_typo_costs_nothing(space: Space) -> None:
     run.finished()
     run.set(rerun={"round": 2, "outputs": {"drafd": "text"}})
     seen = run.until(
-        lambda s: condition(s, "Accepted").get("status") == "False", what="the typo is told"
+        lambda s: condition(s, "Accepted").get("status") == "False", what="the typo is reported"
     )
     assert "did you mean 'draft'" in condition(seen, "Accepted")["message"]
     run.set(rerun={"round": 2, "outputs": {"drafd": None, "draft": "text"}})

@@ -46,7 +46,7 @@ class Attempt:
 
 
 def under_way(space: Space, name: str, count: int) -> list[Attempt]:
-    """A suspended run of `count` nodes, each with an attempt under way."""
+    """A suspended run of `count` nodes, each with a running attempt."""
     nodes = [f"n{number}" for number in range(count)]
     source = {"source": "def run():\n    return 1\n"}
     run = space.create(

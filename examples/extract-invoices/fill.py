@@ -17,7 +17,7 @@ _LIMIT = 20000
 
 
 def fill(template: str, *, document: str, name: str) -> str:
-    """The manifest with this document, as a run of its own name."""
+    """The manifest with this document, as a run with its own name."""
     # JSON is YAML too, and quotes whatever a document may hold.
     block = f"  inputs: {json.dumps({'document': document}, ensure_ascii=False)}\n"
     filled = _INPUTS.sub(lambda _: block, template, count=1)

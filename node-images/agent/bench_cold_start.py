@@ -1,7 +1,7 @@
 """Cold start of an agent node: from the start of the interpreter to the first model request.
 
 Prints one JSON object: wall time, the CPU time in it, and how many of the modules that were loaded
-have no bytecode (each is compiled anew at every start). Run it with the interpreter of the image:
+have no bytecode (each is compiled again at every start). Run it with the interpreter of the image:
 python3 bench_cold_start.py [RUNS]
 """
 

@@ -187,7 +187,7 @@ async def test_the_end_of_the_watch_leaves_foreign_tasks_alone(
     async with watching(kmock, sink):
         await sink.until(lambda: bool(sink.noticed))
         ours = asyncio.create_task(asyncio.sleep(30))  # made after kopf's start
-    assert not ours.done(), "kopf cancels all tasks of the loop that it was not told of"
+    assert not ours.done(), "kopf cancels all tasks of the loop that it does not know"
     ours.cancel()
 
 

@@ -80,14 +80,14 @@ REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize(("act", "method", "path", "query", "content_type", "told"), REQUESTS)
+@pytest.mark.parametrize(("act", "method", "path", "query", "content_type", "reported"), REQUESTS)
 async def test_what_is_sent(
     act: Act,
     method: str,
     path: str,
     query: dict[str, str],
     content_type: str | None,
-    told: tuple[str, str],
+    reported: tuple[str, str],
     api: StubApi,
     cluster: KubeCluster,
     telemetry: NotedTelemetry,
@@ -99,7 +99,7 @@ async def test_what_is_sent(
     assert seen.headers.get("Content-Type") == content_type
     assert seen.headers["User-Agent"] == f"waypost-operator/{__version__}"
     assert seen.headers["Authorization"] == "Bearer first"
-    assert telemetry.requests == [(*told, "200")]
+    assert telemetry.requests == [(*reported, "200")]
 
 
 async def test_lists_never_ask_for_a_cached_version(api: StubApi, cluster: KubeCluster) -> None:

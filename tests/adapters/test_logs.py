@@ -30,9 +30,9 @@ def test_json_lines() -> None:
     extra = {"run": "r", "namespace": "n", "node": "a", "attempt": 2, "secret": "x"}
     logging.getLogger("waypost.test").info("line one\nline %s", "two", extra=extra)
     (line,) = stream.getvalue().splitlines()
-    told = json.loads(line)
-    assert told.pop("ts").endswith("+00:00")
-    assert told == {
+    reported = json.loads(line)
+    assert reported.pop("ts").endswith("+00:00")
+    assert reported == {
         "level": "info",
         "logger": "waypost.test",
         "message": "line one\nline two",

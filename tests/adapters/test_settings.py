@@ -44,7 +44,7 @@ def test_the_collector_has_its_standard_name(env: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "reported"),
     [
         pytest.param("WAYPOST_WORKERS", "0", "WAYPOST_WORKERS: ", id="out-of-range"),
         pytest.param("WAYPOST_WORKERS", "many", "found 'many'", id="no-number"),
@@ -61,9 +61,9 @@ def test_the_collector_has_its_standard_name(env: pytest.MonkeyPatch) -> None:
         ),
     ],
 )
-def test_bad_values(env: pytest.MonkeyPatch, name: str, text: str, told: str) -> None:
+def test_bad_values(env: pytest.MonkeyPatch, name: str, text: str, reported: str) -> None:
     env.setenv(name, text)
-    with pytest.raises(SettingsError, match=told) as caught:
+    with pytest.raises(SettingsError, match=reported) as caught:
         load_settings()
     assert "\n" not in str(caught.value)
 

@@ -132,7 +132,7 @@ async def test_sigterm_stops_even_after_the_watch_has_taken_the_signals() -> Non
     part = Part()
 
     async def watch(stop: asyncio.Event, spawned: Spawned) -> None:
-        # What kopf does to the loop of whoever embeds it.
+        # What kopf does to the loop of the program that embeds it.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
         spawned()
         os.kill(os.getpid(), signal.SIGTERM)

@@ -55,7 +55,7 @@ class Site:
 
 @contextmanager
 def gateway() -> Iterator[Site]:
-    """A gateway of a run that is under way, in a thread."""
+    """A gateway of a run that is active, in a thread."""
     ready = threading.Event()
     found: list[Site] = []
     stop: list[asyncio.Event] = []

@@ -105,8 +105,8 @@ def _child(plan: Plan, send: Any) -> None:
         result = loop.perform(plan.request, deadline=plan.deadline, stop=lambda _: None)
         send.send(("result", {**result._asdict(), "trace": None}))
     except WorkFailed as failed:
-        told = {name: getattr(failed, name) for name in ("message", "usage", "carried")}
-        send.send(("failure", {**told, "reason": str(failed.reason)}))
+        reported = {name: getattr(failed, name) for name in ("message", "usage", "carried")}
+        send.send(("failure", {**reported, "reason": str(failed.reason)}))
 
 
 class _Fuse:
@@ -126,7 +126,7 @@ class _Fuse:
 def _wire(fuse: _Fuse) -> None:
     owner: Any
     for owner, name, label in (
-        (Journal, "_write", lambda _self, batch: f"append {'+'.join(_told(e) for e in batch)}"),
+        (Journal, "_write", lambda _self, batch: f"append {'+'.join(_reported(e) for e in batch)}"),
         (WrapperModel, "request", lambda *_: "model"),
         (ToolWrapper, "_made", lambda _self, tool, *_: f"tool {tool}"),
     ):
@@ -154,7 +154,7 @@ def _between(
     return wrapped
 
 
-def _told(entry: dict[str, Any]) -> str:
+def _reported(entry: dict[str, Any]) -> str:
     """`answer(send,count)`, `result(call id)`."""
     if entry["k"] == "answer":
         return f"answer({','.join(mark['tool'] for mark in entry['started'])})"

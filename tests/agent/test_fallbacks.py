@@ -76,8 +76,8 @@ def test_the_next_model_answers_where_one_does_not(
     assert isinstance(result, WorkResult)
     assert result.output == "done"
     assert asked_models(asked) == ["first"] * tries + ["second"]
-    told = [entry["provider"] for entry in entries(result, "model")]
-    assert told == ["main"] * tries + ["backup"]
+    reported = [entry["provider"] for entry in entries(result, "model")]
+    assert reported == ["main"] * tries + ["backup"]
 
 
 def test_the_cost_of_each_answer_is_that_of_its_model(
@@ -186,7 +186,7 @@ def test_a_later_attempt_replays_the_model_that_answered_and_begins_with_the_fir
     call = answer("OpenAI", "", Call("count", '{"words": "one"}'), tokens=(999, 1))
 
     def document() -> dict[str, Any]:
-        # Keeps nothing of an earlier server: each play has one of its own.
+        # Keeps nothing of an earlier server: each play has a separate one.
         return models(tmp_path, node._models)
 
     with serving(NO_KEY, call, NO_KEY) as server:

@@ -121,12 +121,12 @@ def test_s544_the_trace_says_who_decided(node: Node) -> None:
     one, two, three = asked(attempt(node, "three"))
     edited = yes(two, arguments={"text": "other"})
     outcome = attempt(node, "three", yes(one), edited, no(three))
-    told = {
+    reported = {
         (e.get("decision"), e.get("decidedBy"), e["outcome"])
         for e in entries(outcome, "tool")
         if e["name"] == "send"
     }
-    assert told == {
+    assert reported == {
         ("Approved", "ann", "ok"),
         ("Edited", "ann", "ok"),
         ("Denied", "ann", "refused"),

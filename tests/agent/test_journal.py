@@ -130,11 +130,11 @@ def test_the_trace_tells_replayed_from_live_and_counts_no_token_twice(node: Node
     node.attempt("work")
     node.attempt("work")
     last = node.attempt("work")
-    told = [
+    reported = [
         (e["type"], e.get("name", ""), e.get("outcome", ""), e.get("replayed", False))
         for e in entries(last)
     ]
-    assert told == [
+    assert reported == [
         ("model", "", "", True),
         ("tool", "look", "ok", True),
         ("model", "", "", True),

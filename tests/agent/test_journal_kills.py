@@ -96,10 +96,10 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def story(site: Site, models: str, tmp_path: Path) -> Story:
-    return told(site, models, tmp_path, "story")
+    return reported(site, models, tmp_path, "story")
 
 
-def told(site: Site, models: str, folder: Path, script: str, **agent: Any) -> Story:
+def reported(site: Site, models: str, folder: Path, script: str, **agent: Any) -> Story:
     (folder / "key").write_text(KEY)
     model = {"type": "OpenAI", "name": script, "baseUrl": f"{models}/v1", "price": PRICE}
     document = {

@@ -12,15 +12,15 @@ from waypost_agent import lazy_imports
 from tests.agent.pods import model_server
 from tests.runner.bench import Bench
 
-TOLD = """
+REPORTED = """
 import importlib, json, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
 found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-told = {}
+shown = {}
 for name in [package.__name__, *(each.name for each in found if each.ispkg)]:
     module = importlib.import_module(name)
-    told[name] = {each: repr(getattr(module, each)) for each in dir(module) if each[0] != "_"}
-print(json.dumps(told))
+    shown[name] = {each: repr(getattr(module, each)) for each in dir(module) if each[0] != "_"}
+print(json.dumps(shown))
 """
 ASKED = """
 import importlib, json, sys
@@ -32,10 +32,10 @@ for name, exports in json.load(sys.stdin).items():
     everything = {}
     exec(f"from {name} import *", everything)
     module = importlib.import_module(name)
-    for each, told in exports.items():
-        if repr(getattr(module, each, None)) != told:
+    for each, shown in exports.items():
+        if repr(getattr(module, each, None)) != shown:
             wrong.append(f"{name}.{each}")
-        if not told.startswith("<module") and each not in everything and each in dir(module):
+        if not shown.startswith("<module") and each not in everything and each in dir(module):
             wrong.append(f"{name} import *: {each}")
 print(json.dumps(wrong))
 """
@@ -58,7 +58,7 @@ def run(program: str, *arguments: str, given: str = "") -> Any:
 
 @pytest.mark.parametrize("package", lazy_imports.PACKAGES)
 def test_a_lazy_package_has_all_that_it_has_otherwise(package: str) -> None:
-    otherwise = run(TOLD, package)
+    otherwise = run(REPORTED, package)
     wrong = run(ASKED, package, given=json.dumps(otherwise))
     assert not wrong, wrong[:9]
 

@@ -97,9 +97,9 @@ def test_reasks_are_bounded_counted_and_traced_without_values(pod: Pod) -> None:
     result = pod.perform("twice", output_schema=BRIEF)
     assert result.output == {"cause": "database", "confidence": 0.9}
     assert result.usage == Usage(model_calls=3, input_tokens=60, output_tokens=6, reasks=2)
-    told = [entry["message"] for entry in entries(result, "reask")]
-    assert told[0].startswith("$: Invalid JSON")
-    assert told[1] == "$.confidence: expected at most 1"
+    reported = [entry["message"] for entry in entries(result, "reask")]
+    assert reported[0].startswith("$: Invalid JSON")
+    assert reported[1] == "$.confidence: expected at most 1"
     log = pod.log("twice")
     assert (log["answers"], log["inputTokens"], log["outputTokens"]) == (3, 60, 6)
 

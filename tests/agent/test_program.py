@@ -131,11 +131,11 @@ def under_way(url: str, script: str) -> None:
     """Wait until the second request of a script has come."""
     deadline = time.monotonic() + ENDS_WITHIN
     while time.monotonic() < deadline:
-        told = httpx2.get(f"{url}/_log", params={"script": script}).json()
-        if told["scripts"][script]["requests"] == 2:
+        reported = httpx2.get(f"{url}/_log", params={"script": script}).json()
+        if reported["scripts"][script]["requests"] == 2:
             return
         time.sleep(0.02)
-    raise AssertionError(told)
+    raise AssertionError(reported)
 
 
 def test_a_tool_that_lets_nothing_else_run_does_not_hold_up_the_end(

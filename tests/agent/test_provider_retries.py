@@ -268,8 +268,8 @@ def test_usage_of_a_failed_attempt_is_kept(pod: Pod) -> None:
 
 def error(status: int, body: Any, **headers: str) -> Reply:
     content = body if isinstance(body, bytes) else ijson.canonical(body)
-    told = (("Content-Type", "application/json"), *headers.items())
-    return Reply(status=status, body=content, headers=told)
+    printed = (("Content-Type", "application/json"), *headers.items())
+    return Reply(status=status, body=content, headers=printed)
 
 
 def openai(message: str, **more: Any) -> dict[str, Any]:
@@ -362,9 +362,9 @@ def test_key_is_nowhere_in_what_is_told(tmp_path: Path, capfd: pytest.CaptureFix
         failed = Pod(tmp_path, server.url).fail("any")
     assert server.asked[0].headers["authorization"] == f"Bearer {KEY}"
     assert failed.trace is not None
-    told = capfd.readouterr()
+    printed = capfd.readouterr()
     context = repr((failed, failed.__cause__, failed.__suppress_context__ and None))
-    for text in (failed.message, str(failed.trace.to_json()), told.out, told.err, context):
+    for text in (failed.message, str(failed.trace.to_json()), printed.out, printed.err, context):
         assert KEY not in text
     assert "[redacted]" in failed.message
 

@@ -111,7 +111,7 @@ def test_a_later_attempt_says_that_the_rest_is_not_kept(node: Node) -> None:
     assert isinstance(first, WorkFailed)
     second = node.play([read(65_536), DONE], tools=TOOLS)
     assert isinstance(second, WorkResult), second
-    assert NAME in offered(node.asked[0]), "the model was told of it"
+    assert NAME in offered(node.asked[0]), "the model got its name"
     cut, late = shown(node.asked[-1])
     assert "of 3000000" in cut
     assert "not kept any more; call its tool again" in late

@@ -180,14 +180,14 @@ def code(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         sys.modules.pop(name, None)
 
 
-def told(result: Any) -> list[tuple[str, str, str | None]]:
+def reported(result: Any) -> list[tuple[str, str, str | None]]:
     return [(e["name"], e["outcome"], e.get("server")) for e in entries(result, "tool")]
 
 
 def test_tool_over_http_is_called_counted_and_traced(pod: Pod, shelf: str) -> None:
     result = pod.perform("search", tools=[{"server": "lib", "url": shelf, "allow": ["search"]}])
     assert result.output == "found runbook of latency"
-    assert told(result) == [("search", "ok", "lib")]
+    assert reported(result) == [("search", "ok", "lib")]
     assert result.usage is not None
     assert result.usage.tools == {"search": 1}
     assert pod.log("search")["toolCalls"] == {"search": 1}
@@ -225,7 +225,7 @@ def test_headers_come_from_files_and_are_never_told(
 def test_tool_outside_the_allow_list_is_refused_and_visible(pod: Pod, shelf: str) -> None:
     result = pod.perform("forbidden", tools=[{"server": "lib", "url": shelf, "allow": ["search"]}])
     assert result.output == "sorry"
-    assert told(result) == [("erase", "refused", None), ("search", "ok", "lib")]
+    assert reported(result) == [("erase", "refused", None), ("search", "ok", "lib")]
     assert result.usage is not None
     assert result.usage.reasks == 0
     assert result.usage.tool_calls == 2
@@ -306,14 +306,14 @@ def test_allowed_tool_that_the_server_lacks_is_named(pod: Pod, shelf: str) -> No
 def test_functions_are_tools_with_schemas_from_their_signatures(pod: Pod) -> None:
     result = pod.perform("python", tools=[{"module": "kit", "functions": ["add", "later"]}])
     assert result.output == '3 {"when":"later"}'
-    assert sorted(told(result)) == [("add", "ok", None), ("later", "ok", None)]
+    assert sorted(reported(result)) == [("add", "ok", None), ("later", "ok", None)]
 
 
 @pytest.mark.usefixtures("code")
 def test_arguments_that_do_not_fit_are_told_and_traced(pod: Pod) -> None:
     result = pod.perform("misfit", tools=[{"module": "kit", "functions": ["add"]}])
     assert result.output == "3"
-    assert told(result) == [("add", "error", None), ("add", "ok", None)]
+    assert reported(result) == [("add", "error", None), ("add", "ok", None)]
     assert "$.one: Input should be a valid integer" in entries(result, "tool")[0]["error"]
     assert result.usage is not None
     assert (result.usage.tool_calls, result.usage.reasks) == (2, 0)
@@ -339,7 +339,7 @@ def test_function_that_hangs_costs_no_account(pod: Pod) -> None:
     assert failed.reason is Reason.TIMEOUT
     assert failed.usage is not None
     assert failed.usage.tools == {"sleep": 1}
-    assert told(failed) == [("sleep", "error", None)]
+    assert reported(failed) == [("sleep", "error", None)]
 
 
 @pytest.mark.usefixtures("code")

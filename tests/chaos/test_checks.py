@@ -84,7 +84,7 @@ SUCCEEDED = {"outcome": "Succeeded", "digest": DIGEST}
 PASSED = {"path": "gate", "phase": "Succeeded"}
 
 
-def told() -> Story:
+def reported() -> Story:
     """A run that went well: gate answered, first attempt disrupted, second succeeded."""
     story = Story().machine("one", "True").run().answer("Approved")
     story.run(PASSED, {"path": "work", "phase": "Running", "attempt": 1})
@@ -95,7 +95,7 @@ def told() -> Story:
 
 
 def test_history_without_fault_has_no_violation() -> None:
-    assert told().found() == []
+    assert reported().found() == []
 
 
 def lost_machine() -> Story:
@@ -116,7 +116,7 @@ def timed_out() -> Story:
 
 def new_round() -> Story:
     """A person lets a finished run go on; what it then does is another round's."""
-    story = told().run(PASSED, {"path": "work", "phase": "Pending", "attempt": 2}, round=2)
+    story = reported().run(PASSED, {"path": "work", "phase": "Pending", "attempt": 2}, round=2)
     story.run(PASSED, {"path": "work", "phase": "Running", "attempt": 3}, round=2)
     story.job(3).pod(3).start(3).pod(3, record={**SUCCEEDED, "round": 2})
     return story.run(PASSED, checkpoint(3), round=2, finishedAt="later")
@@ -132,7 +132,7 @@ def request(name: str) -> Request:
 
 
 def ends_again() -> Story:
-    return told().run(PASSED, checkpoint(2, outputDigest="sha256:bb"), finishedAt="now")
+    return reported().run(PASSED, checkpoint(2, outputDigest="sha256:bb"), finishedAt="now")
 
 
 def side_by_side() -> Story:
@@ -159,7 +159,7 @@ def attempt_with_two_jobs() -> Story:
 
 
 def job_made_twice() -> Story:
-    story = told()
+    story = reported()
     story.requests += [request("work-1"), request("work-1")]
     return story
 
@@ -196,11 +196,11 @@ def record_of_another_pod() -> Story:
 
 
 def job_after_the_end() -> Story:
-    return told().job(3)
+    return reported().job(3)
 
 
 def run_goes_on() -> Story:
-    return told().run(PASSED, checkpoint(2))
+    return reported().run(PASSED, checkpoint(2))
 
 
 FAULTS: dict[str, tuple[Callable[[], Story], str]] = {
@@ -210,7 +210,7 @@ FAULTS: dict[str, tuple[Callable[[], Story], str]] = {
     "a-job-that-no-status-names": (attempt_status_never_named, "I3"),
     "two-jobs-of-one-attempt": (attempt_with_two_jobs, "I3"),
     "a-name-is-used-twice": (job_made_twice, "I3 by audit"),
-    "a-program-starts-twice": (lambda: told().start(2), "I3 by ledger"),
+    "a-program-starts-twice": (lambda: reported().start(2), "I3 by ledger"),
     "the-key-changes": (lambda: told_before_the_end().start(1).start(2, "l"), "I3 by ledger"),
     "a-result-is-lost": (result_forgotten, "I4"),
     "it-runs-after-success": (run_after_success, "I4"),

@@ -92,8 +92,10 @@ def test_watch_goes_on_from_where_it_broke_off_and_lists_anew_when_that_is_forgo
 
     with serving(answer) as port, watched(Kube(Path("k"), Path("t"), port), "ns") as found:
         assert done.wait(100)
-    told = [(s.type, s.body["metadata"]["uid"], s.version) for s in found.seen if s.kind == "pods"]
-    assert told == [
+    reported = [
+        (s.type, s.body["metadata"]["uid"], s.version) for s in found.seen if s.kind == "pods"
+    ]
+    assert reported == [
         ("ADDED", "a", 1),
         ("MODIFIED", "a", 2),
         ("ADDED", "b", 3),

@@ -51,8 +51,8 @@ def test_the_operator_knows_where_it_is(helm: Helm, default: list[Manifest]) -> 
     assert url == f"http://{NAME}.waypost-system.svc:{port}"
     fixed = helm.manifests('gateway.clusterIP="10.96.255.80"')
     assert one(fixed, "Service", NAME)["spec"]["clusterIP"] == "10.96.255.80"
-    told = plain(container(fixed, "wp-waypost"))["WAYPOST_GATEWAY_URL"]
-    assert told == f"http://10.96.255.80:{port}", "for clusters without DNS"
+    reported = plain(container(fixed, "wp-waypost"))["WAYPOST_GATEWAY_URL"]
+    assert reported == f"http://10.96.255.80:{port}", "for clusters without DNS"
     without = helm.manifests("gateway.enabled=false")
     assert plain(container(without, "wp-waypost"))["WAYPOST_GATEWAY_URL"] == ""
     assert not [m for m in without if m["metadata"]["name"].startswith(NAME)]

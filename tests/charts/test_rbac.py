@@ -1,6 +1,6 @@
 """What the operator may do is a list with a reason for every entry, and the chart grants no more.
 
-Whoever adds a verb to the chart adds its reason here.
+A new verb in the chart needs its reason here.
 """
 
 from typing import Any

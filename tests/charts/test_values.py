@@ -8,7 +8,7 @@ pytestmark = pytest.mark.chart
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "reported"),
     [
         pytest.param("imgae={}", "imgae", id="unknown-name"),
         pytest.param('image.tags="x"', "tags", id="unknown-nested-name"),
@@ -34,10 +34,10 @@ pytestmark = pytest.mark.chart
         pytest.param("runner.jobTTLSeconds=60", "/runner/jobTTLSeconds", id="tombstones"),
     ],
 )
-def test_bad_value_is_refused_by_name(helm: Helm, value: str, told: str) -> None:
+def test_bad_value_is_refused_by_name(helm: Helm, value: str, reported: str) -> None:
     done = helm.try_template(value)
     assert done.returncode != 0
-    assert told in done.stderr
+    assert reported in done.stderr
 
 
 def test_service_monitor_without_its_service_is_refused(helm: Helm) -> None:

@@ -58,8 +58,8 @@ def test_other_commands(argv: list[str]) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_says_what_it_does(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "--help"]) == 0
-    told = capsys.readouterr().out
-    assert f"Usage: waypost {command}" in told
+    reported = capsys.readouterr().out
+    assert f"Usage: waypost {command}" in reported
     assert main(["--help"]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if f"  {command} " in line)
     assert re.search(r"[^.]\.$", line.rstrip()), "a whole sentence, not cut"

@@ -58,8 +58,8 @@ def test_a_round_is_begun_and_told(api: Api, capsys: Captured) -> None:
             ],
         )
     ]
-    told = capsys.readouterr().out.splitlines()
-    assert told == [
+    reported = capsys.readouterr().out.splitlines()
+    assert reported == [
         "round 2 of notes has started",
         "  a: Reused: as in round 1",
         "  b: Rerun: it failed: NodeError",

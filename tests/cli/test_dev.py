@@ -39,20 +39,20 @@ def test_it_says_what_it_is_and_stops_when_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         pytest.param(None, "No such file", id="no-file"),
         pytest.param("scripts: {hi: {turns: [{shout: hi}]}}", "turns[0].shout", id="wrong"),
     ],
 )
 def test_wrong_scripts(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, reported: str
 ) -> None:
     path = tmp_path / "script.yaml"
     if text is not None:
         path.write_text(text)
     assert main(["dev", "model-server", f"--script={path}"]) == Exit.USAGE
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
 
 
 def test_a_name_stands_in_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

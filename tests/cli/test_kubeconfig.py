@@ -47,7 +47,7 @@ def test_the_pods_own_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("text", "context", "told"),
+    ("text", "context", "reported"),
     [
         pytest.param(None, None, "No such file", id="no-file"),
         pytest.param("a: [", None, "cannot be read", id="no-yaml"),
@@ -56,9 +56,9 @@ def test_the_pods_own_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         pytest.param("contexts: [{name: a}]", "b", "contexts: a", id="what-there-is"),
     ],
 )
-def test_problems(tmp_path: Path, text: str | None, context: str | None, told: str) -> None:
+def test_problems(tmp_path: Path, text: str | None, context: str | None, reported: str) -> None:
     path = tmp_path / "config"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=reported):
         choose(kubeconfig=path, context=context, environ={})

@@ -48,29 +48,31 @@ def dumped(tmp_path: Path, spec: Any, kind: str = "AgentWorkflow") -> Path:
 def test_wrong_has_the_operators_message(
     wrong: Wrong, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, told = linted(capsys, dumped(tmp_path, wrong.spec))
+    code, reported = linted(capsys, dumped(tmp_path, wrong.spec))
     assert code == Exit.FAILED
-    errors = [f"{f['field']}: {f['message']}" for f in told["findings"] if f["severity"] == "error"]
+    errors = [
+        f"{f['field']}: {f['message']}" for f in reported["findings"] if f["severity"] == "error"
+    ]
     assert wrong.says in errors
 
 
 @pytest.mark.parametrize("right", RIGHT.values(), ids=RIGHT)
 def test_right_is_clean(right: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, told = linted(capsys, dumped(tmp_path, right))
-    assert (code, told["errors"]) == (Exit.OK, 0), told["findings"]
+    code, reported = linted(capsys, dumped(tmp_path, right))
+    assert (code, reported["errors"]) == (Exit.OK, 0), reported["findings"]
 
 
 def test_warnings_fail_only_when_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = dumped(tmp_path, DOUBTFUL["number-for-integer"].spec)
     assert linted(capsys, path)[0] == Exit.OK
-    code, told = linted(capsys, path, "--strict")
-    assert (code, told["errors"], told["warnings"]) == (Exit.FAILED, 0, 1)
+    code, reported = linted(capsys, path, "--strict")
+    assert (code, reported["errors"], reported["warnings"]) == (Exit.FAILED, 0, 1)
 
 
 def test_examples_are_clean(capsys: pytest.CaptureFixture[str]) -> None:
-    code, told = linted(capsys, EXAMPLES, "--strict")
-    assert code == Exit.OK, told["findings"]
-    assert told["objects"] >= len(list(EXAMPLES.glob("*/workflow.yaml")))
+    code, reported = linted(capsys, EXAMPLES, "--strict")
+    assert code == Exit.OK, reported["findings"]
+    assert reported["objects"] >= len(list(EXAMPLES.glob("*/workflow.yaml")))
 
 
 PLACED = """\
@@ -96,10 +98,10 @@ PLACED = """\
 
 def test_places(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = written(tmp_path, PLACED)
-    _, told = linted(capsys, path)
-    places = [(f["field"], f["line"], f["column"]) for f in told["findings"]]
+    _, reported = linted(capsys, path)
+    places = [(f["field"], f["line"], f["column"]) for f in reported["findings"]]
     assert places == [("nodes.b.when", 14, 5), ("nodes.b.inputs.text", 16, 7)]
-    assert {(f["file"], f["kind"], f["name"]) for f in told["findings"]} == {
+    assert {(f["file"], f["kind"], f["name"]) for f in reported["findings"]} == {
         (str(path), "AgentWorkflow", "x")
     }
 
@@ -248,9 +250,9 @@ def row(id: str, text: str, line: int, field: str, says: str) -> Any:
 def test_what_yaml_and_models_find(
     text: str, line: int, field: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, told = linted(capsys, written(tmp_path, text))
-    found = [f for f in told["findings"] if f["field"] == field and says in f["message"]]
-    assert found, told["findings"]
+    _, reported = linted(capsys, written(tmp_path, text))
+    found = [f for f in reported["findings"] if f["field"] == field and says in f["message"]]
+    assert found, reported["findings"]
     assert found[0]["line"] == line
 
 
@@ -296,8 +298,8 @@ def test_unusable_input_is_2(
     text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["lint", str(written(tmp_path, text))]) == Exit.USAGE
-    told = capsys.readouterr().err
-    assert any(words in told for words in says.split("|")), told
+    reported = capsys.readouterr().err
+    assert any(words in reported for words in says.split("|")), reported
 
 
 def test_no_such_file_is_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,12 +40,12 @@ def test_s342_a_refusal_of_the_api_server(manifest: Manifest, says: Any) -> None
     shown = [one for one in expected if not one.is_structural or one.path not in worded]
     found = define(with_local(manifest["spec"]["nodes"])).problems
     assert [(one.field, one.message) for one in found] == [
-        (f"templates.part.{one.path.removeprefix('spec.')}", _told(one, found, at))
+        (f"templates.part.{one.path.removeprefix('spec.')}", _reported(one, found, at))
         for at, one in enumerate(shown)
     ][:10]
 
 
-def _told(violation: Any, found: Any, at: int) -> str:
+def _reported(violation: Any, found: Any, at: int) -> str:
     """The message; that of an unknown field names the page about the kind."""
     if violation.cause == UNKNOWN and len(found) > at:
         start = violation.message.partition(" (see ")[0].replace("spec.", "")

@@ -19,7 +19,7 @@ from tests.crds.manifests import Manifest, approval, node, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS
 
-# What the API server prints of a defect of structure before words of its own.
+# What the API server prints of a defect of structure before the words of the rule.
 _STRUCTURAL = re.compile(r"(spec[\w.\[\]]*): (Required value|Invalid value|Unsupported value|Too)")
 
 

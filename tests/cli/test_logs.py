@@ -41,7 +41,7 @@ def test_a_named_attempt(api: Api, capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize(
-    ("node", "told"),
+    ("node", "reported"),
     [
         pytest.param(
             "drfat", "no node 'drfat' in notes; its nodes are: draft, review", id="no-node"
@@ -49,10 +49,10 @@ def test_a_named_attempt(api: Api, capsys: Captured) -> None:
         pytest.param("review", "no pod found for review", id="no-pod"),
     ],
 )
-def test_nothing_to_print(api: Api, capsys: Captured, node: str, told: str) -> None:
+def test_nothing_to_print(api: Api, capsys: Captured, node: str, reported: str) -> None:
     pods(api)
     assert main(["logs", "notes", node]) == Exit.NOT_FOUND
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
 
 
 def test_a_compensation(api: Api, capsys: Captured) -> None:

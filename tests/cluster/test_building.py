@@ -35,7 +35,7 @@ def test_only_names_of_packages_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "total", "told"),
+    ("at", "total", "reported"),
     [
         pytest.param(14.0, 12, [], id="not-yet"),
         pytest.param(15.0, 12, ["Kubernetes: 3 of 12 packages"], id="too-early-to-guess"),
@@ -49,7 +49,7 @@ def test_only_names_of_packages_are_counted() -> None:
         pytest.param(99.0, 0, ["Kubernetes: 1 modules fetched"], id="fetching"),
     ],
 )
-def test_how_far_it_is(at: float, total: int, told: list[str], tmp_path: Path) -> None:
+def test_how_far_it_is(at: float, total: int, reported: list[str], tmp_path: Path) -> None:
     said: list[str] = []
     clock, log = Clock(), tmp_path / "log"
     log.write_text(LOG)
@@ -57,7 +57,7 @@ def test_how_far_it_is(at: float, total: int, told: list[str], tmp_path: Path) -
     clock.now = at
     watch.look(log)
     watch.look(log)
-    assert said == told, "once in a while"
+    assert said == reported, "once in a while"
 
 
 def test_a_long_command_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,15 +28,15 @@ def holder(path: Path) -> subprocess.Popen[str]:
 
 
 def test_second_run_is_told_whom_it_waits_for(tmp_path: Path) -> None:
-    told: list[str] = []
+    reported: list[str] = []
     with holder(tmp_path / "a.lock") as first:
         with (
             pytest.raises(ClusterError, match="take the lock") as caught,
-            lock.hold(tmp_path / "a.lock", wait=0.3, waiting=told.append),
+            lock.hold(tmp_path / "a.lock", wait=0.3, waiting=reported.append),
         ):
             pass
         first.kill()
-    assert told == [f"waiting for another run (process {first.pid})"]
+    assert reported == [f"waiting for another run (process {first.pid})"]
     assert str(first.pid) in caught.value.found
 
 

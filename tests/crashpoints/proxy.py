@@ -1,7 +1,7 @@
 """A reverse proxy between one operator and a real API server, that does what networks do.
 
-What it does to a request is decided by a `Faults`. Downstream it speaks plain HTTP on a port of its
-own, so that whoever connects there is that operator, and nobody else.
+What it does to a request is decided by a `Faults`. Downstream it speaks plain HTTP on a separate
+port, so that every client there is that operator.
 """
 
 import contextlib

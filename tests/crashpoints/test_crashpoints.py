@@ -2,7 +2,7 @@
 
 The operator is a real process; the API server, its Job controller and its garbage collection are
 real; the pods are played. For each mutation of the reference run the operator is killed before it,
-killed after it was committed, or told nothing of it though it was made, twice. The end must not
+killed after it was committed, or left without an answer though it was made, twice. The end must not
 differ from that of an undisturbed run, no program may start twice, and no result may be lost.
 
 `make test` takes every STRIDE-th point; `make crashpoints` takes all, and prints figures.

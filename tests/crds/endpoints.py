@@ -106,7 +106,7 @@ ACCEPTED = [
     taken(
         "provider-without-key",
         provider(apiKey=None, baseURL="http://ollama:11434/v1"),
-        "a server of one's own needs none",
+        "a private server needs none",
     ),
     taken("provider-by-address", provider(baseURL="http://[::1]:8080"), "an address without path"),
     taken("server", server(), "an address"),

@@ -61,8 +61,8 @@ def test_table_is_aligned_and_cut_to_the_width() -> None:
 def test_log_tells_only_what_changed() -> None:
     before = [Row("a", "Running"), Row("b", "Pending")]
     after = [Row("a", "Succeeded"), Row("b", "Pending"), Row("c", "Skipped", note="why")]
-    told = [line.split() for line in table.changes(before, after)]
-    assert told == [["a", "Succeeded"], ["c", "Skipped", "why"]]
+    reported = [line.split() for line in table.changes(before, after)]
+    assert reported == [["a", "Succeeded"], ["c", "Skipped", "why"]]
     assert table.changes([], [Row("a", "Pending")]) == []
 
 
@@ -88,9 +88,9 @@ def test_manifest_is_the_example_under_a_new_name() -> None:
 
 def test_verdict_claims_nothing_untrue() -> None:
     assert "nothing ran twice" in " ".join(story.verdict({"a": 1, "b": 1, "gate": 0}))
-    told = " ".join(story.verdict({"a": 1, "b": 2}))
-    assert "b 2 times" in told
-    assert "nothing ran twice" not in told
+    reported = " ".join(story.verdict({"a": 1, "b": 2}))
+    assert "b 2 times" in reported
+    assert "nothing ran twice" not in reported
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ class Serving:
 
     async def log(self, script: str) -> dict[str, Any]:
         """The sums of one script."""
-        told = (await self.http.get("/_log", params={"script": script})).json()
-        sums: dict[str, Any] = told["scripts"][script]
+        reported = (await self.http.get("/_log", params={"script": script})).json()
+        sums: dict[str, Any] = reported["scripts"][script]
         return sums
 
     async def ask(self, model: str, prompt: str = "go", **more: Any) -> httpx2.Response:

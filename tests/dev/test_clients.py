@@ -102,9 +102,9 @@ async def test_tools_a_reask_and_the_tokens(make: MakeModel, stream: bool) -> No
     assert {entry["stream"] for entry in entries} == {stream}
     assert result.output == {"cause": "errors"}, "the result of the last call of that tool"
     assert (usage.requests, usage.tool_calls) == (3, 2)
-    told = (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens)
-    assert told == (sums["inputTokens"], sums["cachedTokens"], sums["outputTokens"])
-    assert told == (600, 40, 60)
+    reported = (usage.input_tokens, usage.cache_read_tokens, usage.output_tokens)
+    assert reported == (sums["inputTokens"], sums["cachedTokens"], sums["outputTokens"])
+    assert reported == (600, 40, 60)
 
 
 @providers

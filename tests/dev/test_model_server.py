@@ -100,7 +100,7 @@ async def test_arguments_come_from_earlier_results() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expect", "holds", "told"),
+    ("expect", "holds", "reported"),
     [
         pytest.param("{at: prompt, contains: go}", True, "", id="contains"),
         pytest.param("{at: prompt, contains: stop}", False, "to contain stop", id="contains-not"),
@@ -112,12 +112,12 @@ async def test_arguments_come_from_earlier_results() -> None:
         pytest.param("{at: results.search, equals: 1}", False, "nothing at", id="no-result"),
     ],
 )
-async def test_expectations(expect: str, holds: bool, told: str) -> None:
+async def test_expectations(expect: str, holds: bool, reported: str) -> None:
     async with serving(script(f"{{say: hi, expect: [{expect}]}}")) as server:
         got = await server.ask("scripted/s", tools=TOOLS)
         assert got.status_code == (200 if holds else 422)
         if not holds:
-            assert told in got.json()["error"]["message"]
+            assert reported in got.json()["error"]["message"]
             again = await server.ask("scripted/s", tools=TOOLS)
             assert again.status_code == 422, "a miss uses no turn up"
 
@@ -171,8 +171,8 @@ async def test_a_client_that_asks_again_gets_the_same_answer() -> None:
             got = await server.http.post(
                 "/v1/chat/completions", json={"model": "s", "messages": messages}
             )
-            told = got.json()
-            return got.status_code if got.is_error else told["choices"][0]["message"]["content"]
+            reported = got.json()
+            return got.status_code if got.is_error else reported["choices"][0]["message"]["content"]
 
         assert [await said(0), await said(0)] == ["one", "one"]
         assert [await said(1), await said(1), await said(1)] == [500, "more", "more"]

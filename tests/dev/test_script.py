@@ -10,7 +10,7 @@ def turns(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         pytest.param("scripts: [", "f:1: not YAML", id="no-yaml"),
         pytest.param("", "the file: expected an object", id="empty"),
@@ -48,10 +48,10 @@ def turns(text: str) -> str:
         ),
     ],
 )
-def test_wrong_scripts_are_told_by_line_and_path(text: str, told: str) -> None:
+def test_wrong_scripts_are_told_by_line_and_path(text: str, reported: str) -> None:
     with pytest.raises(ScriptError) as caught:
         parse(text, source="f")
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -235,18 +235,18 @@ def test_every_document_becomes_a_run(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [(None, "No such file"), ("short", "expected 20 to 20000 characters, found 5")],
     ids=["missing", "short"],
 )
 def test_documents_that_are_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, told: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, reported: str
 ) -> None:
     path = tmp_path / "document.txt"
     if text is not None:
         path.write_text(text)
     assert load(EXAMPLES / "extract-invoices" / "fill.py").main([str(path)]) == 1
-    assert told in capsys.readouterr().err
+    assert reported in capsys.readouterr().err
 
 
 async def test_triage_branches_falls_back_and_is_refused() -> None:

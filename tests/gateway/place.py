@@ -1,4 +1,4 @@
-"""A gateway before the in-memory cluster, a run with one attempt under way, and its pod's token."""
+"""A gateway before the in-memory cluster, a run with one running attempt, and its pod's token."""
 
 import base64
 import json
@@ -190,7 +190,7 @@ async def place(
     output_schema: Any = None,
     from_template: bool = False,
 ) -> AsyncIterator[Place]:
-    """Run `brief` is under way: attempt 2 of its node `draft` has a pod, whose token is TOKEN. Its
+    """Run `brief` is active: attempt 2 of its node `draft` has a pod, whose token is TOKEN. Its
     nodes stand in its spec, or in the record of what it took from a template."""
     clock = ManualClock()
     inner = InMemoryCluster(clock=clock)

@@ -120,9 +120,9 @@ async def test_a_wrong_key_is_told_without_it(
     bucket = _bucket(server, monkeypatch, prefix="p")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "not-the-key")
     wrong = s3(S3Settings(bucket=server.bucket, prefix="p", endpoint=server.endpoint))
-    with pytest.raises(ObjectError) as told:
+    with pytest.raises(ObjectError) as reported:
         await wrong.claim("cluster-a")
-    assert "not-the-key" not in str(told.value)
+    assert "not-the-key" not in str(reported.value)
     await bucket.claim("cluster-a")
 
 

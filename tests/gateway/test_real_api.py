@@ -119,7 +119,7 @@ async def _pod(cluster: KubeCluster, run: Obj, node: str, **metadata: Any) -> Ob
         **{key: job[key] for key in ("apiVersion", "kind")},
         "metadata": {"name": job["name"]},
         "spec": {
-            "managedBy": "waypost.dev/tests",  # the Job controller would make pods of its own
+            "managedBy": "waypost.dev/tests",  # the Job controller would make more pods
             "template": {
                 "spec": {"restartPolicy": "Never", "containers": [{"name": "n", "image": "i"}]}
             },

@@ -1,6 +1,6 @@
 """What is refused: uploads of somebody else, of another time, of another payload, of any size.
 
-Each is told with its reason, counted, and leaves nothing behind.
+Each is reported with its reason, counted, and leaves nothing behind.
 """
 
 import asyncio

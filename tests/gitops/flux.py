@@ -28,7 +28,7 @@ def expressions() -> dict[str, dict[str, str]]:
 
 def health(obj: Obj) -> str:
     """InProgress, Failed, Current, or Unknown if no expression is true. An object without a status
-    is InProgress: the expression cannot be evaluated, and Flux goes on waiting."""
+    is InProgress: the expression cannot be evaluated, and Flux keeps waiting."""
     if "status" not in obj:
         return "InProgress"
     data: dict[str, Any] = {name: obj.get(name, {}) for name in ("metadata", "spec", "status")}

@@ -95,13 +95,13 @@ def test_the_tools_of_a_server_are_told_with_their_schemas(ask: Ask) -> None:
     with serving(runbooks()) as url:
         verdict, log = ask(url=url)
     assert verdict._replace(digest="") == Verdict(ProbeReason.ANSWERED, "2 tools", found=2, lines=2)
-    told = tools_in(log, verdict)
-    assert told is not None
-    assert [tool["name"] for tool in told] == ["erase", "search"]
-    assert told[0]["annotations"] == {"destructive": True}
-    assert told[1]["annotations"] == {"readOnly": True, "idempotent": True}
-    assert told[1]["description"] == "Find runbooks."
-    assert told[1]["inputSchema"]["properties"]["limit"]["default"] == 5
+    reported = tools_in(log, verdict)
+    assert reported is not None
+    assert [tool["name"] for tool in reported] == ["erase", "search"]
+    assert reported[0]["annotations"] == {"destructive": True}
+    assert reported[1]["annotations"] == {"readOnly": True, "idempotent": True}
+    assert reported[1]["description"] == "Find runbooks."
+    assert reported[1]["inputSchema"]["properties"]["limit"]["default"] == 5
 
 
 def test_a_header_from_a_secret_opens_it_and_is_told_nowhere(ask: Ask, tmp_path: Path) -> None:
@@ -190,10 +190,10 @@ def test_tools_that_do_not_fit_are_left_out_and_counted(ask: Ask) -> None:
     with serving(server) as url:
         verdict, log = ask(url=url)
     assert (verdict.found, verdict.message) == (150, "150 tools")
-    told = tools_in(log, verdict)
-    assert told is not None
-    assert 50 < len(told) < 128, "64 KiB are the tighter bound"
-    assert sum(line.startswith(TOOL_PREFIX) for line in log.splitlines()) == len(told)
+    reported = tools_in(log, verdict)
+    assert reported is not None
+    assert 50 < len(reported) < 128, "64 KiB are the tighter bound"
+    assert sum(line.startswith(TOOL_PREFIX) for line in log.splitlines()) == len(reported)
     assert max(map(len, log.splitlines())) < 16 * 1024, "or the log would tear it"
 
 
@@ -203,9 +203,9 @@ def test_a_tool_that_no_model_can_be_given_is_left_out_and_named(ask: Ask) -> No
         verdict, log = ask(url=server.url)
     assert (verdict.reason, verdict.found) == (ProbeReason.ANSWERED, 1)
     assert verdict.message == "1 tools; merge is left out: inputSchema.type: expected 'object'"
-    told = tools_in(log, verdict)
-    assert told is not None
-    assert [each["name"] for each in told] == ["send"]
+    reported = tools_in(log, verdict)
+    assert reported is not None
+    assert [each["name"] for each in reported] == ["send"]
 
 
 def test_a_server_without_tools_is_ready(ask: Ask) -> None:
@@ -266,9 +266,9 @@ def test_a_program_is_asked_over_stdio(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "clock.py").write_text(PROGRAM)
     verdict, log = ask(command=[sys.executable, str(tmp_path / "clock.py")], seconds=60.0)
     assert verdict.ok, verdict
-    told = tools_in(log, verdict)
-    assert told is not None
-    assert [tool["name"] for tool in told] == ["now"]
+    reported = tools_in(log, verdict)
+    assert reported is not None
+    assert [tool["name"] for tool in reported] == ["now"]
 
 
 PROGRAMS = [

@@ -57,7 +57,7 @@ def run(bench: Bench, function: str, inputs: dict[str, Any] | None = None, **how
             "texttools:stored",
             {"key": "k"},
             ["db", "k"],
-            "a wrapper may give arguments of its own",
+            "a wrapper may add arguments",
             id="wrapped",
         ),
         pytest.param("json:dumps", {"obj": [1]}, "[1]", "any importable module", id="library"),

@@ -408,7 +408,7 @@ def test_headers_of_an_answer_are_lower_case_and_joined() -> None:
             {},
             Reason.NODE_ERROR,
             "redirect to another host, http://elsewhere.test/,",
-            "a redirect to another host is told, not followed",
+            "a redirect to another host is reported, not followed",
             id="other-host",
         ),
         pytest.param(
@@ -611,8 +611,8 @@ def test_no_message_shows_a_secret(
 ) -> None:
     with serving(echo(echoed)) as server:
         failed = fail(server.url, auth={"usernameFile": user, "passwordFile": secret})
-    told = failed.message + json.dumps(failed.trace.to_json() if failed.trace else None)
-    shown = told + "".join(capfd.readouterr())
+    reported = failed.message + json.dumps(failed.trace.to_json() if failed.trace else None)
+    shown = reported + "".join(capfd.readouterr())
     for part in (CANARY, CANARY[:8], base64.b64encode(f"ann:{CANARY}".encode()).decode()[:16]):
         assert part not in shown
 

@@ -188,7 +188,7 @@ def test_succeeds(
             {},
             Reason.NODE_ERROR,
             "defines no function run",
-            "the reader is told what is missing",
+            "the message names what is missing",
             id="no-run",
         ),
         pytest.param(
@@ -280,7 +280,7 @@ def test_succeeds(
             {},
             Reason.NODE_ERROR,
             "Odd: (its message",
-            "an exception that cannot be printed is still told",
+            "an exception that cannot be printed is still reported",
             id="unprintable-exception",
         ),
         pytest.param(
@@ -436,7 +436,7 @@ def test_a_child_process_can_still_be_terminated(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "told"),
+    ("body", "code", "reported"),
     [
         pytest.param("os._exit(0)", 0, "exit code 0", id="exit-0: the operator says ResultLost"),
         pytest.param("os._exit(7)", 7, "exit code 7", id="exit-7"),
@@ -445,11 +445,11 @@ def test_a_child_process_can_still_be_terminated(bench: Bench) -> None:
     ],
 )
 def test_a_program_that_ends_the_process_leaves_no_record(
-    bench: Bench, body: str, code: int, told: str
+    bench: Bench, body: str, code: int, reported: str
 ) -> None:
     ended = bench.run(f"import os\ndef run(): {body}")
     assert ended.code == code, "the exit code is the program's own"
-    assert told in ended.stderr, "kubectl logs says how it ended"
+    assert reported in ended.stderr, "kubectl logs says how it ended"
     found = decode(ended.message, expect=WHOSE)
     assert isinstance(found, RecordProblem)
     assert found.reason == "Missing"
@@ -497,7 +497,7 @@ def test_what_the_program_left_running_is_killed(bench: Bench) -> None:
     """
     left = Path("/proc") / str(bench.run(source).record.output) / "stat"
     deadline = time.monotonic() + ENDS_WITHIN
-    # Gone, or dead and waiting for whoever adopted it.
+    # Gone, or dead and waiting for the process that adopted it.
     while left.exists() and " Z " not in left.read_text() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not left.exists() or " Z " in left.read_text()

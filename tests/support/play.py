@@ -138,7 +138,7 @@ class Crash(Exception):
 
 @dataclass
 class Play:
-    """A run under way. `endings[path]` scripts the attempts of a node (the last one repeats),
+    """An active run. `endings[path]` scripts the attempts of a node (the last one repeats),
     `answers[path]` what a human puts on its Approval as soon as it exists."""
 
     spec: JsonObject

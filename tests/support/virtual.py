@@ -1,7 +1,7 @@
 """Virtual time for whole operators: hours cost milliseconds, and every turn of the loop some time.
 
 looptime would do, but for one thing: its time stands still between two timers, so a timer that
-rings a rounding error early, and is then set anew for that error, would ring for ever. Here, as
+rings a rounding error early, and is then set again for that error, would ring forever. Here, as
 in life, each turn of the event loop takes a moment.
 """
 
@@ -35,7 +35,7 @@ class _Selector(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop without I/O, in virtual time from 0, that can hold a process back.
 
-    Which of its callbacks belong to a process is told by PROCESS in the context that asyncio
+    PROCESS names the process of each callback, in the context that asyncio
     carries along with each: its tasks, its timers, the answers to its requests. `exempt` is the
     owner of callbacks that never do, though they may have been set in a process's context.
     """

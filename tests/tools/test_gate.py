@@ -106,7 +106,7 @@ def test_alone_begins_before_the_tests_without_a_cluster_have_ended(gate: Gate) 
     code, _, calls = gate.run(fails="1 without a cluster")
     assert code == 1
     assert calls.index(f"begin {ALONE}") < calls.index("end 1 without a cluster")
-    assert f"ended {ALONE}" in calls, "nothing of the gate goes on"
+    assert f"ended {ALONE}" in calls, "nothing of the gate keeps running"
     assert begun(calls)[-1] != "3 API server"
     assert calls[-1] == "python -m tests.durations table"
 

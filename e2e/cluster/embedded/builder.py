@@ -105,7 +105,7 @@ class Builder:
         log = self._settings.cache / "logs" / "debootstrap.log"
         with files.staging(self._folder / "base") as staging:
             root, layer = staging / "root", staging / "layer.tar"
-            # In a mount namespace of its own: an interrupted run leaves no /proc mounted behind.
+            # In a separate mount namespace: an interrupted run leaves no /proc mounted behind.
             argv = ["unshare", "--mount", "debootstrap", "--variant=minbase"]
             shell.logged([*argv, f"--include={','.join(INCLUDED)}", SUITE, str(root)], log=log)
             for unneeded in _UNNEEDED:

@@ -28,7 +28,7 @@ class Component:
 
     @property
     def digest(self) -> str:
-        """Of everything it was started with: a change means it must be started anew."""
+        """Of everything it was started with: a change means it must be restarted."""
         digest = hashlib.sha256("\0".join(self.argv).encode())
         for path in self.files:
             digest.update(path.read_bytes())

@@ -107,7 +107,7 @@ class Launcher:
         if grace:
             procs.stop(recorded, grace=grace)
         else:
-            procs.kill(recorded)  # first: nobody is left to see the pods go
+            procs.kill(recorded)  # first: no kubelet is left to report the pods' end
         stubborn = procs.kill(list(procs.matching(self._namespaces.contains)))
         # Killing a shim can leave the process it watched; killing that ends the round.
         stubborn += procs.kill(list(procs.matching(self._namespaces.contains)))

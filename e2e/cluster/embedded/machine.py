@@ -1,7 +1,7 @@
 """A further machine of the embedded cluster, so that its loss, or a drain, means something.
 
-It has a kubelet, a containerd and a kube-proxy of its own, in a network namespace, a mount
-namespace and a cgroup of its own: two kubelets on one runtime would delete each other's pods.
+It has its own kubelet, containerd and kube-proxy, in a separate network namespace, mount
+namespace and cgroup: two kubelets on one runtime would delete each other's pods.
 It is cordoned when it comes, so that nothing lands on it that did not ask for it.
 """
 

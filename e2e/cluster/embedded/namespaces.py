@@ -73,7 +73,7 @@ class Namespaces:
     def contains(self, process: Path) -> bool:
         """Whether the process of a /proc folder lives in here: a component, a shim, or a pod.
 
-        Pods have namespaces of their own but stay below the cluster's cgroup.
+        Pods have their own namespaces but stay below the cluster's cgroup.
         """
         if f"/{self._settings.id}/" in (process / "cgroup").read_text():
             return True

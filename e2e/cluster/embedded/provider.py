@@ -2,7 +2,7 @@
 
 A component is started when it is missing or when its arguments changed; what still runs is left
 alone. Only when the namespaces are gone (a reboot, a removal that was cut short) or a repair does
-not make the node healthy is the cluster removed and made anew.
+not make the node healthy is the cluster removed and created again.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Embedded:
                 # A flag that does not work is no reason to throw the cluster's content away.
                 if any(self._settings.extra_flags.values()):
                     raise
-                self._say(f"repair failed, starting anew: {error.tried}: {error.found[:300]}")
+                self._say(f"repair failed, starting again: {error.tried}: {error.found[:300]}")
         self._replace(places)
 
     def down(self) -> None:

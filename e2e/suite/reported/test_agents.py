@@ -88,9 +88,9 @@ def test_the_model_may_put_any_key_into_an_open_object(desk: Desk) -> None:
 def test_text_beside_a_picture_reaches_the_model(desk: Desk) -> None:
     run = desk.run("picture")
     run.succeeded()
-    told = json.dumps(desk.log("picture")["asked"][1]["messages"])
-    assert "sent, message 4711" in told
-    assert "image/png" in told
+    reported = json.dumps(desk.log("picture")["asked"][1]["messages"])
+    assert "sent, message 4711" in reported
+    assert "image/png" in reported
     assert [e["outcome"] for e in desk.trace(run) if e["type"] == "tool"] == ["ok"]
 
 
@@ -148,8 +148,8 @@ def test_a_tool_server_that_redirects_is_followed(desk: Desk) -> None:
 def test_a_tool_that_asks_back_is_answered_at_once(desk: Desk) -> None:
     run = desk.run("asks-back")
     assert node_of(run.succeeded(), "a")["output"] == "done"
-    told = json.dumps(desk.log("asks-back")["asked"][1]["messages"])
-    assert "not supported" in told
+    reported = json.dumps(desk.log("asks-back")["asked"][1]["messages"])
+    assert "not supported" in reported
 
 
 def test_an_id_of_64_bits_keeps_its_digits(desk: Desk) -> None:

@@ -66,7 +66,7 @@ def started(space: Space) -> dict[str, Run]:
     return {name: space.start(made) for name, made in RUNS.items()}
 
 
-def told(run: Run, path: str, reason: str) -> Obj:
+def reported(run: Run, path: str, reason: str) -> Obj:
     """The node as soon as it names the trouble in the API server's words."""
     node = run.troubled(path, reason, within=NAMED_WITHIN)
     assert WORDS in node["message"]
@@ -76,7 +76,7 @@ def told(run: Run, path: str, reason: str) -> Obj:
 def test_a_question_that_cannot_be_asked_says_so_and_expires(started: dict[str, Run]) -> None:
     """The first test of this module: the gate expires soon."""
     run = started["gate"]
-    assert told(run, "sign_off", "LaunchRejected")["phase"] == "Waiting"
+    assert reported(run, "sign_off", "LaunchRejected")["phase"] == "Waiting"
     ended = node_of(run.finished(within=60), "sign_off")
     assert (ended["phase"], ended["reason"]) == ("Failed", "ApprovalExpired")
     assert WORDS in ended["message"], "nobody could be asked"
@@ -86,7 +86,7 @@ def test_a_run_whose_result_is_refused_says_so_and_can_be_cancelled(
     started: dict[str, Run],
 ) -> None:
     run = started["cancelled"]
-    assert told(run, "list_files", "RecordRejected")["phase"] == "Running"
+    assert reported(run, "list_files", "RecordRejected")["phase"] == "Running"
     run.set(cancel=True)
     seen = run.finished(within=60)
     assert condition(seen, "Succeeded")["reason"] == "Cancelled"
@@ -94,7 +94,7 @@ def test_a_run_whose_result_is_refused_says_so_and_can_be_cancelled(
 
 def test_other_nodes_timeouts_and_the_deadline_of_the_run_go_on(started: dict[str, Run]) -> None:
     run = started["beside"]
-    told(run, "list_files", "RecordRejected")
+    reported(run, "list_files", "RecordRejected")
     run.reaches("unrelated", "Succeeded")
     assert run.reaches("slow", "Failed")["reason"] == "Timeout"
     seen = run.finished(within=120)
@@ -118,7 +118,7 @@ def test_a_refused_result_is_kept_until_the_quota_is_lifted(
 ) -> None:
     """The last test of this module: it removes the quota."""
     run = started["lifted"]
-    told(run, "list_files", "RecordRejected")
+    reported(run, "list_files", "RecordRejected")
     for other in ("beside", "gate", "inputs", "large"):
         started[other].finished(within=120)
     space.delete("resourcequotas", "tight")

@@ -97,7 +97,7 @@ def _export(module: ModuleType, exports: dict[str, _Export]) -> None:
         if name in exports:
             names[name] = exports[name].load(package)
             return names[name]
-        # Whoever imports everything has the modules of the package as its attributes too.
+        # A program that imports everything has the package's modules as its attributes too.
         if not name.startswith("_") and find_spec(f"{package}.{name}"):
             return importlib.import_module(f"{package}.{name}")
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 class _Case:
     why: Why
     failures: int = 0
-    told: bool = False
+    reported: bool = False
     until: float = 0.0  # monotonic; it rests until then
     generation: object = None
 
@@ -62,7 +62,7 @@ class SetAsideRuns:
 
     def count(self, why: str) -> int:
         """Number of runs that are set aside for this reason."""
-        return sum(case.told and case.why == why for case in self._cases.values())
+        return sum(case.reported and case.why == why for case in self._cases.values())
 
     def rest(self, key: Key) -> float:
         """Seconds until the next pass of the run is allowed; 0 if it is now, as after an edit."""
@@ -99,8 +99,8 @@ class SetAsideRuns:
             "once after an edit; its log has the details"
         )
         await self._put(key, status="True", reason="Failing", message=text[:_MESSAGE])
-        if not case.told:
-            case.told = True
+        if not case.reported:
+            case.reported = True
             await self._events.post(key, [RunEvent("Warning", "SetAside", text[:_MESSAGE])])
         return True
 
@@ -126,7 +126,7 @@ class SetAsideRuns:
                 self.forget(key.uid)
             return False
         if not known:
-            self._cases[key.uid] = _Case("NewerEngine", told=True)
+            self._cases[key.uid] = _Case("NewerEngine", reported=True)
             found = section(body, "status").get("engineVersion")
             text = (
                 f"status.engineVersion is {found}, but this operator supports {ENGINE_VERSION}: a "

@@ -177,7 +177,7 @@ class ApiServer:
         schemas.complete(kind, new)
         admission.check(kind, new, old=old, subresource=subresource)
         if new == old:
-            return copied(old)  # nothing is written, and nobody is told
+            return copied(old)  # nothing is written, and no watch reports it
         if _main(new) != _main(old) and "generation" in new["metadata"]:
             new["metadata"]["generation"] = old["metadata"]["generation"] + 1
         self._stamp(old, new, by, subresource)

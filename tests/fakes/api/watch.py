@@ -27,9 +27,9 @@ class Delivery:
     """
 
     delay: tuple[float, float] = (0.0, 0.0)  # seconds, uniform; (0, 0): inside the write itself
-    duplicate: float = 0.0  # told twice
+    duplicate: float = 0.0  # reported twice
     merge: float = 0.0  # a state that was not delivered yet is skipped for its successor
-    drop_deleted: float = 0.0  # never told that it is gone; only `relist` could show it
+    drop_deleted: float = 0.0  # the deletion is never reported; only `relist` could show it
     stale: bool = False  # old states after new ones
 
 
@@ -145,5 +145,5 @@ class Subscription:
         if self._held is not None:
             self._held.append(event)
             return
-        # A copy each: `raw` is lent, and whoever keeps or changes it must not hurt others.
+        # A copy each: `raw` is lent, and a watcher that keeps or changes it must not hurt others.
         self._sink(event.kind, event.change, copied(event.body))

@@ -134,8 +134,8 @@ class JobController:
     def _finish(self, job: Obj, interim: str, final: str, reason: str) -> None:
         def change(body: Obj) -> None:
             known = items(body, "status", "conditions")
-            told = [_condition(interim, reason), _condition(final, reason)]
-            body["status"]["conditions"] = [*known, *told]
+            reported = [_condition(interim, reason), _condition(final, reason)]
+            body["status"]["conditions"] = [*known, *reported]
 
         self._update(job, change)
         ttl = section(job, "spec").get("ttlSecondsAfterFinished")

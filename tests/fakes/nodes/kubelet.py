@@ -39,7 +39,7 @@ class _Run:
     machine: str
     execution: Execution | None = None
     stage: str = "bound"  # bound, running, ended
-    told: Obj = field(default_factory=dict)  # how its container ended, as it is or will be told
+    reported: Obj = field(default_factory=dict)  # the end of its container, as it is or will be
     why: Mapping[str, str] = field(default_factory=dict)  # the pod's own reason to end
 
 
@@ -210,9 +210,9 @@ class Kubelet:
         pod, now = view(self._server, body), self._agenda.clock.monotonic()
         run.execution = Execution(pod.run_uid, pod.path, pod.attempt, uid, pod.name, now)
         run.stage = "running"
-        run.told = {"startedAt": self._server.time()}
+        run.reported = {"startedAt": self._server.time()}
         self.ledger.executions.append(run.execution)
-        self._update(uid, partial(podstatus.running, started=run.told["startedAt"]))
+        self._update(uid, partial(podstatus.running, started=run.reported["startedAt"]))
         outcome = run.outcome
         if outcome.seconds is not None:
             end = partial(self._end, uid, outcome.exit_code, outcome.message, reason=outcome.reason)
@@ -233,7 +233,7 @@ class Kubelet:
             case "FailedMount" | "FailedCreatePodSandBox" as event:
                 post_event(self._server, body, event, why)  # the status says ContainerCreating
             case "StartError":
-                run.stage, run.told = "ended", podstatus.start_error(why)
+                run.stage, run.reported = "ended", podstatus.start_error(why)
                 self._tell_end(uid)
             case "InitFails":
                 run.stage = "ended"
@@ -249,7 +249,7 @@ class Kubelet:
         if run.stage != "running":
             return
         self._end_execution(uid)
-        run.told |= podstatus.ended(code, message, reason, self._server.time())
+        run.reported |= podstatus.ended(code, message, reason, self._server.time())
         self._later(self._pace.report, partial(self._tell_end, uid))
 
     def _tell_end(self, uid: str) -> None:
@@ -257,8 +257,8 @@ class Kubelet:
         if body is None or run.machine in self._lost:
             return
         if not podstatus.is_over(body) and not run.why:
-            # A pod that the kubelet ends for a reason of its own is told of in one piece.
-            self._update(uid, partial(podstatus.terminated, end=run.told))
+            # The kubelet reports a pod that it ends itself in one update.
+            self._update(uid, partial(podstatus.terminated, end=run.reported))
             alone = len(items(body, "spec", "containers")) == 1
             if not alone and "deletionTimestamp" not in body["metadata"]:
                 return  # containers of others run on
@@ -279,8 +279,8 @@ class Kubelet:
 
     @staticmethod
     def _over(run: _Run, status: Obj) -> None:
-        podstatus.terminated(status, end=run.told)
-        podstatus.over(status, end=run.told, why=run.why)
+        podstatus.terminated(status, end=run.reported)
+        podstatus.over(status, end=run.reported, why=run.why)
 
     def _stop(self, uid: str) -> None:
         """The pod is being deleted: let its program end, and then let go of it."""
@@ -323,7 +323,7 @@ class Kubelet:
 
     def _end_unstarted(self, uid: str) -> None:
         run = self._runs[uid]
-        run.stage, run.told = "ended", podstatus.unknown()
+        run.stage, run.reported = "ended", podstatus.unknown()
         self._tell_end(uid)
 
     def _end_execution(self, uid: str) -> None:

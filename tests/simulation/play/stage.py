@@ -235,8 +235,8 @@ class Stage:
         changes = {"edited": planned.edit, "added": planned.add, "dropped": planned.drop}
         for change, node in changes.items():
             self.seen.exercised[change] = self.seen.exercised.get(change, 0) + bool(node)
-        told = "".join(f", {node} is {change}" for change, node in changes.items() if node)
-        self.watcher.tell(f"!! round asked: {rerun}{told}")
+        reported = "".join(f", {node} is {change}" for change, node in changes.items() if node)
+        self.watcher.tell(f"!! round asked: {rerun}{reported}")
 
     def _heal(self) -> None:
         """From now on nothing goes wrong any more."""

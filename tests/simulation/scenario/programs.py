@@ -1,7 +1,7 @@
 """What the programs of a simulated run do, and what follows from that alone.
 
-`outcome` is told to the simulated kubelet. `meaning` is the same in the words of the node protocol,
-written anew from docs/node-protocol.md and not taken from the engine.
+The simulated kubelet gets `outcome`. `meaning` is the same in the words of the node protocol,
+written again from docs/node-protocol.md and not taken from the engine.
 """
 
 import hashlib

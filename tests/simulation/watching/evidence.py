@@ -90,10 +90,10 @@ class PodStory:
         return None
 
     @staticmethod
-    def _ended(told: Obj, code: int, message: str, reason: str) -> bool:
+    def _ended(reported: Obj, code: int, message: str, reason: str) -> bool:
         tail = message.encode()[-MESSAGE_LIMIT:].decode("utf-8", "replace")
         expected = reason or ("Completed" if code == 0 else "Error")
-        found = (told.get("exitCode"), told.get("message", ""), told.get("reason"))
+        found = (reported.get("exitCode"), reported.get("message", ""), reported.get("reason"))
         return found == (code, tail, expected)
 
 

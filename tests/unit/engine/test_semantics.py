@@ -444,7 +444,7 @@ TABLE = [
         answers={"ok": {"decision": "Denied", "reason": "not today"}},
         run="Failed",
         run_reason="ApprovalDenied",
-        reason="a denial fails the run unless told otherwise",
+        reason="a denial fails the run unless a field says otherwise",
     ),
     case(
         "S71-answer-goes-downstream",
@@ -679,7 +679,7 @@ def test_s59_idempotency_key_is_equal_over_attempts() -> None:
 
     keys = {env(n, "WAYPOST_IDEMPOTENCY_KEY") for n in (1, 2)}
     assert len(keys) == 1, "a service downstream can tell a repetition by it"
-    assert (env(1, "K"), env(2, "K")) == ("1", "2"), "while the attempt is told apart"
+    assert (env(1, "K"), env(2, "K")) == ("1", "2"), "while the attempts differ"
 
 
 HALF = {"type": "object", "properties": {"n": {"$ref": "#/schemas/Amount"}}}

@@ -148,8 +148,8 @@ async def test_writes_are_logged_with_their_user_and_how_they_ended() -> None:
         await cluster.patch(
             RUN, namespace="default", name="sample", body=[stale], patch_type=PatchType.JSON
         )
-    told = [(w.request.user, w.request.verb, w.result) for w in cluster.log]
-    assert told == [
+    reported = [(w.request.user, w.request.verb, w.result) for w in cluster.log]
+    assert reported == [
         ("ann", "create", "done"),
         ("waypost-operator", "patch", "done"),
         ("waypost-operator", "patch", "unchanged"),
@@ -281,7 +281,7 @@ async def test_a_paused_watch_tells_later_and_a_relist_only_what_is() -> None:
     watch.pause()
     await cluster.delete(RUN, namespace="default", name="a")
     watch.relist()
-    assert seen.changes("a") == ["ADDED", "MODIFIED"], "its end is never told"
+    assert seen.changes("a") == ["ADDED", "MODIFIED"], "its end is never reported"
     assert seen.changes("b") == ["ADDED", None]
 
 

@@ -99,8 +99,8 @@ def test_status_unknown_of_a_pod_that_waited(
 
 def test_a_lost_machine_leaves_it_open() -> None:
     status = containers({"name": "node", "state": {"terminated": UNKNOWN}})
-    told = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
-    fact = pods.pod_fact(body({**status, "conditions": [told]}))
+    reported = {"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}
+    fact = pods.pod_fact(body({**status, "conditions": [reported]}))
     assert fact is not None
     assert not pods.surely_not_started(fact, waited=True)
 

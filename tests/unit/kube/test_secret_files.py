@@ -134,10 +134,10 @@ MISSING = [
 ]
 
 
-@pytest.mark.parametrize(("trouble", "told"), MISSING)
-def test_what_is_missing_is_named(trouble: str, told: str) -> None:
+@pytest.mark.parametrize(("trouble", "reported"), MISSING)
+def test_what_is_missing_is_named(trouble: str, reported: str) -> None:
     assert missing_key(trouble)
-    assert explain(trouble, FILES) == told
+    assert explain(trouble, FILES) == reported
 
 
 @pytest.mark.parametrize(

@@ -181,8 +181,8 @@ def test_what_is_no_verdict_is_none(text: str) -> None:
 def test_a_schema_that_is_too_big_is_left_out_of_its_tool() -> None:
     big = {"name": "big", "inputSchema": {"description": "x" * 9000}}
     small = {"name": "small", "inputSchema": {"type": "object"}}
-    told = [json.loads(line.removeprefix(TOOL_PREFIX)) for line in tool_lines([big, small])]
-    assert told == [{"name": "big"}, small]
+    reported = [json.loads(line.removeprefix(TOOL_PREFIX)) for line in tool_lines([big, small])]
+    assert reported == [{"name": "big"}, small]
 
 
 def test_tools_end_where_the_status_is_full() -> None:
@@ -203,8 +203,8 @@ def test_tools_end_where_the_status_is_full() -> None:
 def test_tools_come_back_from_a_log(tools: list[dict[str, Any]]) -> None:
     lines = tool_lines(tools)
     verdict = Verdict(ProbeReason.ANSWERED, "", len(tools), (), len(lines), lines_digest(lines))
-    told = tools_in("\n".join(["noise", *lines, "more noise"]), verdict)
-    assert told is not None
-    assert [tool["name"] for tool in told] == [tool["name"] for tool in tools[: len(told)]]
+    reported = tools_in("\n".join(["noise", *lines, "more noise"]), verdict)
+    assert reported is not None
+    assert [tool["name"] for tool in reported] == [tool["name"] for tool in tools[: len(reported)]]
     assert sum(map(len, lines)) <= 64 * 1024
     assert max(map(len, lines), default=0) <= 8 * 1024

@@ -95,8 +95,8 @@ def test_usage_always_fits_and_reads_back(
         assert (found.usage or Usage())._replace(tools=None) == usage._replace(tools=None)
         tools = (found.usage or Usage()).tools or {}
         assert tools.items() <= (usage.tools or {}).items()
-        told = (found.carried or Usage())._replace(tools=None)
-        assert told == (carried or Usage())._replace(tools=None)
+        reported = (found.carried or Usage())._replace(tools=None)
+        assert reported == (carried or Usage())._replace(tools=None)
         assert (found.stored, found.trace) == (record.stored, trace)
         assert found.retry_after_seconds == record.retry_after_seconds
 

@@ -112,9 +112,9 @@ async def test_the_echo_of_an_own_write_wakes_nobody() -> None:
         await world.submit(spec(python("a")))
         await world.finished()
         await world.quiet(60)
-        told = 1 + 8  # the run itself; what a pod tells: made, bound (2), waiting, running,
+        reported = 1 + 8  # the run itself; what a pod tells: made, bound (2), waiting, running,
         # ended (1 or 2), tracking dropped
-        assert operator.telemetry.passes <= told + 1, operator.telemetry.outcomes
+        assert operator.telemetry.passes <= reported + 1, operator.telemetry.outcomes
         assert operator.telemetry.outcomes["written"] == 2
         assert operator.telemetry.outcomes["conflict"] == 0
 

@@ -44,11 +44,11 @@ async def test_a_defect_is_told_on_the_run_within_a_minute(monkeypatch: pytest.M
         operator = world.start()
         await world.submit(spec(python("a")))
         await world.submit(spec(python("a")), name="other")
-        await world.until(lambda: set_aside(world).get("status") == "True", "told", within=60)
+        await world.until(lambda: set_aside(world).get("status") == "True", "reported", within=60)
         assert "RecursionError" in set_aside(world)["message"]
         assert "secret" not in str(world.run()), "a user's data stays out of messages"
-        told = [e for e in world.all(Kind.EVENT) if e["reason"] == "SetAside"]
-        assert [e["involvedObject"]["name"] for e in told] == [RUN]
+        reported = [e for e in world.all(Kind.EVENT) if e["reason"] == "SetAside"]
+        assert [e["involvedObject"]["name"] for e in reported] == [RUN]
         assert operator.controller.set_aside.count("Failing") == 1
         assert (await world.finished("other", within=60))["phase"] == "Succeeded"
 

@@ -137,7 +137,7 @@ def test_a_chat() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "reported"),
     [
         pytest.param(
             "search",
@@ -151,9 +151,9 @@ def test_a_chat() -> None:
         ),
     ],
 )
-def test_a_tool(name: str, told: dict[str, str]) -> None:
+def test_a_tool(name: str, reported: dict[str, str]) -> None:
     (span,) = by_name(agent_spans(OBSERVED, ATTEMPT, FULL), f"execute_tool {name}")
-    assert told.items() <= {**span.attributes, "error": span.error}.items()
+    assert reported.items() <= {**span.attributes, "error": span.error}.items()
     assert not span.remote
     assert conventions.PROVIDER not in span.attributes
 

@@ -94,13 +94,13 @@ def test_one_span_per_attempt_and_one_for_the_run() -> None:
         startedAt=at(0),
         finishedAt=at(6),
     )
-    told = [*spans(observed(), first, second), *spans(observed(), second, third)]
-    assert [span.name for span in told] == ["node work", "node work", "invoke_workflow demo"]
-    assert len({span.span_id for span in told}) == 3
-    assert {span.trace_id for span in told} == {trace_id("uid-1")}
-    run = told[-1]
-    assert [span.parent_id for span in told] == [run.span_id, run.span_id, ""]
-    assert [span.error for span in told] == ["OutOfMemory", "", ""]
+    reported = [*spans(observed(), first, second), *spans(observed(), second, third)]
+    assert [span.name for span in reported] == ["node work", "node work", "invoke_workflow demo"]
+    assert len({span.span_id for span in reported}) == 3
+    assert {span.trace_id for span in reported} == {trace_id("uid-1")}
+    run = reported[-1]
+    assert [span.parent_id for span in reported] == [run.span_id, run.span_id, ""]
+    assert [span.error for span in reported] == ["OutOfMemory", "", ""]
 
 
 def test_a_choice_has_one_span() -> None:
@@ -266,8 +266,8 @@ def test_clocks_that_disagree_give_no_negative_span() -> None:
 def test_no_content_leaves_the_cluster() -> None:
     item = attempt(1, reason="NodeError", message="the password is hunter2")
     node = {**work(item), "output": "hunter2", "message": "hunter2", "tail": "hunter2"}
-    told = spans(observed(), status(), status(node, outputs="hunter2", finishedAt=at(9)))
-    assert "hunter2" not in repr(told)
+    reported = spans(observed(), status(), status(node, outputs="hunter2", finishedAt=at(9)))
+    assert "hunter2" not in repr(reported)
 
 
 def test_a_definition_that_is_gone_is_no_error() -> None:

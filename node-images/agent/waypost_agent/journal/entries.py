@@ -112,8 +112,9 @@ class Past:
 
 
 def opened(*, library: str, topic: Json, accounted: Json) -> Entry:
-    """Whoever writes this goes on with the journal from here. `topic`: digest of what the model is
-    asked, without which its answers mean nothing."""
+    """The writer of this entry continues the journal from here.
+
+    `topic`: digest of what the model is asked, without which its answers mean nothing."""
     return {"k": "opened", "library": library, "topic": topic, "accounted": accounted}
 
 

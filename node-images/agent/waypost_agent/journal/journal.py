@@ -252,7 +252,7 @@ class Journal:
         raise self._over
 
     def _sealed(self, error: Sealed) -> Stopped:
-        self._over = Stopped(Reason.DISRUPTED, f"another attempt goes on with this node: {error}")
+        self._over = Stopped(Reason.DISRUPTED, f"another attempt continues this node: {error}")
         return self._over
 
 

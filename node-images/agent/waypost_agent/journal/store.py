@@ -16,7 +16,7 @@ _SEALED: Final = frozenset({_MOVED, "AttemptNotCurrent", "RunGone"})
 
 
 class Sealed(Exception):
-    """Another attempt or pod goes on with the journal, or the run is gone: this one is over.
+    """Another attempt or pod continues the journal, or the run is gone: this one is over.
     `moved`: the journal alone says so, and the next attempt to open it may succeed."""
 
     def __init__(self, message: str, *, moved: bool = False) -> None:

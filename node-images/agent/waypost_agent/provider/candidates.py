@@ -13,7 +13,7 @@ from waypost_agent.failures import Stopped
 from waypost_agent.provider.provider_retries import ProviderRetries
 
 # Another model may answer where the provider of this one did not. An answer that was given
-# (Refused, OutputInvalid) and a limit of the node stand, whoever is asked.
+# (Refused, OutputInvalid) and a limit of the node stand for every model.
 _FALLS_BACK: Final = frozenset({Reason.PROVIDER_ERROR, Reason.RATE_LIMITED, Reason.INPUT_TOO_LARGE})
 
 

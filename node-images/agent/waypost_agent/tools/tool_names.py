@@ -46,6 +46,6 @@ def _alias(name: str, taken: set[str]) -> str:
         plain = f"_{plain}"
     if len(plain) <= _LONGEST and plain not in taken:
         return plain
-    # Told apart by the name itself: the same alias in every attempt.
+    # Made unique by the name itself: the same alias in every attempt.
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain[: _LONGEST - 9]}_{digest}"

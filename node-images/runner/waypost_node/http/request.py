@@ -76,9 +76,9 @@ def read(request: Request) -> HttpWork:
 
 
 def _effect(document: dict[str, Any], method: str) -> Effect:
-    told: Effect | None = document.get("effect")
-    if told is not None:
-        return told
+    declared: Effect | None = document.get("effect")
+    if declared is not None:
+        return declared
     if method in _SAFE_METHODS:
         return "none"
     return "once" if method in ("POST", "PATCH") else "idempotent"

@@ -161,6 +161,6 @@ def _send(answer: bytes) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: whoever asks ends first
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent process ends first
     with contextlib.suppress(BrokenPipeError):
         sys.exit(main(Limits(**json.loads(sys.argv[1]))))

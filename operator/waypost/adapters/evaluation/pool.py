@@ -25,7 +25,7 @@ from waypost.protocol.ijson import Json
 from waypost.protocol.violation import Violation
 
 _CHILD: Final = "waypost.adapters.evaluation.child"
-_PATIENCE_SECONDS: Final = 60.0  # for one answer; processor time has a limit of its own
+_PATIENCE_SECONDS: Final = 60.0  # for one answer; processor time has a separate limit
 _TRIES: Final = 2
 _PAUSE_SECONDS: Final = 0.5  # between two starts of a child
 # A worker has 128 MiB, and JSON may take six characters for one.

@@ -49,7 +49,7 @@ _MOST_UNSIGNED: Final = 2**64 - 1
 _MOST: Final = 2**63 - 1
 _LEAST: Final = -(2**63)
 _FIRST_WITH_EXPONENT: Final = 1e21  # from here on Go writes 1e+21, which is read as a float
-# A number as everybody writes it: whoever reads the file expects a number too.
+# A number as everybody writes it: a reader of the file expects a number too.
 _USUAL_NUMBER: Final = re.compile(
     r"-?(0|[1-9][0-9]*)(\.[0-9]+)?|-?(0|[1-9][0-9]*)(\.[0-9]+([eE][-+]?[0-9]+)?|[eE][-+][0-9]+)",
     re.ASCII,

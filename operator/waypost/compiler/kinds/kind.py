@@ -21,7 +21,7 @@ def no_fields(node: Node) -> Fields:
 
 
 def no_problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
-    """For kinds without checks of their own."""
+    """For kinds without special checks."""
     return iter(())
 
 

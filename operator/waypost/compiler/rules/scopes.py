@@ -90,7 +90,7 @@ def _absence(name: str, node: Node | None, field: str) -> str:
     owners = modifiers_with(name)
     modifier = None if node is None else modifier_of(node)
     if modifier is not None and name in modifier.variables:
-        # Only when and forEach.items lack variables of their own node.
+        # Only when and forEach.items lack the variables of the node itself.
         parts = "items" if modifier.name == "forEach" else "iterations"
         place = f"{field}, which is evaluated before the {parts}"
         return f"{name} does not exist in {place}; use it in inputs"

@@ -140,7 +140,7 @@ def _rerun_cause(
         return "it was being stopped for a deadline, and each round has new deadlines"
     fingerprint = observed.definition.fingerprints[path]
     if status.fingerprint is not None and status.fingerprint != fingerprint:
-        # Before the dependencies: a person expects to read of their own edit.
+        # Before the dependencies: people expect to read about the edit they made.
         gate = kind_of(graph.nodes[path]).is_gate
         return f"its definition {'or one after it ' if gate else ''}has changed"
     source = status.items.source if status.items is not None else None

@@ -7,7 +7,7 @@ from waypost.api.base import JsonObject, JsonValue
 
 @dataclass(frozen=True)
 class Inputs:
-    """The resolved inputs of a node, and the context of its own fields."""
+    """The resolved inputs of a node, and the context of its fields."""
 
     values: JsonObject
     digest: str

@@ -129,7 +129,7 @@ _JSON_MADE: Final = 4 * 1024 * 1024
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """A value that the expression builds. It bounds all parts without a bound of their own."""
+    """A value that the expression builds. It bounds all parts that have no separate bound."""
 
     bytes: Linear
     count: Linear

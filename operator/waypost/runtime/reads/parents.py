@@ -20,7 +20,7 @@ class Parents:
         """The parent of a run; None if the run is no child.
 
         It is read live if the run has not begun or is being deleted, or if the cache does not show
-        a parent that goes on.
+        a parent that is active.
 
         Args:
             key: The run.

@@ -310,7 +310,7 @@ FOREIGN = [
         "done-before-it-was-stopped",
         exited(message="{}"),
         "Succeeded",
-        "I4: it was to be stopped, and nobody had told it: its result is in",
+        "I4: it was to be stopped, and the stop had not reached it: its result is in",
         stopping="Timeout",
     ),
     row(

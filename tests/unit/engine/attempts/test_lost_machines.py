@@ -130,7 +130,7 @@ def test_it_is_not_read_needlessly(fact: MachineFact, at: float, again: bool) ->
         timer = decide(known, after(at), SETTINGS).requeue_at
         assert timer == look_at(known, left_alone())
         assert timer is not None
-        assert timer - after(at) <= timedelta(seconds=60), "a timer of its own"
+        assert timer - after(at) <= timedelta(seconds=60), "a separate timer"
         assert required_reads(known, timer).machines
 
 
@@ -178,11 +178,11 @@ def test_the_patience_is_a_setting(patience: float, at: float, lost: bool) -> No
 
 def test_the_trouble_is_told_before_it_is_given_up_and_forgotten_if_it_passes() -> None:
     fact = machine(110, live=False)
-    told = decide(seen(left_alone(), fact=fact), after(120), SETTINGS)
-    node = the_node(told)
+    reported = decide(seen(left_alone(), fact=fact), after(120), SETTINGS)
+    node = the_node(reported)
     assert (node.phase, node.reason) == ("Running", "NodeLost")
     assert node.message == f"machine m1 has not been ready since {timestamp(SILENT)}"
-    back = seen(running("a", machine="m1"), fact=fact, status=told.status)
+    back = seen(running("a", machine="m1"), fact=fact, status=reported.status)
     assert the_node(decide(back, after(130), SETTINGS)).reason is None
 
 
@@ -258,8 +258,8 @@ def test_the_finalizer_of_a_lost_pod_does_not_hold_it() -> None:
 
 def test_a_record_that_came_in_time_counts() -> None:
     """The end of the pod was reported before its machine stopped responding."""
-    told = done({"n": 1}, machine="m1", unready_since=after(101))
-    assert the_node(decided(told)).output == {"n": 1}
+    reported = done({"n": 1}, machine="m1", unready_since=after(101))
+    assert the_node(decided(reported)).output == {"n": 1}
 
 
 def test_a_result_that_was_handed_in_counts() -> None:
@@ -291,7 +291,7 @@ def test_a_stop_that_nobody_carries_out(stopping: str, phase: str, reason: str) 
     with_clock: dict[str, Any] = {"status": status, "node": node}
     plain: dict[str, Any] = {"status": builders.status(in_flight("a", attempts=[entry]))}
     found = the_node(decided(gone, **with_clock if stopping == "DeadlineExceeded" else plain))
-    assert (found.phase, found.reason) == (phase, reason), "a dead machine stops no run for ever"
+    assert (found.phase, found.reason) == (phase, reason), "a dead machine stops no run forever"
 
 
 # --- facts ---------------------------------------------------------------------------------------

@@ -138,7 +138,7 @@ def test_busy_providers_use_up_the_users_retries_last() -> None:
             "ProviderError", None, RetryClass.USER, 1, id="a-wrong-key-is-not-repeated-so"
         ),
         pytest.param("RateLimited", 1e9, RetryClass.PROVIDER, 3600, id="an-hour-at-most"),
-        pytest.param("NodeError", 90.0, RetryClass.USER, 90, id="whoever-is-asked-to-wait"),
+        pytest.param("NodeError", 90.0, RetryClass.USER, 90, id="any-server-that-asks-to-wait"),
     ],
 )
 def test_retry_after_is_honoured(
@@ -263,7 +263,7 @@ def test_s52_reasons_without_a_retry_are_refused(
 @pytest.mark.parametrize("reason", ["Disrupted", "ImagePull", "Cancelled", "Boom"])
 def test_other_reasons_cannot_be_named(reason: str) -> None:
     found = define(spec(python("a", retry={"limit": 1, "reasons": [reason]}))).problems
-    assert found, "they have limits of their own"
+    assert found, "they have separate limits"
     assert found[0].field == "nodes[0].retry.reasons[0]"
 
 

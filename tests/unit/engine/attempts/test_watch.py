@@ -191,23 +191,23 @@ def test_s66_an_init_container_that_failed_before_the_stop_gives_the_reason(
 
 
 @pytest.mark.parametrize(
-    ("facts", "told"),
+    ("facts", "reported"),
     [
         pytest.param({"machine": "m1"}, "machine m1 has not started the pod", id="m1"),
         pytest.param({"scheduled": False}, "the pod has not been scheduled", id="no-scheduler"),
     ],
 )
 def test_a_pod_that_nobody_says_anything_of_is_told_when_its_time_is_up(
-    facts: Any, told: str
+    facts: Any, reported: str
 ) -> None:
     """As after a power cut between the creation and the start of its container."""
     stuck = pod("a", **facts)
     assert the_node(decide(seen(stuck), after(119), SETTINGS)).message is None, "all is normal"
     late = decide(seen(stuck), after(120), SETTINGS)
-    assert the_node(late).message == told
+    assert the_node(late).message == reported
     over = replace(stuck, phase="Failed", deleting=True)
     ended = decide(seen(over, status=late.status), after(130), SETTINGS)
-    assert told in ((the_node(ended).attempts or [])[-1].message or "")
+    assert reported in ((the_node(ended).attempts or [])[-1].message or "")
 
 
 def test_s63_missing_references_wait_and_are_not_refused() -> None:

@@ -147,7 +147,7 @@ def test_what_is_no_success(
     program: Any, carrier: Any, stopping: str | None, expected: Reason, reason: str
 ) -> None:
     fact = fact_of(program, carrier)
-    if stopping:  # it was told so by the deletion of its pod
+    if stopping:  # the deletion of its pod signalled it
         fact = replace(fact, deleting=True, deleting_since=fact.finished_at)
     outcome = judged(fact, stopping=stopping)
     assert isinstance(outcome, Failed), reason

@@ -20,8 +20,8 @@ def out(
     ref: str = f"{SHARE}.tokens",
 ) -> Ending:
     """The attempt used this up, and then it had nothing left of `whose`."""
-    told = f"{ref}: all are used, and there is no output yet"
-    return uses(spent(tokens, cost=cost, tools=tools), fails="BudgetExceeded", message=told)
+    reported = f"{ref}: all are used, and there is no output yet"
+    return uses(spent(tokens, cost=cost, tools=tools), fails="BudgetExceeded", message=reported)
 
 
 def done(tokens: int = 0, *, cost: str | None = None, tools: int = 0) -> Ending:
@@ -92,7 +92,7 @@ def test_it_is_started_again_with_what_others_gave_back(
 @pytest.mark.parametrize(
     ("own", "ending"),
     [
-        pytest.param({}, out(310, ref="limits.tokens"), id="a limit of its own"),
+        pytest.param({}, out(310, ref="limits.tokens"), id="its own limit"),
         pytest.param({}, out(310, ref="limits.requests"), id="its model calls"),
         pytest.param({"effect": "once"}, out(310), id="it must not run twice"),
     ],
@@ -123,8 +123,8 @@ def test_a_share_must_be_larger_than_the_one_before(others: int, shares: list[in
     assert given(run, "a", "tokens") == shares
     node = run.status.nodes[0]
     assert (node.phase, node.reason) == ("Failed", "BudgetExceeded")
-    told = f"{SHARE}.tokens: all are used, and there is no output yet; no larger share is left"
-    assert node.message == told
+    reported = f"{SHARE}.tokens: all are used, and there is no output yet; no larger share is left"
+    assert node.message == reported
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_it_waits_while_others_may_still_give_some_back() -> None:
     run.advance()
     run.step()
     assert [node.phase for node in run.status.nodes] == ["Pending", "Succeeded", "Running"]
-    told = run.status.nodes[0]
-    assert told.reason == "BudgetExceeded"
-    assert "the rest is reserved by running attempts" in (told.message or "")
+    reported = run.status.nodes[0]
+    assert reported.reason == "BudgetExceeded"
+    assert "the rest is reserved by running attempts" in (reported.message or "")
     run.endings["c"] = [done(10)]
     run.finish()
     assert (given(run, "a", "tokens"), run.status.phase) == ([300, 580], "Succeeded")

@@ -78,9 +78,9 @@ def test_the_request_has_texts_model_and_limits_resolved() -> None:
         settings={"temperature": 1},
         limits={"tokens": 7},
     )
-    told = asked(first(node, inputs={"mood": "brief"}))["agent"]
-    assert (told["prompt"], told["instructions"]) == ("About rain", "Be brief.")
-    assert told["model"] == {
+    sent = asked(first(node, inputs={"mood": "brief"}))["agent"]
+    assert (sent["prompt"], sent["instructions"]) == ("About rain", "Be brief.")
+    assert sent["model"] == {
         "type": "OpenAI",
         "name": "m",
         "baseUrl": "http://models/v1",
@@ -88,7 +88,7 @@ def test_the_request_has_texts_model_and_limits_resolved() -> None:
         "settings": {"temperature": 1, "maxTokens": 20},
         "price": {"input": "1", "output": "2"},
     }, "settings: provider, then its model, then the node"
-    assert (told["limits"], told["reasks"]) == ({"requests": 50, "tokens": 7}, 2)
+    assert (sent["limits"], sent["reasks"]) == ({"requests": 50, "tokens": 7}, 2)
 
 
 def test_query_parameters_and_credentials_come_as_values_and_files() -> None:
@@ -106,18 +106,18 @@ def test_query_parameters_and_credentials_come_as_values_and_files() -> None:
     around["servers"] = {"runbooks": ToolServerSpec.model_validate(http)}
     node = agent("a", tools=[{"server": "runbooks", "allow": ["read"]}])
     job = first(node, around=around)
-    told = asked(job)["agent"]
-    assert told["model"]["query"] == [
+    sent = asked(job)["agent"]
+    assert sent["model"]["query"] == [
         {"name": "v", "value": "1"},
         {"name": "k", "file": "/waypost/secrets/model/query/1"},
     ]
-    assert told["tools"][0]["oauth"] == {
+    assert sent["tools"][0]["oauth"] == {
         "tokenUrl": "https://login/token",
         "clientId": "me",
         "clientSecretFile": "/waypost/secrets/tools/runbooks/client-secret",
         "scopes": [],
     }
-    assert told["tools"][0]["query"][1]["file"] == "/waypost/secrets/tools/runbooks/query/1"
+    assert sent["tools"][0]["query"][1]["file"] == "/waypost/secrets/tools/runbooks/query/1"
     assert {"model/query/1", "tools/runbooks/query/1"} <= set(
         re.findall(r'"path": "([^"]+)"', json.dumps(pod_of(job)))
     )
@@ -127,13 +127,13 @@ def test_further_models_come_resolved_with_files_of_their_own() -> None:
     node = agent("a", models=[{"provider": "main", "name": "m"}, {"provider": "main", "name": "n"}])
     del node["agent"]["model"]
     job = first(node)
-    told = asked(job)["agent"]
-    assert [(m["provider"], m["name"]) for m in (told["model"], *told["fallbacks"])] == [
+    sent = asked(job)["agent"]
+    assert [(m["provider"], m["name"]) for m in (sent["model"], *sent["fallbacks"])] == [
         ("main", "m"),
         ("main", "n"),
     ]
-    assert "price" not in told["fallbacks"][0], "a price is of one model"
-    assert told["fallbacks"][0]["keyFile"] == "/waypost/secrets/model/1/key"
+    assert "price" not in sent["fallbacks"][0], "a price is of one model"
+    assert sent["fallbacks"][0]["keyFile"] == "/waypost/secrets/model/1/key"
     assert "model/1/key" in json.dumps(pod_of(job)), "the file is mounted"
 
 
@@ -145,8 +145,8 @@ def test_one_of_model_and_models_replaces_both_of_the_defaults(field: str) -> No
     usual = {"models": [ref("x"), ref("y")]} if field == "model" else {"model": ref("x")}
     node = agent("a", models=[ref("m")])
     del node["agent"]["models" if field == "model" else "model"]
-    told = asked(first(node, defaults={"agent": usual}))["agent"]
-    assert (told["model"]["name"], told.get("fallbacks")) == ("m", None)
+    sent = asked(first(node, defaults={"agent": usual}))["agent"]
+    assert (sent["model"]["name"], sent.get("fallbacks")) == ("m", None)
 
 
 def test_the_list_of_models_is_in_the_fingerprint() -> None:
@@ -182,16 +182,16 @@ def test_defaults_of_the_run_stand_behind_the_node() -> None:
         "limits": {"requests": 3},
         "reasks": 0,
     }
-    told = asked(first(bare, defaults={"agent": usual}))["agent"]
-    assert told["model"]["name"] == "other"
-    assert told["model"]["settings"] == {"temperature": 0.1, "maxTokens": 10, "topP": 0.5}
-    assert (told["instructions"], told["limits"], told["reasks"]) == ("Usual.", {"requests": 3}, 0)
+    sent = asked(first(bare, defaults={"agent": usual}))["agent"]
+    assert sent["model"]["name"] == "other"
+    assert sent["model"]["settings"] == {"temperature": 0.1, "maxTokens": 10, "topP": 0.5}
+    assert (sent["instructions"], sent["limits"], sent["reasks"]) == ("Usual.", {"requests": 3}, 0)
 
 
 def test_an_address_that_is_not_given_is_the_public_one() -> None:
     around = world(baseURL=None, type="Anthropic")
-    told = asked(first(agent("a"), around=around))["agent"]
-    assert told["model"]["baseUrl"] == "https://api.anthropic.com"
+    sent = asked(first(agent("a"), around=around))["agent"]
+    assert sent["model"]["baseUrl"] == "https://api.anthropic.com"
 
 
 def test_tools_come_with_address_headers_and_allow_list() -> None:
@@ -199,8 +199,8 @@ def test_tools_come_with_address_headers_and_allow_list() -> None:
         {"server": "runbooks", "allow": ["read"], "effects": {"read": "none"}},
         {"module": "texts", "functions": ["count"], "effects": {"count": "once"}},
     ]
-    told = asked(first(agent("a", tools=tools), modules={"texts": "def count(): ..."}))
-    assert told["agent"]["tools"] == [
+    sent = asked(first(agent("a", tools=tools), modules={"texts": "def count(): ..."}))
+    assert sent["agent"]["tools"] == [
         {
             "server": "runbooks",
             "url": "http://tools/mcp",
@@ -215,7 +215,7 @@ def test_tools_come_with_address_headers_and_allow_list() -> None:
         },
         {"module": "texts", "functions": ["count"], "effects": {"count": "once"}},
     ]
-    assert told["modules"] == {"texts": "def count(): ..."}
+    assert sent["modules"] == {"texts": "def count(): ..."}
 
 
 def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> None:
@@ -230,10 +230,10 @@ def test_the_pod_is_told_what_the_model_takes_and_how_large_results_may_be() -> 
     ]
     around["servers"] = {"runbooks": server}
     modules = {"texts": "def count(): ..."}
-    told = asked(first(agent("a", tools=tools), modules=modules, around=around))["agent"]
-    assert told["model"]["inputs"] == ["Image", "PDF"]
-    assert told["model"]["structuredOutput"] == "JsonObject"
-    assert [each.get("maxResultBytes") for each in told["tools"]] == [2048, 4096, 1024]
+    sent = asked(first(agent("a", tools=tools), modules=modules, around=around))["agent"]
+    assert sent["model"]["inputs"] == ["Image", "PDF"]
+    assert sent["model"]["structuredOutput"] == "JsonObject"
+    assert [each.get("maxResultBytes") for each in sent["tools"]] == [2048, 4096, 1024]
 
 
 def test_headers_of_a_provider_come_as_values_and_files() -> None:
@@ -243,12 +243,12 @@ def test_headers_of_a_provider_come_as_values_and_files() -> None:
         {"name": "X-Team", "valueFrom": secret},
     ]
     around = world(headers=headers, settings={"reasoningEffort": "High"})
-    told = asked(first(agent("a"), around=around))["agent"]["model"]
-    assert told["headers"] == [
+    sent = asked(first(agent("a"), around=around))["agent"]["model"]
+    assert sent["headers"] == [
         {"name": "X-Plain", "value": "1"},
         {"name": "X-Team", "file": "/waypost/secrets/model/header/1"},
     ]
-    assert told["settings"]["reasoningEffort"] == "High"
+    assert sent["settings"]["reasoningEffort"] == "High"
 
 
 def test_a_pod_gets_the_keys_its_node_needs_as_files_and_no_other() -> None:
@@ -381,8 +381,8 @@ def test_what_a_stopped_attempt_used_up_is_counted(
     run.step()
     run.edit(**stops)
     run.step()
-    told = uses(spent(70), fails="Disrupted", trace=True)
-    run.pods = {uid: replace(told(pod), deleting=True) for uid, pod in run.pods.items()}
+    sent = uses(spent(70), fails="Disrupted", trace=True)
+    run.pods = {uid: replace(sent(pod), deleting=True) for uid, pod in run.pods.items()}
     run.step()
     node = run.status.nodes[0]
     assert (node.phase, node.reason) == (phase, reason)
@@ -409,8 +409,8 @@ def test_what_a_killed_attempt_used_is_carried_by_the_next_that_reports() -> Non
     assert node.usage is not None
     assert (node.usage.total_tokens, node.usage.cost_usd) == (42, "0.42")
     assert (node.usage.model_calls, node.usage.tools) == (3, {"search": 1})
-    told = [asked(run.manifests["a", number])["agent"].get("accounted") for number in (1, 2, 3)]
-    assert [each and each["totalTokens"] for each in told] == [None, None, 35]
+    sent = [asked(run.manifests["a", number])["agent"].get("accounted") for number in (1, 2, 3)]
+    assert [each and each["totalTokens"] for each in sent] == [None, None, 35]
 
 
 def test_what_was_replayed_is_told_apart() -> None:
@@ -442,9 +442,9 @@ def test_nodes_side_by_side_cannot_overspend_together() -> None:
     run = play(agent("a"), agent("b", limits={"tokens": 100}), agent("c"), budget={"tokens": 900})
     run.step()
     assert allotments(run) == [300, 100, 500], "parted among those that start, within own limits"
-    told = [asked(run.manifests[path, 1])["agent"] for path in "abc"]
-    assert [each["allotment"]["tokens"] for each in told] == [300, 100, 500]
-    assert [each["limits"].get("tokens") for each in told] == [None, 100, None], "its own beside"
+    sent = [asked(run.manifests[path, 1])["agent"] for path in "abc"]
+    assert [each["allotment"]["tokens"] for each in sent] == [300, 100, 500]
+    assert [each["limits"].get("tokens") for each in sent] == [None, 100, None], "its own beside"
 
 
 def test_what_was_not_used_is_given_back() -> None:
@@ -504,9 +504,9 @@ def test_a_trace_from_the_commit_record_is_kept_in_a_record_and_told() -> None:
     run = play(agent("a"))
     run.endings = {"a": [uses(spent(1), trace=trace())]}
     run.finish()
-    [told] = [decision for decision in run.decisions if decision.traces]
-    assert told.traces["a", 1].entries == trace().entries, "for spans"
-    [put] = [effect for effect in told.before if isinstance(effect, PutRecord)]
+    [sent] = [decision for decision in run.decisions if decision.traces]
+    assert sent.traces["a", 1].entries == trace().entries, "for spans"
+    [put] = [effect for effect in sent.before if isinstance(effect, PutRecord)]
     assert put.manifest["spec"]["type"] == "Trace"
     [attempt] = run.node("a").attempts or []
     assert attempt.trace == put.manifest["metadata"]["name"], "so that people find it"

@@ -12,14 +12,14 @@ from tests.unit.engine.nodes.test_agent import asked, pod_of
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
 
 
-def told(node: JsonObject, **fields: Any) -> JsonObject:
+def request_of(node: JsonObject, **fields: Any) -> JsonObject:
     """The `http` part of the request."""
     found: JsonObject = asked(launches(Play(spec(node, **fields)).step())[0].job)["http"]
     return found
 
 
 def test_a_plain_get() -> None:
-    assert told(http("a")) == {
+    assert request_of(http("a")) == {
         "method": "GET",
         "url": "https://example.com/",
         "query": {},
@@ -37,7 +37,10 @@ def test_a_plain_get() -> None:
     ],
 )
 def test_expressions_in_the_address(url: str, becomes: str) -> None:
-    assert told(http("a", url=url), inputs={"q": "a/?b c", "base": "https://z"})["url"] == becomes
+    assert (
+        request_of(http("a", url=url), inputs={"q": "a/?b c", "base": "https://z"})["url"]
+        == becomes
+    )
 
 
 @pytest.mark.parametrize(
@@ -105,7 +108,7 @@ def test_body_headers_auth_and_ca() -> None:
     ],
 )
 def test_big_integers(declared: JsonObject, sent: str | None) -> None:
-    assert told(http("a", **declared)).get("bigIntegers") == sent
+    assert request_of(http("a", **declared)).get("bigIntegers") == sent
 
 
 @pytest.mark.parametrize(
@@ -121,4 +124,4 @@ def test_big_integers(declared: JsonObject, sent: str | None) -> None:
 )
 def test_effect_follows_the_method(method: str, declared: str | None, effect: str) -> None:
     fields = {"effect": declared} if declared else {}
-    assert told(http("a", method=method, **fields))["effect"] == effect
+    assert request_of(http("a", method=method, **fields))["effect"] == effect

@@ -91,7 +91,7 @@ def test_the_history_of_rounds_is_kept_and_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edited", "anew"),
+    ("edited", "rerun"),
     [
         pytest.param({}, set(), id="nothing"),
         pytest.param({"inputs": {"v": "${nodes.a.output}", "w": 1}}, {"b", "c"}, id="inputs"),
@@ -109,16 +109,16 @@ def test_the_history_of_rounds_is_kept_and_bounded() -> None:
         pytest.param({"after": ["side"]}, set(), id="order-is-not-what-it-does"),
     ],
 )
-def test_an_edited_node_and_its_dependants_run_again(edited: JsonObject, anew: set[str]) -> None:
+def test_an_edited_node_and_its_dependants_run_again(edited: JsonObject, rerun: set[str]) -> None:
     play = Play(CHAIN).finish()
     play.edit_node("b", **edited).rerun().finish()
-    again = {path for path, told in dispositions(play).items() if told == "Rerun"}
-    assert again == anew
-    assert {p for p in play.phases if play.node(p).attempt == 2} == anew
+    again = {path for path, disposition in dispositions(play).items() if disposition == "Rerun"}
+    assert again == rerun
+    assert {p for p in play.phases if play.node(p).attempt == 2} == rerun
 
 
 @pytest.mark.parametrize(
-    ("fields", "edited", "anew"),
+    ("fields", "edited", "rerun"),
     [
         pytest.param(
             {"inputs": {"x": 1, "y": 1}}, {"inputs": {"x": 2, "y": 1}}, {"x"}, id="run-input"
@@ -135,7 +135,7 @@ def test_an_edited_node_and_its_dependants_run_again(edited: JsonObject, anew: s
     ],
 )
 def test_a_run_input_concerns_the_nodes_that_read_it(
-    fields: JsonObject, edited: JsonObject, anew: set[str]
+    fields: JsonObject, edited: JsonObject, rerun: set[str]
 ) -> None:
     raw = spec(
         python("x", inputs={"v": "${inputs.x}"}),
@@ -144,7 +144,7 @@ def test_a_run_input_concerns_the_nodes_that_read_it(
     )
     play = Play(raw).finish()
     play.edit(**edited).rerun().finish()
-    assert {p for p, told in dispositions(play).items() if told == "Rerun"} == anew
+    assert {p for p, disposition in dispositions(play).items() if disposition == "Rerun"} == rerun
 
 
 def test_a_module_concerns_the_nodes_that_mention_it() -> None:
@@ -498,7 +498,7 @@ def test_a_wrong_spec_loses_nothing_and_can_be_corrected(raw: JsonObject) -> Non
     assert play.condition("Accepted")[0] == "False"
     assert play.condition("Stalled")[0] == "True"
     assert play.status.nodes == before.nodes
-    assert decision.after == (), "an attempt under way keeps its pod, and the pod its result"
+    assert decision.after == (), "a running attempt keeps its pod, and the pod its result"
     play.spec = good
     play.endings = {"b": [returns("late")]}
     play.rerun().finish()
@@ -711,8 +711,8 @@ def test_once_that_is_stopped_for_a_deadline_is_left_to_a_person(
     """Nobody knows how far it came; adopted, it would end for a clock that no longer runs."""
     play = overdue(spec(python("a"), python("b", dependsOn=["a"], effect="once")), "b", 2)
     play.rerun().step()
-    told = "node b has effect: once, is being stopped for a deadline"
-    assert told in play.condition("Accepted")[2]
+    expected = "node b has effect: once, is being stopped for a deadline"
+    assert expected in play.condition("Accepted")[2]
     assert (play.status.round, play.node("b").phase) == (1, "Running"), "it stands still"
     play.edit(rerun={"round": 2, **decided}).finish()
     assert dispositions(play)["b"] == disposition

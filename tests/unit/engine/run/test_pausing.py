@@ -82,8 +82,8 @@ def test_the_conditions_of_a_paused_run() -> None:
     assert (status, reason) == ("True", "Paused")
     assert message == f"x failed: NodeError: boom. Fix the cause, then: {PATCH}"
     assert play.condition("Finished")[2] == message, "kubectl wait tells it too"
-    told = [n for d in play.decisions for n in d.events if n.reason == "RunPaused"]
-    assert [n.message for n in told] == [message], "one Event, however often it is looked at"
+    reported = [n for d in play.decisions for n in d.events if n.reason == "RunPaused"]
+    assert [n.message for n in reported] == [message], "one Event, however often it is looked at"
 
 
 def test_stalled_is_told_while_others_run() -> None:
@@ -111,7 +111,7 @@ def test_what_still_waits_for_something_else(other: JsonObject, phase: str, wait
         play.advance()
     assert play.status.phase == phase
     assert (play.status.waiting or "").startswith(waiting)
-    assert play.condition("Reconciling")[0] == "True", "it goes on by itself"
+    assert play.condition("Reconciling")[0] == "True", "it continues without help"
     assert play.condition("Stalled")[0] == "True"
 
 
@@ -152,7 +152,7 @@ def test_a_cancel_ends_it() -> None:
     play = rested(spec(pausing(), python("y", dependsOn=["x"])))
     play.spec = {**play.spec, "cancel": True}
     play.step()
-    assert play.phases == {"x": "Failed", "y": "Cancelled"}, "what failed stays told"
+    assert play.phases == {"x": "Failed", "y": "Cancelled"}, "failures stay reported"
     assert (play.status.phase, play.finished) == ("Cancelled", True)
 
 

@@ -279,7 +279,7 @@ def test_s80_suspend() -> None:
     )
     play.spec = raw
     play.step()
-    assert play.phases["b"] == "Running", "and goes on where it stood"
+    assert play.phases["b"] == "Running", "and continues where it stood"
 
 
 def test_s80_suspend_holds_retries() -> None:

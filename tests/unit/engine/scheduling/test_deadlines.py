@@ -233,7 +233,7 @@ def test_run_deadline_ends_a_paused_run() -> None:
     _, reason, message = play.condition("Stalled")
     assert reason == "DeadlineExceeded"
     assert "2 of 2 nodes not done: x, y" in message
-    assert play.reasons["x"] == "NodeError", "what failed stays told"
+    assert play.reasons["x"] == "NodeError", "failures stay reported"
 
 
 def test_run_deadline_also_when_all_is_over_but_the_pause() -> None:

@@ -59,8 +59,8 @@ async def test_it_fails_at_its_queue_timeout_after_a_live_look() -> None:
         node = world.node("think")
         assert (node["phase"], node["reason"]) == ("Failed", "MissingReference")
         asked = [(call.verb, call.kind) for call in operator.line.calls]
-        told = "the first list, and the look before it failed"
-        assert asked.count(("list", Kind.MODEL_PROVIDER)) == 2, told
+        reported = "the first list, and the look before it failed"
+        assert asked.count(("list", Kind.MODEL_PROVIDER)) == 2, reported
 
 
 @virtual

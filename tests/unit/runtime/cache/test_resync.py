@@ -156,7 +156,7 @@ async def test_a_namespace_that_may_not_be_listed_does_not_stop_the_others(
         await world.delete(Kind.JOB, world.all(Kind.JOB)[0]["metadata"]["name"])
         await world.user.create(Kind.JOB, namespace="default", body=stray(world))
         await world.quiet(300)
-        assert not world.all(Kind.JOB), "the sweep goes on, too"
+        assert not world.all(Kind.JOB), "the sweep continues, too"
         named = [r for r in caplog.records if getattr(r, "namespace", "") == "forbidden"]
         assert named, "the log names the namespace"
         assert operator.controller.syncer.refused == (0 if kinds == (Kind.JOB,) else 1)
@@ -303,7 +303,7 @@ async def test_a_job_that_only_the_cluster_knows_to_be_named_is_spared() -> None
         blind.watch.pause()
         blind.line.intercept = _reads_only
         world.start()
-        await world.until(lambda: bool(world.ledger.of("a")), "the other goes on", within=60)
+        await world.until(lambda: bool(world.ledger.of("a")), "the other continues", within=60)
         await world.quiet(150)
         assert [c for c in blind.line.calls if c.verb == "delete"] == []
         assert (await world.finished(within=200))["phase"] == "Succeeded"
@@ -497,7 +497,7 @@ async def test_a_graceful_stop_finishes_the_pass_under_way() -> None:
 
         operator.line.intercept = intercept
         await world.submit(spec(python("a"), python("b")))
-        await world.until(lambda: bool(stopping), "it is told to stop")
+        await world.until(lambda: bool(stopping), "it gets the signal to stop")
         await stopping[0]
         assert len(world.all(Kind.JOB)) == 2, "what was recorded has also been started"
         assert not operator.ready

@@ -182,7 +182,7 @@ def test_a_recreated_approval_replaces_the_old_one() -> None:
     store.put_run(run())
     store.put_approval(approval(state="Denied"), RUN_UID, 5)
     store.drop_approval(RUN_UID, "ap")
-    assert store.put_approval(approval(), RUN_UID, 3), "another object: its versions start anew"
+    assert store.put_approval(approval(), RUN_UID, 3), "another object: its versions start again"
 
 
 def test_active_runs_are_those_without_an_end() -> None:
@@ -193,7 +193,7 @@ def test_active_runs_are_those_without_an_end() -> None:
     store.put_run(run("6", status=ENDED))
     assert store.active() == 0, "it has ended"
     store.put_run(run("7", status={"phase": "Running"}))
-    assert store.active() == 1, "a later round is under way"
+    assert store.active() == 1, "a later round is active"
     store.put_pod(pod("fetch"), 8)
     store.drop_run(RUN_UID)
     assert store.active() == 0, "it is gone, its pod is not"

@@ -1,8 +1,8 @@
 """Crash points (T2): the operator dies around each of its writes, one after the other.
 
-The mutations of a clean reference run are counted; then, for each of them, the run is played anew
-and the operator is killed before that write, killed after it was committed but before it knew, or
-told that a write failed that was made, and made twice. The end must not differ.
+The mutations of a clean reference run are counted; then, for each of them, the run is played again
+and the operator is killed before that write, killed after it was committed but before the answer,
+or gets the answer that a write failed that was made, and made twice. The end must not differ.
 """
 
 import asyncio

@@ -153,7 +153,7 @@ async def test_a_deleted_approval_comes_back_with_the_same_expiry() -> None:
         await world.delete(Kind.APPROVAL, before["metadata"]["name"])
         after = await asked(world)
         assert after["metadata"]["uid"] != before["metadata"]["uid"]
-        assert after["spec"] == before["spec"], "the clock does not start anew"
+        assert after["spec"] == before["spec"], "the clock does not restart"
         status = await world.finished(within=60)
         check_one_winner(world, status)
         output = next(n for n in status["nodes"] if n["path"] == "ok")["output"]

@@ -25,7 +25,9 @@ async def test_a_paused_run_waits_and_other_branches_go_on(restart: bool) -> Non
             operator.die()
             world.start()
         await world.answer(decision="Approved")
-        await world.until(lambda: world.node("other").get("phase") == "Succeeded", "other goes on")
+        await world.until(
+            lambda: world.node("other").get("phase") == "Succeeded", "other continues"
+        )
         await world.until(lambda: world.status()["phase"] == "Paused", "the rest waits")
         writes = await world.quiet(24 * 3600.0)
         assert writes == [], "a day of waiting for a person costs the API server nothing"

@@ -67,7 +67,7 @@ NO_ANSWER = pytest.param(Unavailable("internal error", code=500), id="no answer"
 
 
 @pytest.mark.parametrize("verb", ["patch_status", "create"])
-@pytest.mark.parametrize("lenient", [True, False], ids=["goes on", "fails"])
+@pytest.mark.parametrize("lenient", [True, False], ids=["continues", "fails"])
 @pytest.mark.parametrize("error", [*REFUSALS, NO_ANSWER])
 @virtual
 async def test_s70_silence_ends_in_time_when_the_approval_cannot_be_written(

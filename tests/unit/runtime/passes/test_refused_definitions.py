@@ -130,7 +130,7 @@ async def test_s465_deadlines_of_nodes_do_not_wait_for_the_definition(
             del body["metadata"]["resourceVersion"], body["metadata"]["uid"]
             await world.user.create(Kind.NODE_RECORD, namespace=NAMESPACE, body=body)
         await world.until(
-            lambda: world.condition("Accepted")["status"] == "True", "goes on", within=150
+            lambda: world.condition("Accepted")["status"] == "True", "continues", within=150
         )
 
 

@@ -38,7 +38,9 @@ async def test_s69_a_refused_stop_is_named_and_tried_again(error: Exception) -> 
         )
         node = world.node("a")
         assert (node["phase"], str(error) in node["message"]) == ("Running", True)
-        await world.until(lambda: world.node("b")["phase"] == "Succeeded", "b goes on", within=300)
+        await world.until(
+            lambda: world.node("b")["phase"] == "Succeeded", "b continues", within=300
+        )
         refused = False
         status = await world.finished(within=300)
         node = next(n for n in status["nodes"] if n["path"] == "a")

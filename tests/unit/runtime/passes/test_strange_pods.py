@@ -182,7 +182,7 @@ async def test_s66_a_job_that_a_queue_holds_is_told_and_goes_on() -> None:
         await world.until(lambda: bool(world.all(Kind.JOB)), "there is a Job", within=10, step=0.05)
         await suspend_job(world, True)
         await world.until(
-            lambda: "suspended" in world.node("a").get("message", ""), "told", within=60
+            lambda: "suspended" in world.node("a").get("message", ""), "reported", within=60
         )
         assert world.node("a")["reason"] == "PodRejected"
         await suspend_job(world, False)

@@ -31,9 +31,9 @@ async def test_a_dead_machine_does_not_stop_the_run_for_ever(restart: bool) -> N
         world.work.lose_machine(await running_on(world))
         lost_at = world.clock.monotonic()
         await world.until(
-            lambda: world.node("a").get("reason") == "NodeLost", "it is told", within=180
+            lambda: world.node("a").get("reason") == "NodeLost", "it is reported", within=180
         )
-        assert world.node("a")["phase"] == "Running", "told, and waited for"
+        assert world.node("a")["phase"] == "Running", "reported, and waited for"
         if restart:
             operator.die()
             world.start()
@@ -57,7 +57,7 @@ async def test_what_a_zombie_did_is_not_taken() -> None:
         assert status["nodes"][0]["output"] == "new"
         await world.quiet(120.0)  # its program ends with a record that names attempt 1
         world.work.regain_machine(machine)
-        await world.until(lambda: not world.work.pods("a") or all_over(world), "it has told")
+        await world.until(lambda: not world.work.pods("a") or all_over(world), "it has reported")
         await world.quiet(300.0)
         assert world.status()["nodes"][0]["output"] == "new", "I14"
         assert not [p for p in world.work.pods("a") if finalizers(p)], "and nothing holds it"
@@ -154,7 +154,7 @@ async def test_without_the_right_to_read_machines_none_is_given_up() -> None:
         world.work.lose_machine(await running_on(world))
         await world.quiet(3700.0)
         assert (world.node("a")["phase"], world.node("a")["attempt"]) == ("Running", 1)
-        assert world.node("b")["phase"] == "Succeeded", "and the run goes on"
+        assert world.node("b")["phase"] == "Succeeded", "and the run continues"
 
 
 @virtual

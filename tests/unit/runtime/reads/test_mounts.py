@@ -44,21 +44,21 @@ MISSING = [
 ]
 
 
-@pytest.mark.parametrize(("text", "told"), MISSING)
+@pytest.mark.parametrize(("text", "reported"), MISSING)
 @virtual
-async def test_what_is_missing_is_named_and_ends_the_node(text: str, told: str) -> None:
+async def test_what_is_missing_is_named_and_ends_the_node(text: str, reported: str) -> None:
     async with World(script={"fetch": [blocked(text)]}) as world:
         world.start()
         await world.submit(spec({**FETCH, "queueTimeout": "60s"}))
         await world.until(
             lambda: world.node("fetch").get("reason") == "MissingReference", "named", within=8
         )
-        assert world.node("fetch")["message"] == told
+        assert world.node("fetch")["message"] == reported
         assert world.node("fetch")["phase"] == "Running"
         await world.finished(within=90)
         node = world.node("fetch")
         assert (node["phase"], node["reason"]) == ("Failed", "MissingReference")
-        assert told in node["message"]
+        assert reported in node["message"]
         assert world.ledger.executions == []
 
 

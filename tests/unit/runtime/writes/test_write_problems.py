@@ -161,7 +161,7 @@ async def test_a_gate_whose_answer_cannot_be_settled(error: ClusterError) -> Non
             lambda: world.node("g").get("reason") == "RecordRejected", "it is shown", within=60
         )
         assert error.message in world.node("g")["message"]
-        await world.until(lambda: world.node("b")["phase"] == "Succeeded", "b goes on", within=30)
+        await world.until(lambda: world.node("b")["phase"] == "Succeeded", "b continues", within=30)
         if error is POLICY:
             assert world.node("g")["phase"] == "Failed"
             return
