@@ -50,7 +50,7 @@ FINALLY = [
         "compensate-of-no-kind",
         workflow(node("book", compensate={})),
         "spec.nodes[0].compensate: Required value: compensate has no kind; set exactly one of "
-        "python, container, http",
+        "python, container, http, workflow",
     ),
     row(
         "compensate-of-two-kinds",
@@ -65,6 +65,22 @@ FINALLY = [
         "compensate-of-zero-seconds",
         workflow(node("book", compensate={"python": {"source": "x"}, "timeout": "0s"})),
         "spec.nodes[0].compensate.timeout: Forbidden: timeout must be greater than zero",
+    ),
+    row(
+        "compensate-by-a-child-run-with-retry",
+        workflow(
+            node(
+                "book",
+                compensate={"workflow": {"templateRef": {"name": "undo"}}, "retry": {"limit": 2}},
+            )
+        ),
+        "spec.nodes[0].compensate: Forbidden: compensate is a workflow, but sets retry; set these "
+        "fields on the nodes of the template",
+    ),
+    row(
+        "compensate-by-a-child-run-of-no-template",
+        workflow(node("book", compensate={"workflow": {}})),
+        "spec.nodes[0].compensate.workflow: Required value: neither template nor templateRef is",
     ),
     row(
         "compensated-wait",

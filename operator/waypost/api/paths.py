@@ -59,3 +59,13 @@ def parse_path(text: str) -> NodePath:
     if not _INDEX.fullmatch(part):
         raise ValueError(f"path {text!r}: expected a number or {_COMPENSATE!r}, found {part!r}")
     return NodePath(node, index=int(part))
+
+
+def is_item(text: str) -> bool:
+    """Whether a text is the path of an item or of an iteration. Never raises."""
+    if "/" not in text:
+        return False
+    try:
+        return parse_path(text).index is not None
+    except ValueError:
+        return False

@@ -201,11 +201,12 @@ def compensation_of(node: Node) -> CompensationNode | None:
         python=given.python,
         container=given.container,
         http=given.http,
+        workflow=given.workflow,
         inputs=given.inputs,
         timeout=given.timeout,
         retry=given.retries,
-        effect=given.effect or "idempotent",
-        isolation=node.isolation,
+        effect=given.effect or ("idempotent" if given.workflow is None else None),
+        isolation=node.isolation if given.workflow is None else None,
     )
 
 

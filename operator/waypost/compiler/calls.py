@@ -93,6 +93,9 @@ def _known(given: Mapping[str, JsonObject], names: Iterable[str]) -> list[str]:
 
 
 def _nodes(body: JsonObject) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Nodes and compensations, with their places."""
     for field in ("nodes", "finally"):
         for node in items(body, field):
-            yield f"{field}.{text(node, 'name')}", node
+            place = f"{field}.{text(node, 'name')}"
+            yield place, node
+            yield f"{place}.compensate", section(node, "compensate")

@@ -38,12 +38,18 @@ class Step:
     undo_fails: int = 0  # attempts of the compensation that fail first
     undo_seconds: float = 1.0
     undo_once: bool = False
+    undo_child: bool = False  # the compensation is a child run
     keyed: bool = True  # the compensation gets the key of the program that it undoes
 
     @property
     def undo(self) -> str:
         """The path of the compensation."""
         return f"{self.name}/compensate"
+
+    @property
+    def undo_program(self) -> str:
+        """The path of its program; of a child run, that of its only node."""
+        return f"undo_{self.name}" if self.undo_child else self.undo
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,9 @@ def saga(seed: int) -> Saga:
         names = tuple(step.name for step in steps)
         needs = tuple(name for name in names if draw.random() < 0.7)
         steps.append(Step("last", needs=needs, fails=draw.choice((1, 1, 2)), undoable=False))
+    # Drawn apart, so that what a seed stands for otherwise does not change.
+    more = random.Random(f"saga {seed}, children")
+    steps = [replace(one, undo_child=one.undoable and more.random() < 0.2) for one in steps]
     troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 0, 1, 1, 2, 3))))
     return Saga(
         seed,
@@ -125,6 +134,8 @@ def _trouble(draw: random.Random) -> Trouble:
 def body(plan: Saga) -> Obj:
     """The spec of the run."""
     spec: Obj = {"nodes": [_node(step) for step in plan.steps]}
+    if templates := [_template(step) for step in plan.steps if step.undo_child]:
+        spec["templates"] = templates
     if plan.cleans:
         spec["finally"] = [_program("clean", {"why": "${run.phase}"})]
     if plan.cleans or any(step.undoable for step in plan.steps):
@@ -153,6 +164,25 @@ def _node(step: Step) -> Obj:
     return node
 
 
+def _template(step: Step) -> Obj:
+    """The local template with the only node of a compensation that is a child run."""
+    program = {"source": "def run(was, gave, key):\n    return None\n"}
+    node: Obj = {
+        "name": step.undo_program,
+        "python": program,
+        "inputs": {name: f"${{inputs.{name}}}" for name in ("was", "gave", "key")},
+        "retry": {"limit": 5, "backoff": {"initial": "1s", "max": "4s"}},
+    }
+    if step.undo_once:
+        node["effect"] = "once"
+    schema = {
+        "type": "object",
+        "required": ["was", "gave", "key"],
+        "properties": {"was": {"type": "object"}, "gave": {"type": "integer"}, "key": {}},
+    }
+    return {"name": f"undo-{step.name}", "inputSchema": schema, "nodes": [node]}
+
+
 def _compensation(step: Step) -> Obj:
     program: Any = {"source": "def run(was, gave, key):\n    return None\n"}
     made: Obj = {
@@ -166,6 +196,9 @@ def _compensation(step: Step) -> Obj:
         },
         "retry": {"backoff": {"initial": "1s", "max": "4s"}},
     }
+    if step.undo_child:
+        called = {"template": f"undo-{step.name}"}
+        return {"workflow": called, "inputs": made["inputs"]}
     if step.undo_once:
         made["effect"] = "once"
     return made

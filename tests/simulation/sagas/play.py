@@ -29,9 +29,10 @@ class _Play:
         self.steps = {step.name: step for step in plan.steps}
         self.round = 1
         self.before: dict[str, int] = {}  # attempts of compensations in earlier rounds
-        for name in self.steps:
+        self.undoing = {step.undo_program: step for step in plan.steps}
+        for name, step in self.steps.items():
             world.script[name] = [self._program] * 90
-            world.script[f"{name}/compensate"] = [self._undo] * 90
+            world.script[step.undo_program] = [self._undo] * 90
         world.script["clean"] = [self._clean] * 9
 
     def _program(self, pod: PodView) -> Outcome:
@@ -45,7 +46,7 @@ class _Play:
 
     def _undo(self, pod: PodView) -> Outcome:
         self.watcher.started(pod)
-        step = self.steps[pod.path.partition("/")[0]]
+        step = self.undoing[pod.path]
         if pod.attempt <= step.undo_fails:
             return pod.fails(seconds=step.undo_seconds)
         return pod.succeeds(None, seconds=step.undo_seconds)
@@ -141,6 +142,8 @@ class _Play:
             return
         before = self.before.get(step.name, 0)
         expected, attempts = end_of_undo(step, before)
+        if step.undo_child:  # a child run is not retried, and counts its attempts itself
+            expected, attempts = end_of_undo(step, 0)[0], 1
         found = entry["phase"], (entry.get("attempt") or 0) - before
         if found != (expected, attempts) and not self.plan.is_hurried:
             self.watcher.blame("T11", f"{step.undo} is {found}, expected {expected, attempts}")
@@ -201,5 +204,5 @@ def _shown(step: Step) -> str:
     words += [f"fails {step.fails}" if step.fails else "", "once" if step.once else ""]
     words += ["vanishes" if step.vanishes else "", "tolerated" if step.tolerated else ""]
     words += [f"undo fails {undo}" if step.undoable else "no undo"]
-    words += ["undo once" if step.undo_once else ""]
+    words += ["undo once" if step.undo_once else "", "by a child run" if step.undo_child else ""]
     return " ".join(word for word in words if word)

@@ -4,15 +4,20 @@ from typing import Any, Final
 
 import pytest
 from waypost.api.changes import changed_node
+from waypost.engine.nodes.children import result
 from waypost.engine.rounds import begin, undone
 from waypost.engine.run import compensating, summary
 from waypost.engine.scheduling import undo_order
+from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
+from waypost.kube.facts import children
+from waypost.kube.facts.children import ChildFact
 
 from tests.simulation.focused.hunting import Bugs
 from tests.simulation.sagas.interpreter import after
 from tests.simulation.sagas.plan import MANY, Saga, saga
 from tests.simulation.sagas.play import play
+from tests.simulation.watching.evidence import FINAL
 
 bug: Final = Bugs(saga, play, limit=30)
 BUGS: Final = bug.all
@@ -115,6 +120,28 @@ def _nothing_is_undone_after_a_cancel(patch: pytest.MonkeyPatch) -> None:
         return [] if transition.spec.cancel else needed(transition)
 
     patch.setattr(compensating, "needed", failed_only)
+
+
+def _undoes_by_a_child_run(planned: Saga) -> bool:
+    good = any(s.undo_child and not s.fails and not s.vanishes for s in planned.steps[:-1])
+    return _undoes_several(planned) and good
+
+
+@bug("T11", "VF1", focus=_undoes_by_a_child_run)
+def _a_parent_expects_no_child_run_of_a_compensation(patch: pytest.MonkeyPatch) -> None:
+    """Any path with a part is taken for that of an item."""
+    expects = children.expects
+
+    def of_items(body: Any, *, path: str, name: str, uid: str) -> bool:
+        return "/" not in path and expects(body, path=path, name=name, uid=uid)
+
+    patch.setattr(children, "expects", of_items)
+
+
+@bug("T11", "VF1", "VW1", focus=_undoes_by_a_child_run)
+def _a_child_run_that_runs_has_ended(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ChildFact, "has_ended", lambda self, round_: self.phase in ("Running", *FINAL))
+    patch.setattr(result, "take", lambda transition, path, child, fact: checkpoint({}))
 
 
 def _with(planned: Saga, kind: str) -> bool:

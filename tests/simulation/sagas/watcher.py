@@ -22,6 +22,7 @@ class Watcher:
         self.undone: set[tuple[str, int]] = set()  # node and round
         self._world, self._plan = world, plan
         self._steps = {step.name: step for step in plan.steps}
+        self._undoing = {step.undo_program: step for step in plan.steps}
         self._status: Obj = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
 
@@ -130,7 +131,8 @@ class Watcher:
 
     def started(self, pod: PodView) -> None:
         """A program starts: its key, its inputs, and what runs beside it."""
-        path, main = pod.path, pod.path in self._steps
+        undone, main = self._undoing.get(pod.path), pod.path in self._steps
+        path = undone.undo if undone is not None else pod.path
         if pod.key in self.worn.get(path, ()):
             self.blame("VF2", f"undo of {path.partition('/')[0]}: {path} has an old key")
         self.keys.setdefault(path, set()).add(pod.key)
@@ -139,13 +141,15 @@ class Watcher:
         entries = _by_path(self._status)
         if main and self._status.get("verdict"):
             self.blame("VF1", f"the program of {path} started after the verdict")
-        step = self._steps.get(path.partition("/")[0])
+        step = self._undoing.get(pod.path)
         if step is None or main:
             return
+        if step.undo_child and entries[step.undo]["phase"] != "Running":
+            self.blame("VW1", f"the child run of {path} runs, and is not waited for")
         running = [
             one.path
             for one in self._world.ledger.executions
-            if one.ended_at is None and one.path != path
+            if one.ended_at is None and one.path != pod.path
         ]
         if running:
             self.blame("VF1", f"the program of {path} started beside {running}")

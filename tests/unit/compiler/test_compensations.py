@@ -16,8 +16,17 @@ BOOKING: JsonObject = {
 }
 
 
-def undone(name: str = "book", *, inputs: Any = None, **fields: Any) -> JsonObject:
-    block = {**UNDO, **({"inputs": inputs} if inputs else {})}
+TEMPLATE: JsonObject = {
+    "name": "undo",
+    "inputSchema": {**BOOKING, "additionalProperties": False},
+    "nodes": [python("a")],
+}
+
+
+def undone(
+    name: str = "book", *, inputs: Any = None, block: Any = None, **fields: Any
+) -> JsonObject:
+    block = {**(block or UNDO), **({"inputs": inputs} if inputs else {})}
     return python(name, compensate=block, **fields)
 
 
@@ -51,7 +60,7 @@ def undone(name: str = "book", *, inputs: Any = None, **fields: Any) -> JsonObje
         pytest.param(
             spec(python("a", compensate={})),
             "nodes.a.compensate",
-            "expected exactly one of python, container, http",
+            "expected exactly one of python, container, http, workflow",
             id="S282-no-kind",
         ),
         pytest.param(
@@ -121,6 +130,76 @@ def undone(name: str = "book", *, inputs: Any = None, **fields: Any) -> JsonObje
             id="S282-unevaluated",
         ),
         pytest.param(
+            spec(undone(block={"workflow": {"template": "none"}})),
+            "nodes.book.compensate.workflow.template",
+            "there is no local template 'none'",
+            id="S501-no-such-template",
+        ),
+        pytest.param(
+            spec(undone(block={"workflow": {}})),
+            "nodes.book.compensate.workflow",
+            "expected exactly one of template, templateRef",
+            id="S501-no-template",
+        ),
+        pytest.param(
+            spec(
+                undone(block={"workflow": {"template": "undo"}}, inputs={"id": 7}),
+                templates=[TEMPLATE],
+            ),
+            "nodes.book.compensate.inputs.id",
+            "inputSchema of local template undo",
+            id="S501-inputs",
+        ),
+        pytest.param(
+            spec(
+                undone(
+                    block={"workflow": {"template": "undo"}}, inputs={"id": "${self.output.id}"}
+                ),
+                templates=[
+                    {"name": "undo", "nodes": [undone(block={"workflow": {"template": "undo"}})]}
+                ],
+            ),
+            "templates.undo",
+            "template undo calls itself: undo -> undo",
+            id="S501-recursion",
+        ),
+        pytest.param(
+            spec(
+                undone(block={"workflow": {"template": "undo"}}, inputs={"id": "x"}),
+                templates=[
+                    {
+                        **TEMPLATE,
+                        "nodes": [python("a", concurrency={"key": "one", "limit": 1})],
+                    }
+                ],
+                concurrency={"key": "one"},
+            ),
+            "nodes.book.compensate.workflow",
+            "'one' is held by the run while template undo runs",
+            id="S501-key",
+        ),
+        pytest.param(
+            spec(
+                {"name": "call", "workflow": {"template": "calls"}},
+                templates=[
+                    {
+                        "name": "calls",
+                        "nodes": [
+                            undone(block={"workflow": {"template": "undo"}}, inputs={"id": "x"})
+                        ],
+                    },
+                    {
+                        **TEMPLATE,
+                        "nodes": [python("a", concurrency={"key": "one", "limit": 1})],
+                    },
+                ],
+                concurrency={"key": "one"},
+            ),
+            "nodes.call.workflow",
+            "in which node book/compensate: a asks for it",
+            id="S501-key-below",
+        ),
+        pytest.param(
             spec(python("a"), finallyDeadline="0s", **{"finally": [python("b")]}),
             "finallyDeadline",
             "must be longer than 0s",
@@ -174,6 +253,13 @@ def test_s273_nodes_before_it_can_be_read() -> None:
 def test_s279_the_fingerprint_of_a_node_does_not_cover_its_compensation() -> None:
     plain, with_one = define(spec(python("book"))), define(spec(undone()))
     assert plain.fingerprints == with_one.fingerprints
+
+
+def test_s501_a_template_that_only_a_compensation_calls_is_used() -> None:
+    block = {"workflow": {"template": "undo"}}
+    definition = define(spec(undone(block=block, inputs={"id": "x"}), templates=[TEMPLATE]))
+    assert not definition.problems
+    assert not [one for one in definition.warnings if one.field.startswith("templates")]
 
 
 def test_schemas_to_share_reach_the_response_of_a_compensation() -> None:

@@ -74,7 +74,8 @@ def _not_there(spec: Json, known: Mapping[str, JsonObject]) -> Iterator[Problem]
     """Warn of calls of templates that are not among the files."""
     for field, name in called_templates(dict(spec) if isinstance(spec, Mapping) else {}):
         if name not in known:
-            node = field.removesuffix(".workflow.templateRef.name").rpartition(".")[2]
+            place = field.removesuffix(".workflow.templateRef.name")
+            node = place.removesuffix(".compensate").rpartition(".")[2]
             text = f"template {name} is not among the files: inputs and outputs of {node} are not "
             yield Problem(field, f"{text}checked", "warning")
 

@@ -113,7 +113,11 @@ def _asked_in(
     seen: frozenset[str],
 ) -> Iterator[tuple[str, str]]:
     """(node, constant key) of a body, and of the templates that it calls."""
-    for node in (*items(body, "nodes"), *items(body, "finally")):
+    main = items(body, "nodes")
+    undoing = [
+        {**section(node, "compensate"), "name": f"{text(node, 'name')}/compensate"} for node in main
+    ]
+    for node in (*main, *undoing, *items(body, "finally")):
         key = constant_key(text(section(node, "concurrency"), "key"))
         if key:
             yield text(node, "name"), key

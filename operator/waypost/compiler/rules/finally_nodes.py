@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue
-from waypost.api.crd.rules.compensations import COMPENSATED
+from waypost.api.crd.rules.compensations import COMPENSATED, COMPENSATIONS
 from waypost.api.kinds.table import has_one_kind, kind_of
 from waypost.api.workflow import (
     MAX_NODES,
@@ -113,8 +113,8 @@ def compensation_kind_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if given is None or not has_one_kind(node):
             continue
         place = f"{node.place}.compensate"
-        if sum(one is not None for one in (given.python, given.container, given.http)) != 1:
-            yield Problem(place, "expected exactly one of python, container, http")
+        if sum(getattr(given, name) is not None for name in COMPENSATIONS) != 1:
+            yield Problem(place, f"expected exactly one of {', '.join(COMPENSATIONS)}")
         if text := _refusal(node):
             yield Problem(place, f"{text}; undo what it does in a node of finally")
     for clean_up in spec.finally_ or ():

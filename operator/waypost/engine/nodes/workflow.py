@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.changes import changed_child
+from waypost.api.paths import is_item
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
 from waypost.compiler import node_settings
@@ -58,7 +59,7 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
             return
         else:
             fact, child = None, runs.following(transition, path, child)
-            if "/" in path:  # the map has counted what the earlier one used
+            if is_item(path):  # the map has counted what the earlier one used
                 transition.update(path, usage=None)
                 status = transition.statuses[path]
     lent = in_total(transition.lent.get(path), status, continues=fact is not None)
@@ -79,7 +80,7 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         wake_at=None,
         started_at=timestamps.timestamp(transition.now),
     )
-    if "/" in path:
+    if is_item(path) or path in transition.graph.compensations:
         number = (status.attempt or 0) + 1 if fact is not None else child.generation
         transition.update(path, attempt=number)
     if fact is not None:

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.base import JsonObject, parse_duration
-from waypost.api.kinds.python import PythonKind
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
@@ -111,8 +110,11 @@ def stand_in(observed: Observed, status: NodeStatus) -> Node:
         if node.name == status.path and fits:
             return node.model_copy(update={"output_schema": None})
     if status.stage == "Compensating":
-        program = PythonKind(source="def run(): ...")
-        return CompensationNode.model_construct(name=status.path, python=program)
+        block = _CHILD if is_child else _PROGRAM
+        made = Node.model_validate({"name": "undo", **block})
+        return CompensationNode.model_construct(
+            name=status.path, python=made.python, workflow=made.workflow
+        )
     block = _GATE if is_gate else _CHILD if is_child else _PROGRAM
     block = _AGENT if is_parked else block
     return Node.model_validate({"name": status.path, **block})

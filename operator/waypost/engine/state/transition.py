@@ -9,6 +9,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.changes import NodeChanges, changed_node
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.meta import EventReason
+from waypost.api.paths import is_item
 from waypost.api.state.usage import Allotment
 from waypost.api.status import (
     FINAL_PHASES,
@@ -286,7 +287,7 @@ class Transition:
 
     def map_of(self, path: str) -> OpenMap | None:
         """The map of an item; None for a node."""
-        return self.maps.get(node_of(path)) if "/" in path else None
+        return self.maps.get(node_of(path)) if is_item(path) else None
 
     def _fits_no_block(self, opened: OpenMap, outcome: Succeeded) -> bool:
         """Whether the result of an item would have to go into a NodeRecord with others."""

@@ -12,6 +12,7 @@ from waypost.api import meta
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.meta import Condition
 from waypost.api.nodes.artifacts import ArtifactStatus, digests_in
+from waypost.api.paths import parse_path
 from waypost.api.state.usage import Usage
 from waypost.api.template.called import Called
 from waypost.kube.items.child_items import expects_item
@@ -188,14 +189,17 @@ def _called(spec: JsonObject) -> Called:
 def expects(body: Any, *, path: str, name: str, uid: str) -> bool:
     """Whether the status of a parent has a node, or an item, that waits for the child run with this
     name."""
-    node, _, index = path.partition("/")
+    try:
+        parsed = parse_path(path)
+    except ValueError:
+        return False
     for entry in items(body, "status", "nodes"):
-        if entry.get("path") != node:
+        if entry.get("path") != parsed.entry:
             continue
-        if index:
-            metadata = section(body, "metadata")
+        if parsed.index is not None:
+            metadata, map_ = section(body, "metadata"), parsed.entry
             run, run_uid = text(metadata, "name"), text(metadata, "uid")
-            return expects_item(entry, run=run, run_uid=run_uid, path=node, name=name, uid=uid)
+            return expects_item(entry, run=run, run_uid=run_uid, path=map_, name=name, uid=uid)
         child = section(entry, "child")
         waits = entry.get("phase") == "Running" and not child.get("stopping")
         return waits and child.get("name") == name and child.get("uid") in (None, uid)

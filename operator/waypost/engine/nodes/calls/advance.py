@@ -11,6 +11,7 @@ from typing import Final
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import parse_duration
 from waypost.api.meta import EventReason
+from waypost.api.paths import is_item
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes.calls.question import (
     Question,
@@ -80,7 +81,7 @@ def _ask(transition: Transition, path: str, asked: list[Question]) -> None:
             decided.append(found)
     if waiting:
         if transition.statuses[path].approval not in waiting:
-            if "/" not in path:  # the text of an item does not have the name
+            if not is_item(path):  # the text of an item does not have the name
                 text = f"{path} waits for approval {waiting[0]}"
                 transition.event("Normal", EventReason.AWAITING_APPROVAL, text)
             transition.update(path, approval=waiting[0])

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from waypost.api.paths import is_item
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes.children import patches, requests
 from waypost.engine.state.paths import node_of
@@ -52,22 +53,22 @@ def _names(status: NodeStatus, fact: ChildFact) -> bool:
 def _waiting(transition: Transition, fact: ChildFact) -> NodeStatus | None:
     """The node or open item whose child run this is. An item keeps its child run in a later list,
     in which it may have another index, so the name decides."""
-    if "/" not in fact.path:
+    if not is_item(fact.path):
         node = transition.statuses.get(fact.path)
         return node if node is not None and _names(node, fact) else None
     items = (*transition.statuses.values(), *transition.open_children.values())
-    return next((one for one in items if "/" in one.path and _names(one, fact)), None)
+    return next((one for one in items if is_item(one.path) and _names(one, fact)), None)
 
 
 def _is_left_over(transition: Transition, fact: ChildFact) -> bool:
     node = _waiting(transition, fact)
-    if node is None and "/" in fact.path and node_of(fact.path) in transition.graph.nodes:
+    if node is None and is_item(fact.path) and node_of(fact.path) in transition.graph.nodes:
         # The end of an item is not in the status any longer. It leaves no child run that runs; one
         # in a later round is continued by a person.
         return fact.phase == "Rejected" or (not fact.finished and fact.requested_round == 1)
     if node is None:
         return True
-    if "/" in fact.path:
+    if is_item(fact.path):
         return False
     unseen = node.reason in _UNSEEN and not fact.finished
     return transition.ended(fact.path) and (fact.phase == "Rejected" or unseen)

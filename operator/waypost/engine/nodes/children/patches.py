@@ -7,6 +7,7 @@ from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.changes import changed_child
 from waypost.api.nodes.artifacts import PassedArtifact
+from waypost.api.paths import is_item, parse_path
 from waypost.api.state.child import ChildStatus
 from waypost.api.status import NodeStatus
 from waypost.api.template.parent import NodeConcurrency
@@ -155,9 +156,9 @@ def releases(observed: Observed) -> tuple[PatchChild, ...]:
 def _is_of_ended_item(observed: Observed, fact: ChildFact) -> bool:
     """Whether a child run was started by an item of a list that this status knows, and a later
     round has not continued it."""
-    map_, _, index = fact.path.partition("/")
-    if not index or fact.requested_round > 1:
+    if not is_item(fact.path) or fact.requested_round > 1:
         return False
+    map_ = parse_path(fact.path).entry
     status = next((node for node in observed.status.nodes if node.path == map_), None)
     last = (status.attempt or 0) if status is not None else 0
     return any(

@@ -5,6 +5,7 @@ from typing import Final
 
 from waypost.api.changes import changed_child
 from waypost.api.nodes.artifacts import MOST
+from waypost.api.paths import is_item
 from waypost.api.state.child import ChildStatus
 from waypost.engine.nodes.children import patches
 from waypost.engine.scheduling import deadlines
@@ -65,7 +66,7 @@ def fail(transition: Transition, path: str, child: ChildStatus, reason: Reason, 
     status = transition.statuses[path]
     if status.phase == "Superseding":
         following = None
-        if "/" not in path:
+        if not is_item(path):
             following = patches.after_stop(transition.observed, status, child)
         transition.update(
             path, phase="Pending", reason=None, message=None, child=following, wake_at=None

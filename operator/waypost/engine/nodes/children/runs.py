@@ -1,6 +1,7 @@
 """The child run of a `workflow` node: its names, its manifest, and patches of it."""
 
 from waypost.api.base import JsonObject
+from waypost.api.paths import is_item
 from waypost.api.state.child import ChildStatus
 from waypost.api.template.called import Called
 from waypost.api.template.parent import MAX_CHILDREN, MAX_LEVELS, Parent
@@ -12,6 +13,7 @@ from waypost.engine.slots.keys import keys_below, of_child
 from waypost.engine.state.artifacts import passed
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.lent import as_budget
+from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import names
 from waypost.kube.manifests.child_run import child_manifest
@@ -27,9 +29,11 @@ def template_of(transition: Transition, path: str) -> Called:
 def first(transition: Transition, path: str) -> ChildStatus:
     """The child run that a node starts first. Its generation follows those of child runs that a
     node with this path started before a round removed it or made it one of another kind. That of an
-    item is also the number of its attempt, which is higher than those of all earlier lists."""
-    owner, item = transition.owner, "/" in path
-    generation = (transition.statuses[path].attempt or 0) if item else 0
+    item is also the number of its attempt, which is higher than those of all earlier lists; that of
+    a compensation, which is higher than those of all earlier rounds."""
+    owner, item = transition.owner, is_item(path)
+    counted = item or path in transition.graph.compensations
+    generation = (transition.statuses[path].attempt or 0) if counted else 0
     while True:
         generation += 1
         name = names.child_name(run=owner.name, run_uid=owner.uid, path=path, generation=generation)
@@ -41,7 +45,7 @@ def first(transition: Transition, path: str) -> ChildStatus:
 
 def following(transition: Transition, path: str, child: ChildStatus) -> ChildStatus:
     """The child run that a node or an item starts instead of `child`."""
-    if "/" in path:
+    if is_item(path):
         return first(transition, path)
     return patches.following(transition.observed, transition.statuses[path], child)
 
@@ -61,7 +65,7 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
         text = f"a tree has at most {MAX_LEVELS} levels of runs, this would be one more: {shown}"
         return Invalid(f"{text}; move nodes of the deepest template into the one above")
     allowed = above.children if above is not None else MAX_CHILDREN
-    count = sum(_places(node) for node in transition.graph.nodes.values())
+    count = _beside(transition, path)
     if allowed < count:
         return Invalid(
             f"the workflow nodes of this run may have {count} child runs at the same time, and at "
@@ -80,6 +84,16 @@ def lineage(transition: Transition, path: str) -> Parent | Invalid:
         requesters=requesters(observed) or None,
         suspend=True if transition.spec.suspend else None,
     )
+
+
+def _beside(transition: Transition, path: str) -> int:
+    """How many child runs of this run may exist while that of a node does. Compensations run one at
+    a time, when all other child runs have ended."""
+    graph = transition.graph
+    if node_of(path) in graph.compensations:
+        return _places(transition.node(path))
+    others = (node for name, node in graph.nodes.items() if name not in graph.compensations)
+    return sum(_places(node) for node in others)
 
 
 def _places(node: Node) -> int:
