@@ -1,18 +1,21 @@
 """What the checkers excuse is excused, and nothing else: each excused situation is played as it is,
 and again with an operator that breaks the same invariant."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from waypost.api.base import parse_duration
-from waypost.engine.attempts import launch, lost_machines, watch
+from waypost.engine.attempts import cleanup, launch, lost_machines, watch
 from waypost.engine.nodes import approval
 from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.state.transition import Transition
+from waypost.kube.facts import copies
 from waypost.kube.facts.jobs import WriteProblem
+from waypost.kube.facts.pods import PodFact
 
 from tests.simulation.play.stage import play
 from tests.simulation.scenario.plan import Act, Answer, Loop, Node, Round, Scenario, Trouble
@@ -45,6 +48,17 @@ REPEATED = replace(
     troubles=(
         Trouble("twice", number=2),
         Trouble("delete_job", number=1, choice="Orphan"),
+    ),
+)
+# The Job that is made again creates its pod in the second in which the first one was created.
+IN_ONE_SECOND = replace(
+    REPEATED,
+    seed=6,
+    latency=0.3,
+    nodes=(replace(HANGS, acts=(Act("gives", 5, seconds=2.0),)),),
+    troubles=(
+        Trouble("twice", number=2),
+        Trouble("delete_job", at=0.1, number=1, choice="Orphan"),
     ),
 )
 DELETED = replace(RELAUNCHED, troubles=(Trouble("delete_job", number=1, at=3.0, choice="Orphan"),))
@@ -154,6 +168,37 @@ def test_a_job_that_is_made_again_without_a_look_is_excused(
     violations, seen = play(scenario)
     assert violations == []
     assert list(seen.relaunched.values()) == [after_its_end]
+
+
+def test_a_pod_that_looks_like_a_copy_of_one_second_may_be_let_go() -> None:
+    """Of two pods of one second the pod that the Job controls is the original (S240)."""
+    violations, seen = play(IN_ONE_SECOND)
+    assert violations == []
+    first = next(iter(seen.pods.values()))
+    assert seen.passes_for_a_copy(first)
+    ended = seen.attempts["n0", 1].finished_at
+    assert first.released_at is not None
+    assert ended is not None
+    assert first.released_at < ended
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        pytest.param(DELETED, id="no Job is made again"),
+        pytest.param(replace(IN_ONE_SECOND, seed=1), id="a Job is made again a second later"),
+    ],
+)
+def test_a_pod_that_a_deletion_left_and_that_is_let_go_unread_is_caught(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert broken(scenario) == set()
+
+    def controlled(pods: Iterable[PodFact], *, job: str, **_: object) -> list[PodFact]:
+        return [pod for pod in pods if copies.is_of(pod, job)]
+
+    monkeypatch.setattr(cleanup, "own_pods", controlled)
+    assert "I4" in broken(scenario)
 
 
 def test_a_job_that_is_made_again_by_one_who_made_it_is_caught(

@@ -131,6 +131,35 @@ def test_k2_a_program_that_cannot_start_may_be_stopped_at_its_queue_timeout(
     assert [violation.invariant for violation in found] == ([] if accepted else ["K2"])
 
 
+PULLS = Node("n0", "container", timeout=45.0, queue_timeout=60.0, acts=(Act("imageless"),))
+BOUND = {"nodeName": "m0"}
+
+
+@pytest.mark.parametrize(
+    ("named", "spec", "by_kubelet", "over_at", "accepted"),
+    [
+        pytest.param("", BOUND, True, 140.0, True, id="nobody-saw-why (seed 1290666)"),
+        pytest.param(None, BOUND, True, 140.0, True, id="an-item"),
+        pytest.param("ImagePull", BOUND, True, 140.0, False, id="an-operator-saw-why"),
+        pytest.param("", {}, True, 140.0, False, id="without-a-machine"),
+        pytest.param("", BOUND, False, 140.0, False, id="no-deadline-of-the-pod-passed"),
+        pytest.param("", BOUND, True, 20.0, False, id="too-early"),
+    ],
+)
+def test_e3_a_pod_that_its_kubelet_ends_unseen_may_have_run(
+    named: str | None, spec: Obj, by_kubelet: bool, over_at: float, accepted: bool
+) -> None:
+    """While no operator runs, the deadline of a pod ends it before its program has started."""
+    story = AttemptStory("n0", 1, "job", 0.0, launched_at="2026-03-01T09:00:00.000Z", named=named)
+    story.finished_at, story.reason = over_at + 60, "Timeout"
+    pod = PodStory("uid", "pod", "n0", 1, 1.0, act=PULLS.acts[0], over_at=over_at)
+    pod.body = {"spec": spec, "status": {"reason": "DeadlineExceeded"} if by_kubelet else {}}
+    seen = Evidence(attempts={("n0", 1): story}, pods={"uid": pod})
+    plan = Scenario(seed=0, nodes=(PULLS,), troubles=(Trouble("kill", seconds=200.0),))
+    found = list(StrangeJudge(plan, seen, Ledger())._attempt(PULLS, story))
+    assert [violation.invariant for violation in found] == ([] if accepted else ["T11"])
+
+
 READ = Scenario(
     seed=0,
     nodes=(Node("a", "python"),),

@@ -122,13 +122,19 @@ def never_ran(status: Obj) -> None:
 
 
 def changed(pod: Obj, change: Callable[[Obj], None]) -> None:
-    """Change the status of a pod; its container shows the image that the runtime has resolved."""
+    """Change the status of a pod; a container that was created shows the image that the runtime has
+    resolved."""
     change(pod["status"])
     time = pod["metadata"]["creationTimestamp"]
     for entry in pod["status"].get("containerStatuses", ()):
         named = [c for c in pod["spec"]["containers"] if c["name"] == entry["name"]]
-        if named and not {"running", "terminated"}.isdisjoint(entry["state"]):
+        if named and _was_created(entry["state"]):
             entry["imageID"] = image_id(named[0]["image"], time)
+
+
+def _was_created(state: Obj) -> bool:
+    unknown_end = state.get("terminated", {}).get("reason") == "ContainerStatusUnknown"
+    return "running" in state or ("terminated" in state and not unknown_end)
 
 
 def image_id(image: str, time: str) -> str:

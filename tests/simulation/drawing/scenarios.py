@@ -13,6 +13,7 @@ from tests.simulation.drawing.held_stops import with_held_stops
 from tests.simulation.drawing.loops import with_loops
 from tests.simulation.drawing.maps import with_map_candidate, with_maps
 from tests.simulation.drawing.others import with_others
+from tests.simulation.drawing.refused_once import with_refused_once
 from tests.simulation.drawing.settings import with_settings
 from tests.simulation.drawing.silence import with_silence
 from tests.simulation.drawing.slots import with_slots
@@ -104,7 +105,7 @@ def scenario(seed: int) -> Scenario:
     shaped = with_maps(with_finally(with_settings(with_others(shaped))))
     shaped = with_map_candidate(with_choices(with_loops(with_template(shaped))))
     shaped = with_slots(with_copies(with_withheld(shaped)))
-    return with_held_stops(with_silence(with_egress(shaped)))
+    return with_refused_once(with_held_stops(with_silence(with_egress(shaped))))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -19,6 +19,7 @@ _STOPPING: Final = 15.0  # from a timeout to the end of a program that takes its
 _RETRIED: Final = 40.0  # from a create that failed to the next one
 _UNREAD: Final = frozenset({"garbage", "foreign", "oom", "silent"})
 _QUEUED: Final = frozenset({"Unschedulable", "ImagePull"})
+_WAITED: Final = frozenset({"ImagePull", "MissingReference"})  # what a kubelet waited for
 
 
 class AttemptsJudge(ProgramsJudge):
@@ -224,6 +225,8 @@ class AttemptsJudge(ProgramsJudge):
                 end = max(end, story.finished_at or 0.0)  # its end may have been seen later
             if end - story.launched >= node.queue_timeout - _SLACK:
                 allowed |= {"Unschedulable", "ImagePull"} & (story.stops if not late else _QUEUED)
+                if late and pod.machine and story.named not in _WAITED:
+                    allowed.add("Timeout")  # no operator saw why it did not start (E3)
         elif end - pod.started_at >= node.timeout - _SLACK and ("Timeout" in story.stops or late):
             allowed.add("Timeout")
         return allowed

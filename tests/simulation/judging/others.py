@@ -23,6 +23,8 @@ _ENDS: Final[dict[str, frozenset[str]]] = {
 }
 # How a program ends that never started, by its act.
 NEVER_STARTED: Final = {"unstartable": "NodeError", "initless": "PodRejected"}
+_COUNTS: Final = 120.0  # seconds for which a refusal counts
+_TO_STORE: Final = 21.0  # seconds from a decision to its status (A11)
 _TO_LOOK: Final = 5.0  # seconds from a time to the status that follows from it
 NOT_STARTED: Final = frozenset({"Unschedulable", "ImagePull"})
 _DISRUPTIONS: Final = ("delete_pod", "evict", "pressure", "delete_job", "lose", "remove", "queue")
@@ -37,6 +39,7 @@ class StrangeJudge(RoundsJudge):
         yield from self._placeholders()
         yield from self._sidecars()
         yield from self._overdue()
+        yield from self._untried()
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
         pods = self._seen.pods_of(node.name, story.number)
@@ -108,6 +111,16 @@ class StrangeJudge(RoundsJudge):
             if waited > names[node_of(story.path)].queue_timeout + _TO_LOOK:
                 text = f"{story.path}: attempt {story.number} was stopped after {waited:.1f} s"
                 yield Violation("S470", text)
+
+    def _untried(self) -> Iterator[Violation]:
+        """S520: only a refusal of the last two minutes ends an attempt."""
+        for story in self._seen.attempts.values():
+            if story.stopped_at is None or "LaunchRejected" not in story.stops:
+                continue
+            tries = [at for at in self._seen.tries.get(story.job, ()) if at <= story.stopped_at]
+            if story.stopped_at - max(tries, default=0.0) > _COUNTS + _TO_STORE:
+                text = f"{story.path}: attempt {story.number} was stopped without another try"
+                yield Violation("S520", text)
 
     def _placeholders(self) -> Iterator[Violation]:
         """K2: no start or end that the kubelet only made up."""

@@ -72,6 +72,8 @@ class Saboteur:
     async def _pass(self, operator: Operator, call: Call, send: Send) -> Any:
         if call.verb == "create" and call.kind in (Kind.JOB, Kind.APPROVAL) and "-n" in call.name:
             self._check_fence(operator, call)
+        if call.verb == "create" and call.kind is Kind.JOB:
+            self._stage.seen.tries.setdefault(call.name, []).append(self._stage.watcher.now)
         if self.healed:
             return await send()
         if self.outage:

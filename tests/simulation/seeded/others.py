@@ -179,3 +179,15 @@ def _a_job_that_a_queue_holds_counts_as_stopped(patch: pytest.MonkeyPatch) -> No
         look(transition, path, attempt, replace(job, halted=job.halted or job.suspended))
 
     patch.setattr(watch, "_job_without_pod", trusting)
+
+
+def refused_once(plan: Scenario) -> bool:
+    """Jobs are refused once, and then not tried for longer than a refusal counts (S520)."""
+    refused = any(t.kind == "refuse" and t.choice.endswith(" jobs") for t in plan.troubles)
+    away = any(t.kind in ("outage", "suspend") and t.seconds > 140 for t in plan.troubles)
+    return refused and away and len(plan.troubles) == 2
+
+
+@bug("S520", focus=refused_once)
+def _an_old_refusal_ends_an_attempt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("waypost.engine.attempts.watch.jobs.is_recent", lambda problem, now: True)

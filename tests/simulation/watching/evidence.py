@@ -113,6 +113,7 @@ class AttemptStory:
     decided_at: float = 0.0  # at the earliest
     given_up: bool = False  # it was closed while its pods were on machines that had been silent
     accepted: bool = True  # whether the status that recorded its end knew the definition of the run
+    named: str | None = None  # the reason of its node before its end; None for items
     launched_at: str = ""
     ended_at: str = ""
 
@@ -190,6 +191,7 @@ class Evidence:
     copies: dict[str, bool] = field(default_factory=dict)  # of pods, by name; whether they hang
     forged: set[str] = field(default_factory=set)  # gates in whose place a stranger's was put
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
+    tries: dict[str, list[float]] = field(default_factory=dict)  # to create a Job, by its name
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
     refused_records: dict[str, float] = field(default_factory=dict)  # permanently, and when last
     # Those that are refused for now: since when, and when last.
@@ -250,6 +252,25 @@ class Evidence:
     def is_too_late(self, pod_uid: str) -> bool:
         """Whether a pod is of a Job that was made a second time after its attempt had ended."""
         return pod_uid in self.pods and self.relaunched.get(self.pods[pod_uid].job, False)
+
+    def may_be_let_go(self, pod: PodStory) -> bool:
+        """Whether the result of a pod is recorded, or nobody will ask for it."""
+        attempt = self.attempts.get((pod.path, pod.attempt))
+        recorded = attempt is not None and attempt.finished_at is not None
+        dropped = self.is_dropped(pod.path) or self.deleted_at is not None
+        return recorded or dropped or self.passes_for_a_copy(pod)
+
+    def passes_for_a_copy(self, pod: PodStory) -> bool:
+        """Whether no operator can tell a pod from a copy (S240): a deletion of its Job has left it,
+        and the Job that was made a second time created its pod in the same second."""
+        metadata = section(pod.body, "metadata")
+        return not items(metadata, "ownerReferences") and any(
+            self.is_relaunched(other.uid)
+            and (other.path, other.attempt) == (pod.path, pod.attempt)
+            and section(other.body, "metadata").get("creationTimestamp")
+            == metadata.get("creationTimestamp")
+            for other in self.pods.values()
+        )
 
     def may_run_beside(self, one: str, another: str) -> bool:
         """Whether no operator can prevent that two pods of a node run at the same time."""

@@ -215,6 +215,8 @@ class Watcher:
                 attempts[key] = AttemptStory(path, entry["number"], entry["job"], self.now)
                 attempts[key].decided_at = self.seen.decided_at
                 yield attempts[key]
+            if attempts[key].finished_at is None:
+                attempts[key].named = was.get("reason", "")
             self._entry(attempts[key], entry)
         unfinished = [e for e in items(node, "attempts") if not e.get("finishedAt")]
         if len(unfinished) > 1:
@@ -348,9 +350,7 @@ class Watcher:
 
     def _let_go(self, story: PodStory) -> None:
         """The finalizer goes only when the result is recorded, or nobody will ask for it."""
-        attempt = self.seen.attempts.get((story.path, story.attempt))
-        recorded = attempt is not None and attempt.finished_at is not None
-        if not recorded and not self.seen.is_dropped(story.path) and self.seen.deleted_at is None:
+        if not self.seen.may_be_let_go(story):
             self.blame("I4", f"{story.path} {story.attempt}: its pod was let go unread")
 
     def _alone(self, new: PodStory) -> None:
