@@ -46,6 +46,12 @@ ui: venv ## Build the web interface (Node.js comes from the Python package index
 	@scripts/ui.sh
 	$(call next,"waypost ui" "make ui-test")
 
+.PHONY: docs
+docs: venv ## Build the documentation as a site (build/site)
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=. .venv/bin/mkdocs build --quiet
+	@echo "docs: build/site/index.html"
+	$(call next,"PYTHONPATH=. .venv/bin/mkdocs serve (shows it while you write)")
+
 .PHONY: ui-test
 ui-test: venv ## Tests of the web interface in a real Chromium
 	@scripts/ui.sh
