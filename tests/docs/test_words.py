@@ -24,7 +24,6 @@ ENDINGS: Final = frozenset(
     {
         "",
         ".css",
-        ".go",
         ".lua",
         ".md",
         ".py",

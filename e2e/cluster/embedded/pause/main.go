@@ -1,4 +1,4 @@
-// Command pause holds a pod's namespaces open: it sleeps until a signal stops it.
+// Command pause holds a pod's namespaces open: it sleeps until it is told to stop.
 package main
 
 import (
