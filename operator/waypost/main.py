@@ -133,6 +133,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         gateway_url=settings.gateway_url or None,
         models_url=settings.models_url or None,
         models_for_all=settings.models_for_all,
+        queue=settings.queue,
         image_pull_policy=settings.image_pull_policy,
         job_ttl_seconds=settings.job_ttl_seconds,
         default_requests=quantities(settings.node_requests),

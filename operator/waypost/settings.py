@@ -189,6 +189,9 @@ class Settings(ClusterSettings):
         default=("cpu=50m", "memory=64Mi"),
         description="Resource requests of nodes that state none, as name=quantity,...",
     )
+    queue: str = Field(
+        default="", description="LocalQueue of Kueue for nodes that name none. Empty: no queue."
+    )
     node_limits: TextList = Field(
         default=("cpu=1", "memory=512Mi", "ephemeral-storage=1Gi"),
         description="Resource limits of nodes that state none, as name=quantity,...",

@@ -70,6 +70,7 @@ OPERATOR: dict[Grant, str] = {
     ("", "configmaps", "get"): "is the one that exists ours",
     ("", "configmaps", "create"): "a request that is too big for an annotation",
     ("", "serviceaccounts", "create"): "the account waypost-node of the pods of nodes",
+    ("kueue.x-k8s.io", "workloads", "list"): "why does a queue hold the Job of an attempt",
     ("networking.k8s.io", "networkpolicies", "get"): "does the policy stand before the Job",
     ("networking.k8s.io", "networkpolicies", "list"): "the sweep of those that nothing uses",
     ("networking.k8s.io", "networkpolicies", "create"): "egress of a node pod",

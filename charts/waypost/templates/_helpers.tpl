@@ -144,6 +144,10 @@ reason for every verb. Secrets are not among them. */ -}}
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [get, list, create, delete]
+# Why a queue of Kueue holds the Job of an attempt.
+- apiGroups: [kueue.x-k8s.io]
+  resources: [workloads]
+  verbs: [list]
 # Slots of concurrency. Their names follow from keys that are not known before, so no resourceNames.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

@@ -97,6 +97,7 @@ class AttemptChanges(TypedDict, total=False):
     iteration: int | None
     round: int | None
     launched_at: str
+    queued_until: str | None
     pod_uid: str | None
     started_at: str | None
     finished_at: str | None

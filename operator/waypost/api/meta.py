@@ -36,6 +36,7 @@ LABEL_ATTEMPT: Final = f"{GROUP}/attempt"  # attempt number, decimal
 LABEL_ROUND: Final = f"{GROUP}/round"
 LABEL_PARENT: Final = f"{GROUP}/parent"  # on a child run: uid of its parent
 LABEL_EGRESS: Final = f"{GROUP}/egress"  # on pods, Jobs and NetworkPolicies: which egress
+LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"  # on Jobs: the LocalQueue that admits them
 LABEL_ROOT: Final = f"{GROUP}/root"  # on a child run: uid of the run at the top of the tree
 
 ANNOTATION_RUN_NAME: Final = f"{GROUP}/run-name"
@@ -44,6 +45,7 @@ ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, if it is
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
 ANNOTATION_ARTIFACTS: Final = f"{GROUP}/artifacts"  # on pods: which artifacts it may read and store
 ANNOTATION_SHARE: Final = f"{GROUP}/share"  # on pods: tokens of the budget that the attempt may use
+ANNOTATION_QUEUE: Final = f"{GROUP}/queue"  # on pods: the LocalQueue that admitted their Job
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
 LABEL_SLOTS: Final = f"{GROUP}/slots"  # on a Lease: digest of the key whose slot it is

@@ -68,6 +68,7 @@ class AttemptStatus(StatusModel):
     launched_at: Timestamp = Field(
         description="Time when the attempt was recorded, before its Job was created."
     )
+    queued_until: Timestamp | None = Field(default=None, description="Time when it was admitted.")
     pod_uid: str | None = Field(
         default=None, max_length=64, description="uid of the pod whose result was used."
     )

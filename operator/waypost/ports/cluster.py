@@ -42,6 +42,9 @@ class Kind(Enum):
     NAMESPACE = ResourceName("v1", "namespaces", "Namespace")
     LEASE = ResourceName("coordination.k8s.io/v1", "leases", "Lease")
     NETWORK_POLICY = ResourceName("networking.k8s.io/v1", "networkpolicies", "NetworkPolicy")
+    # Of Kueue, which serves one of the versions, or both.
+    WORKLOAD = ResourceName("kueue.x-k8s.io/v1beta2", "workloads", "Workload")
+    WORKLOAD_V1BETA1 = ResourceName("kueue.x-k8s.io/v1beta1", "workloads", "Workload")
     NODE = ResourceName("v1", "nodes", "Node")
     SERVICE_ACCOUNT = ResourceName("v1", "serviceaccounts", "ServiceAccount")
     TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")

@@ -19,6 +19,8 @@ class Reason(StrEnum):
     OUT_OF_DISK = "OutOfDisk"
     DISRUPTED = "Disrupted"
     NODE_LOST = "NodeLost"
+    QUEUED = "Queued"
+    PREEMPTED = "Preempted"
     IMAGE_PULL = "ImagePull"
     UNSCHEDULABLE = "Unschedulable"
     MISSING_REFERENCE = "MissingReference"

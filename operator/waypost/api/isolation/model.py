@@ -103,6 +103,9 @@ class Isolation(Model):
         max_length=16,
         description="Labels of the pod. Those of Waypost, Kubernetes, Argo and Kueue are refused.",
     )
+    queue: _Label | None = Field(
+        default=None, description="LocalQueue of Kueue that admits the Jobs of the node."
+    )
     egress: Egress | None = Field(
         default=None,
         description="Connections of the pod. None: none at all. Gateway: the gateway of Waypost. "

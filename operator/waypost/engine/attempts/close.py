@@ -308,7 +308,8 @@ def fail(
         tail=failure.tail[-1024:] or None,
         wake_at=timestamps.timestamp(wake_at),
     )
-    transition.update(path, **retries.counter(next_step.retry_class, next_step.count))
+    if next_step.count:
+        transition.update(path, **retries.counter(next_step.retry_class, next_step.count))
     message = f"{path}: {failure.reason}: {failure.message}"
     transition.event("Warning", EventReason.NODE_ATTEMPT_FAILED, message)
     transition.requeue_at(wake_at)

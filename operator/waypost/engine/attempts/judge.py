@@ -361,6 +361,8 @@ def _stopped_message(reason: str) -> str:
         Reason.SUPERSEDED: "stopped for a new round",
         Reason.SLOT_TAKEN: "another attempt holds its slot",
         Reason.LAUNCH_REJECTED: "its Job was refused",
+        Reason.PREEMPTED: "preempted",
+        Reason.DISRUPTED: "the pod was deleted while it ran",
     }.get(reason_of(reason), "did not start within queueTimeout")
 
 

@@ -27,7 +27,9 @@ _LAUNCH_REASONS: Final = frozenset(
         Reason.ISOLATION_UNVERIFIED,
     }
 )
-_CLUSTER_REASONS: Final = frozenset({Reason.DISRUPTED, Reason.NODE_LOST, Reason.SLOT_TAKEN})
+_CLUSTER_REASONS: Final = frozenset(
+    {Reason.DISRUPTED, Reason.NODE_LOST, Reason.SLOT_TAKEN, Reason.PREEMPTED}
+)
 # After these it is unknown whether a node with `effect: once` has taken effect.
 _UNKNOWN: Final = _CLUSTER_REASONS | {Reason.RESULT_LOST}
 
@@ -110,6 +112,8 @@ def after_failure(
             return GiveUp(Reason.UNKNOWN_EFFECT, text)
         return GiveUp(failure.reason, failure.message)
     used = _used(status, retry_class)
+    if failure.reason is Reason.PREEMPTED:  # as often as its queue does: that has its own limits
+        return Again(_delay(1.0, seed), retry_class, used)
     if retry_class is RetryClass.CLUSTER:
         if used < MAX_DISRUPTIONS:
             return Again(_delay(2.0**used, seed), retry_class, used + 1)

@@ -17,6 +17,7 @@ from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
 from waypost.engine.attempts.reads import FENCE, look_at
 from waypost.engine.attempts.stop import stop
+from waypost.engine.queues import waiting as queues
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
@@ -50,7 +51,11 @@ def advance(transition: Transition, path: str) -> None:
     pods = transition.observed.pods_of(path, attempt)
     if not pods:
         _without_pod(transition, path, attempt)
-    elif all(
+        return
+    attempt = queues.seen_pods(transition, path, attempt, pods)
+    if queues.preempted(transition, path, attempt, pods):
+        return
+    if all(
         pod.over or lost_machines.loss_reason(transition.observed, pod, transition.now)
         for pod in pods
     ):
@@ -208,6 +213,8 @@ def _job_without_pod(
         cause = f"; its Job has failed: {job.failure}" if job.failure else ""
         text = f"its pod is gone without a result{cause}"
         fail(transition, path, attempt, Failed(Reason.DISRUPTED, text))
+    elif queues.holds(transition, path, attempt, job):
+        return
     elif refusals.lasts(job.trouble) or transition.now >= deadlines.of_start(
         transition.observed, path, attempt
     ):
@@ -221,6 +228,8 @@ def _job_without_pod(
 
 def _podless(job: JobFact) -> str:
     """Why a Job has no pod although it should run; "" if that is not known."""
+    if job.suspended and job.queue:
+        return queues.why_suspended(job)
     if job.suspended:
         return f"Job {job.name} is suspended, by a queue (such as Kueue) or by a person"
     return job.trouble

@@ -34,9 +34,11 @@ def of_node(transition: Transition, path: str) -> datetime | None:
 
 
 def of_start(observed: Observed, path: str, attempt: AttemptStatus) -> datetime:
-    """When the container of an attempt must have started: its queueTimeout."""
+    """When the container of an attempt must have started: its queueTimeout, which does not run
+    while a queue holds its Job (S552)."""
     assert observed.spec is not None, "only accepted specs have attempts"
-    launched = timestamps.parse_timestamp(attempt.launched_at) or observed.created_at
+    since = attempt.queued_until or attempt.launched_at
+    launched = timestamps.parse_timestamp(since) or observed.created_at
     node = observed.definition.graph.nodes[node_of(path)]
     return launched + timedelta(seconds=node_settings.queue_timeout_of(observed.spec, node))
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from waypost.api import meta
+from waypost.kube.facts.workloads import WorkloadFact
 from waypost.kube.objects import condition_text, items, moment, section, text, whole_number
 
 _PATIENCE: Final = timedelta(seconds=30)
@@ -26,6 +27,9 @@ class JobFact:
     deleting: bool = False
     failure: str = ""  # reason and message of the condition Failed
     trouble: str = ""  # the text of the newest FailedCreate Event, read live
+    queue: str = ""  # the LocalQueue that admits it
+    resumed_at: datetime | None = None  # when it was last resumed; None while it is suspended
+    workload: WorkloadFact | None = None  # what its queue says of it, read live while it waits
 
 
 @dataclass(frozen=True)
@@ -83,4 +87,6 @@ def job_fact(body: Any, *, trouble: str = "") -> JobFact | None:
         deleting=bool(metadata.get("deletionTimestamp")),
         failure=condition_text(section(body, "status"), "Failed", "True"),
         trouble=trouble,
+        queue=text(labels, meta.LABEL_QUEUE),
+        resumed_at=moment(section(body, "status"), "startTime"),
     )

@@ -95,6 +95,7 @@ class PodFact:
     init: InitFact | None = None  # an injected init container that prevents its start
     kind: str = ""  # of its node, if its request says it
     schema: str = ""  # JSON of the output schema in its request, if the program does not check it
+    queued: bool = False  # a queue admitted its Job
     has_others: bool = False  # has injected containers in addition to `node`
     other_trouble: str = ""  # why one of these has not started
     keys: tuple[KeyFile, ...] = ()  # the keys that it mounts, until its container has started
@@ -194,6 +195,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         pod_message=text(status, "message"),
         disruption=condition_text(status, "DisruptionTarget", "True"),
         keys=keys,
+        queued=bool(text(section(metadata, "annotations"), meta.ANNOTATION_QUEUE)),
         init=_init_fact(body, state),
         other_trouble=_other_trouble(status),
         has_others=any(

@@ -264,7 +264,9 @@ def _attempts(
 def to_text(item: OpenItem, place: Place, *, message: bool) -> str:
     """The text of an open item; `message`: also what it waits for, shortened."""
     status, attempt = item.status, item.status.open_attempt
-    since = attempt.launched_at if attempt is not None else status.wake_at or status.started_at
+    since = status.wake_at or status.started_at
+    if attempt is not None:
+        since = attempt.queued_until or attempt.launched_at
     since = status.started_at if status.phase == "Waiting" else since
     parts = [f"{item.index} +{_seconds(place, since)}"]
     parts += _shown_counters(status, place)

@@ -14,6 +14,7 @@ from waypost.api.workflow import Node
 from waypost.kube import names
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.pod import PodSettings, Rendered, pod_spec
+from waypost.kube.manifests.queue import add_queue
 from waypost.protocol import ijson
 from waypost.protocol.request import Request
 
@@ -120,6 +121,7 @@ def attempt_manifests(
             "template": {"metadata": pod_metadata, "spec": pod},
         },
     }
+    add_queue(job, (isolation and isolation.queue) or settings.queue)
     return job, config_map
 
 

@@ -53,6 +53,7 @@ class PodSettings:
         ("ephemeral-storage", "1Gi"),
     )
 
+    queue: str = ""  # LocalQueue of nodes that name none; "": no queue
     models_for_all: bool = False  # also for agents whose egress is not limited
     egress: EgressSettings = field(default_factory=EgressSettings)
 

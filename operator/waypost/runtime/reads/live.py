@@ -14,6 +14,7 @@ from waypost.kube.facts.copies import own_pods
 from waypost.kube.facts.jobs import JobFact, job_fact
 from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.kube.facts.read_problems import APPROVALS, OBJECTS, RUN, ReadProblem
+from waypost.kube.facts.workloads import WorkloadFact
 from waypost.kube.items.child_items import has_children
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
@@ -22,6 +23,7 @@ from waypost.runtime.cache.runs import Key, RunCache, RunEntry
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.parents import Parents
 from waypost.runtime.reads.read_problems import ReadProblems, Tries
+from waypost.runtime.reads.workloads import workload_of
 
 T = TypeVar("T")
 
@@ -161,8 +163,14 @@ class LiveReads:
             made = own_pods(by_attempt.get((job.path, job.attempt), ()), job=job.name)
             podless = not made and not job.ended
             trouble = await self._trouble(key, job) if podless and not job.suspended else ""
-            known[job.name] = replace(job, trouble=trouble)
+            known[job.name] = replace(job, trouble=trouble, workload=await self._workload(key, job))
         return known
+
+    async def _workload(self, key: Key, job: JobFact) -> WorkloadFact | None:
+        """What its queue says of a Job that it has not admitted, or preempted."""
+        if not job.queue or not job.suspended or job.halted or job.ended:
+            return None
+        return await workload_of(self._cluster, namespace=key.namespace, uid=job.uid)
 
     async def _trouble(self, key: Key, job: JobFact) -> str:
         """Why the Job controller makes no pod: the newest FailedCreate, in the cluster's words."""

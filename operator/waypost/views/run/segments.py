@@ -36,7 +36,9 @@ def segments(
     started, finished = parse_timestamp(attempt.started_at), parse_timestamp(attempt.finished_at)
     until = started or finished or now
     pod = _pod_of(attempt, path, related.pods)
-    marks = _before_start(pod, related.events) if pod is not None else []
+    queued: list[Mark] = [("queue", parse_timestamp(attempt.queued_until))]
+    marks = queued if attempt.queued_until else []
+    marks = _before_start(pod, related.events) if pod is not None else marks
     marks.append((_current(marks) if started is None else "startup" if marks else "queue", until))
     found = list(_cut(launched, until, marks))
     if started is not None:

@@ -24,6 +24,7 @@ _LABEL_KEY: Final = re.compile(
 )
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 _OBJECT_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_QUEUE: Final = re.compile(r"[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?")  # also the value of a label
 _MOUNT_PATH: Final = re.compile(r"(/[A-Za-z0-9._-]+)+")
 _RESERVED_LABELS: Final = ("controller-uid", "job-name")  # of the Job controller
 _RESERVED_DOMAINS: Final = (
@@ -58,6 +59,9 @@ def _fields(place: str, given: Isolation) -> Iterator[Problem]:
         if name is not None and not _OBJECT_NAME.fullmatch(name):
             text = "expected the name of an object: lower case letters, digits, - and ."
             yield Problem(f"{place}.{field}", f"{text}; found {name!r}")
+    if given.queue is not None and not _QUEUE.fullmatch(given.queue):
+        text = "expected the name of a LocalQueue: at most 63 lower case letters, digits, - and ."
+        yield Problem(f"{place}.queue", f"{text}; found {given.queue!r}")
     for field, size in {"tmp": given.tmp, "shm": given.shm}.items():
         number = None if size is None else number_of(size)
         if size is not None and (number is None or number <= 0):

@@ -1,0 +1,1 @@
+"""A simulation of queues: Jobs that Kueue admits, holds and preempts."""

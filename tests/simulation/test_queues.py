@@ -1,0 +1,33 @@
+"""Random runs in queues under random troubles: VP1 to VP3, T11, I11 and I12 hold.
+
+`python -m tests.simulation.queues --seeds N --start S` plays others.
+"""
+
+import pytest
+
+from tests.simulation.focused.hunting import Bug
+from tests.simulation.queues.plan import TROUBLES, Plan, plan
+from tests.simulation.queues.play import described, play
+from tests.simulation.queues.seeded import BUGS
+
+SEEDS = 40
+PART = 8
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_no_invariant_of_queues_is_broken(first: int) -> None:
+    for seed in range(first, first + PART):
+        violations = play(plan(seed))
+        shown = "\n".join(map(str, violations))
+        assert not violations, f"{described(plan(seed))}\n{shown}"
+
+
+@pytest.mark.parametrize("kind", TROUBLES)
+def test_every_trouble_of_queues_is_in_several_seeds(kind: str) -> None:
+    found = [s for s in range(SEEDS) if any(t.kind == kind for t in plan(s).troubles)]
+    assert len(found) >= 3, found
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
+def test_a_seeded_bug_of_queues_is_caught(bug: Bug[Plan]) -> None:
+    assert bug.hunt() is not None, f"none of {sorted(bug.caught_by)} notices"
