@@ -5,13 +5,16 @@ import traceback
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from waypost.ports.cluster import Kind
+from waypost.kube.objects import items, section
+from waypost.ports.cluster import Kind, Obj
 
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 from tests.support.virtual import VirtualLoop
 
 _TO_VANISH: Final = 600
+_TO_END: Final = 900
+_REST: Final = 70.0  # more than an operator takes to list all runs again
 _CHILDREN: Final = (Kind.AGENT_WORKFLOW, Kind.JOB, Kind.POD, Kind.NODE_RECORD)
 
 
@@ -30,6 +33,43 @@ async def what_stays(world: World, name: str, *, but: str = "") -> list[str]:
             break
         await asyncio.sleep(1)
     return left
+
+
+async def has_ended(run: Callable[[], Obj], *, within: int = _TO_END) -> bool:
+    """Wait until a run has ended the round that a person asked for last, and 70 seconds more.
+
+    A round that begins meanwhile is waited for too, even if it is cancelled.
+
+    Args:
+        run: Reads the run as it is stored.
+        within: How many seconds, or times of rest, it may take.
+
+    Returns:
+        Whether it has ended.
+    """
+    for _ in range(within):
+        if ended := _ended_round(run()):
+            await asyncio.sleep(_REST)
+            if _ended_round(run()) == ended:
+                return True
+        await asyncio.sleep(1)
+    return False
+
+
+def is_cancelled(run: Obj) -> bool:
+    """Whether a person has cancelled a run."""
+    return bool(section(run, "spec").get("cancel"))
+
+
+def _ended_round(run: Obj) -> int:
+    """The round that a run has ended; 0 if it has not, or if another one is asked for."""
+    status = section(run, "status")
+    asked = 1 if is_cancelled(run) else int(section(run, "spec", "rerun").get("round") or 1)
+    finished = any(
+        c["type"] == "Finished" and c["status"] == "True" for c in items(status, "conditions")
+    )
+    round_ = int(status.get("round", 1))
+    return round_ if finished and round_ >= asked else 0
 
 
 class Watcher(Protocol):

@@ -2,37 +2,39 @@
 
 import asyncio
 from collections import Counter
-from typing import Any, Final
+from typing import Any
 
 from waypost.kube.objects import section
-from waypost.ports.cluster import ClusterError, Kind, Obj
+from waypost.ports.cluster import Kind, Obj
 
-from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.focused import troubles
-from tests.simulation.focused.playing import played, what_stays
+from tests.simulation.focused.asking import AskingPlay
+from tests.simulation.focused.playing import played
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.questions.plan import RUN, Plan, body, text_of
 from tests.simulation.questions.watcher import Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
-_TROUBLED: Final = 40.0
-_TO_END: Final = 900
-_ROUNDS: Final = 4
 
+class _Play(AskingPlay):
+    name = RUN
 
-class _Play:
     def __init__(self, world: World, planned: Plan) -> None:
-        self.world, self.plan = world, planned
-        self.watcher = Watcher(world, planned)
-        self.round, self.price = 1, 1
+        self.plan, self.watcher = planned, Watcher(world, planned)
+        super().__init__(world, planned, self.watcher)
+        self.price = 1
         self.values = list(planned.values)
         self.texts: Counter[str] = Counter()  # the largest number of equal items of any list
         self._note_list()
         world.script["price"] = [self._price] * 90
         world.script["other"] = [lambda pod: pod.fails(seconds=planned.breaks or 1.0)] * 90
         world.script["pay"] = [self._pay] * 90
+
+    def body(self) -> Obj:
+        """The spec of the run."""
+        return body(self.plan)
 
     def _price(self, pod: PodView) -> Outcome:
         return pod.succeeds({"n": self.price}, seconds=0.5)
@@ -54,62 +56,15 @@ class _Play:
         found = Counter(text_of(value, self.price) for value in self.values)
         self.texts |= found
 
-    async def run(self) -> list[Violation]:
-        self._start()
-        await self.world.submit(body(self.plan), name=RUN)
-        self.world.helper(self._people())
-        for trouble in self.plan.troubles:
-            self.world.helper(troubles.befall(trouble, self._happen))
-        await asyncio.sleep(_TROUBLED)
-        while True:
-            if not await self._ends():
-                return self.watcher.violations
-            self._judge()
-            if not self._may_continue():
-                break
-            await self._next_round({})
-        if left := await what_stays(self.world, RUN):
-            self.watcher.blame("I12", f"left behind: {left}")
-        return self.watcher.violations
-
-    def _may_continue(self) -> bool:
-        failed = self.world.status(RUN).get("phase") == "Failed"
-        cut = self.plan.deadline is not None or self.plan.breaks is not None
-        return failed and not cut and self.round < _ROUNDS and not self._cancelled
-
-    @property
-    def _cancelled(self) -> bool:
-        return bool(section(self.world.run(RUN), "spec").get("cancel"))
-
-    async def _next_round(self, more: Obj, **named: Any) -> None:
-        self.round += 1
+    async def next_round(self, more: Obj, **named: Any) -> None:
+        """A person asks for a round, perhaps with another list or price."""
         self._note_list()
-        await self.world.patch_run(
-            {"rerun": {"round": self.round, "from": None, **named}, **more}, name=RUN
-        )
-
-    def _start(self) -> None:
-        delivery = ROUGH if self.plan.delivery == "rough" else IMMEDIATE
-        self.world.start(delivery=delivery, seed=self.plan.seed, resync_seconds=60.0)
-
-    async def _ends(self) -> bool:
-        for _ in range(_TO_END):
-            status = self.world.status(RUN)
-            if self.world.is_finished(RUN) and status.get("round", 1) >= self._asked_round():
-                await asyncio.sleep(70)
-                if status.get("round", 1) >= self._asked_round():
-                    return True
-            await asyncio.sleep(1)
-        self.watcher.blame("I11", f"no end:\n{self.world.tell()}")
-        return False
-
-    def _asked_round(self) -> int:
-        asked = section(self.world.run(RUN), "spec", "rerun").get("round") or 1
-        return 1 if self._cancelled else int(asked)
+        await super().next_round(more, **named)
 
     # --- the judgement of a round ----------------------------------------------------------------
 
-    def _judge(self) -> None:
+    def judge(self) -> None:
+        """Judge a round that has ended."""
         if self.watcher.open:
             self.watcher.blame("VQ3", f"open after the end: {self.watcher.open}")
         entry = self.world.node("ask", RUN)
@@ -147,16 +102,8 @@ class _Play:
 
     # --- people ----------------------------------------------------------------------------------
 
-    async def _people(self) -> None:
-        seen: set[str] = set()
-        while True:
-            for approval in self.world.all(Kind.APPROVAL):
-                if approval["metadata"]["uid"] not in seen:
-                    seen.add(approval["metadata"]["uid"])
-                    self.world.helper(self._decide(approval))
-            await asyncio.sleep(0.25)
-
-    async def _decide(self, approval: Obj) -> None:
+    async def decide(self, approval: Obj) -> None:
+        """Do what the person does who reads a new Approval."""
         value = int(approval["spec"]["message"].split()[1])
         round_ = int(approval["metadata"]["labels"]["waypost.dev/round"])
         person = self.plan.people[value]
@@ -165,57 +112,31 @@ class _Play:
             return
         await asyncio.sleep(person.after)
         decision = "Approved" if act == "yes" else "Denied"
-        await self._say(approval["metadata"]["name"], decision)
-
-    async def _say(self, name: str, decision: str) -> None:
-        changes = {"decision": decision, "decidedBy": "ann"}
-        try:
-            await self.world.patch(Kind.APPROVAL, name, changes)
-        except ClusterError:
-            return  # it is gone, or was answered
+        await self.say(approval["metadata"]["name"], decision)
 
     # --- troubles --------------------------------------------------------------------------------
 
-    async def _happen(self, trouble: Trouble) -> None:
+    async def happen(self, trouble: Trouble) -> None:
+        """Let a trouble happen that only this play has."""
         lost = (("create", Kind.APPROVAL), ("patch_status", Kind.AGENT_WORKFLOW))
         if await troubles.disturb(self.world, self._start, trouble, lost=lost):
             return
         match trouble.kind:
-            case "lost_answer":
-                troubles.lose_requests(self.world, trouble, ("patch_status", Kind.APPROVAL))
-            case "suspend":
-                await troubles.suspend(self.world, RUN, trouble.seconds)
-            case "cancel":
-                await self.world.patch_run({"cancel": True}, name=RUN)
             case "shuffle":
                 await self._shuffle(trouble)
-            case "price":
-                await self._raise_price()
             case _:
-                await self._at_an_approval(trouble)
+                await self._raise_price()
 
     async def _shuffle(self, trouble: Trouble) -> None:
         """A round with another order, and one value more or less."""
         self.values = self.values[::-1]
         self.values = self.values[1:] if trouble.number % 2 else [*self.values, 7]
-        await self._next_round({"inputs": {"values": self.values}})
+        await self.next_round({"inputs": {"values": self.values}})
 
     async def _raise_price(self) -> None:
         """A round in which the question has another text."""
         self.price += 1
-        await self._next_round({"nodes": body(self.plan, self.price)["nodes"]})
-
-    async def _at_an_approval(self, trouble: Trouble) -> None:
-        known = sorted(one["metadata"]["name"] for one in self.world.all(Kind.APPROVAL))
-        if not known:
-            return
-        name = known[trouble.number % len(known)]
-        if trouble.kind == "delete":
-            await self.world.delete(Kind.APPROVAL, name)
-        else:
-            await self._say(name, "Denied")
-            await asyncio.sleep(0.1)
-            await self._say(name, "Approved")
+        await self.next_round({"nodes": body(self.plan, self.price)["nodes"]})
 
 
 def play(planned: Plan) -> list[Violation]:
