@@ -178,6 +178,18 @@ class TestPages:
         listing = await cluster.list(Kind.JOB)
         assert (listing.items[0]["apiVersion"], listing.items[0]["kind"]) == ("batch/v1", "Job")
 
+    async def test_metadata_alone_is_asked_for_and_looks_the_same(
+        self, api: StubApi, cluster: KubeCluster
+    ) -> None:
+        part = {"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {}}
+        api.prepare(Reply(body={"metadata": {}, "items": [part]}), self.page("b"))
+        listing = await cluster.list(Kind.NODE_RECORD, metadata_only=True)
+        assert listing.items[0]["kind"] == "NodeRecord"
+        await cluster.list(Kind.NODE_RECORD)
+        form, plain = (seen.headers["Accept"] for seen in api.seen)
+        assert form == "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+        assert "PartialObjectMetadata" not in plain
+
     async def test_an_expired_token_starts_the_list_again(
         self, api: StubApi, cluster: KubeCluster
     ) -> None:

@@ -46,6 +46,8 @@ OPERATOR: dict[Grant, str] = {
         "read an output that was too big for status, or the definition of a run"
     ),
     ("waypost.dev", "noderecords", "create"): "store one",
+    ("waypost.dev", "noderecords", "list"): "find artifacts that no run names, by metadata alone",
+    ("waypost.dev", "noderecords", "delete"): "remove them",
     **{
         ("waypost.dev", f"{kind}{suffix}", verb): reason
         for kind in ("modelproviders", "toolservers")

@@ -191,6 +191,21 @@ async def test_lists_by_label(lab: Lab, selector: str, expected: list[str]) -> N
     assert await lab.names(Kind.NODE_RECORD, labels=selector) == expected
 
 
+async def test_a_list_of_metadata(lab: Lab) -> None:
+    """S536: without the content, which may be large."""
+    await lab.create(Kind.NODE_RECORD, _labelled(record("a"), {"tier": "front"}))
+    await lab.create(Kind.NODE_RECORD, record("b"))
+    listing = await lab.cluster.list(
+        Kind.NODE_RECORD, namespace=lab.namespace, labels="tier", metadata_only=True
+    )
+    [body] = listing.items
+    assert sorted(body) == ["apiVersion", "kind", "metadata"]
+    assert (body["kind"], body["metadata"]["name"]) == ("NodeRecord", "a")
+    whole = await lab.get(Kind.NODE_RECORD, "a")
+    for key in ("uid", "resourceVersion", "namespace", "labels"):
+        assert body["metadata"][key] == whole["metadata"][key]
+
+
 def _labelled(body: Obj, labels: dict[str, str]) -> Obj:
     return _with(body, lambda b: b["metadata"].update(labels=labels))
 

@@ -91,10 +91,17 @@ class Client:
         return await self._send("get", kind, namespace, name, act)
 
     async def list(
-        self, kind: Kind, *, namespace: str | None = None, labels: str = "", fields: str = ""
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        labels: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
     ) -> Listing:
         def act() -> Listing:
-            return self._server.list(kind, namespace=namespace, labels=labels, fields=fields)
+            found = self._server.list(kind, namespace=namespace, labels=labels, fields=fields)
+            return _metadata_of(found) if metadata_only else found
 
         request = Request("list", kind, namespace or "", "", self.user)
         listing: Listing = await self._wire.carry(request, act)
@@ -172,3 +179,9 @@ class Client:
         request = Request(verb, kind, namespace or "", name, self.user)
         body: Obj = await self._wire.carry(request, act)
         return body
+
+
+def _metadata_of(found: Listing) -> Listing:
+    kept = ("apiVersion", "kind", "metadata")
+    items = tuple({key: body[key] for key in kept} for body in found.items)
+    return Listing(items=items, resource_version=found.resource_version)

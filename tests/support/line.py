@@ -18,7 +18,7 @@ class Notebook:
     """Telemetry that remembers."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
-    swept_jobs: int = 0
+    swept_objects: Counter[str] = field(default_factory=Counter)
     refusals: list[str] = field(default_factory=list)
     checkpoints: int = 0
 
@@ -35,7 +35,11 @@ class Notebook:
         pass
 
     def swept(self, *, what: str, count: int) -> None:
-        self.swept_jobs += count if what == "jobs" else 0
+        self.swept_objects[what] += count
+
+    @property
+    def swept_jobs(self) -> int:
+        return self.swept_objects["jobs"]
 
     def refused(self, *, reason: str) -> None:
         self.refusals.append(reason)
@@ -98,7 +102,13 @@ class Line:
         return found
 
     async def list(
-        self, kind: Kind, *, namespace: str | None = None, labels: str = "", fields: str = ""
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        labels: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
     ) -> Listing:
         if (kind, namespace) in self.refused:
             raise Rejected(f"{kind.plural} is forbidden", code=403, reason="Forbidden")
@@ -106,7 +116,9 @@ class Line:
             "list",
             kind,
             "",
-            lambda: self._cluster.list(kind, namespace=namespace, labels=labels, fields=fields),
+            lambda: self._cluster.list(
+                kind, namespace=namespace, labels=labels, fields=fields, metadata_only=metadata_only
+            ),
         )
         return found
 

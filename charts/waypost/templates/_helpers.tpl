@@ -115,7 +115,7 @@ reason for every verb. Secrets are not among them. */ -}}
   verbs: [patch]
 - apiGroups: [waypost.dev]
   resources: [noderecords]
-  verbs: [get, create]
+  verbs: [get, list, create, delete]
 - apiGroups: [waypost.dev]
   resources: [modelproviders, toolservers]
   verbs: [get, list, watch]

@@ -23,6 +23,7 @@ WATCH_SECONDS = 300  # after which the API server ends a watch
 _SILENCE = WATCH_SECONDS + 30.0
 
 _WRITE_PARAMS = {"fieldValidation": "Strict", "fieldManager": FIELD_MANAGER}
+_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 # A kubelet answers this, with 200, once a container is removed from its machine.
 _LOG_GONE = b"unable to retrieve container logs for "
 
@@ -72,12 +73,16 @@ class KubeCluster:
         namespace: str | None = None,
         labels: str = "",
         fields: str = "",
+        metadata_only: bool = False,
     ) -> Listing:
         params = {"limit": str(PAGE_SIZE), "labelSelector": labels, "fieldSelector": fields}
         params = {key: value for key, value in params.items() if value}
+        accept = _METADATA if metadata_only else ""
         for _ in range(LIST_STARTS):
             try:
-                return await self._list_pages(kind, namespace=namespace, params=params)
+                return await self._list_pages(
+                    kind, namespace=namespace, params=params, accept=accept
+                )
             except Rejected as error:
                 # The continue token has expired. The server offers to continue inconsistently, but
                 # only a consistent list shows that an object does not exist.
@@ -252,24 +257,27 @@ class KubeCluster:
         return answer.payload
 
     async def _list_pages(
-        self, kind: Kind, *, namespace: str | None, params: Mapping[str, str]
+        self, kind: Kind, *, namespace: str | None, params: Mapping[str, str], accept: str = ""
     ) -> Listing:
         items: tuple[Obj, ...] = ()
         version, token = "", ""
         while True:
             page_params = {**params, "continue": token} if token else params
-            page = await self._page(kind, namespace=namespace, params=page_params)
+            page = await self._page(kind, namespace=namespace, params=page_params, accept=accept)
             items += page.items
             version, token = version or page.resource_version, page.token
             if not token:
                 return Listing(items=items, resource_version=version)
 
-    async def _page(self, kind: Kind, *, namespace: str | None, params: Mapping[str, str]) -> Page:
+    async def _page(
+        self, kind: Kind, *, namespace: str | None, params: Mapping[str, str], accept: str = ""
+    ) -> Page:
         path = _path(kind, namespace=namespace)
         page = await self._http.json(
-            Call("GET", path, verb="list", resource=kind.plural, params=params)
+            Call("GET", path, verb="list", resource=kind.plural, params=params, accept=accept)
         )
-        # Items of built-in kinds lack these two fields in a list; `get` has them.
+        # Items of built-in kinds lack these two fields in a list, which `get` has; those with
+        # metadata alone have others.
         names = {"apiVersion": kind.api_version, "kind": kind.kind}
         metadata = page.get("metadata")
         items = page.get("items")
@@ -277,7 +285,7 @@ class KubeCluster:
         if not isinstance(metadata, dict) or "items" not in page:
             raise Unavailable(f"list {path}: the answer is not a list of objects")
         return Page(
-            items=tuple({**names, **item} for item in items or ()),
+            items=tuple({**item, **names} for item in items or ()),
             token=str(metadata.get("continue") or ""),
             resource_version=str(metadata.get("resourceVersion") or ""),
         )

@@ -30,7 +30,8 @@ LARGEST_LINE = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Call:
-    """One request, and its `verb` and `resource` for metrics."""
+    """One request, and its `verb` and `resource` for metrics. `accept`: the form of the answer; ""
+    for the usual one."""
 
     method: str
     path: str
@@ -39,6 +40,7 @@ class Call:
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     content_type: str = "application/json"
+    accept: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ class Transport:
     async def _exchange(self, call: Call, credentials: Credentials) -> Answer:
         session = await self._session_for(credentials)
         headers = {"Content-Type": call.content_type} if call.body is not None else {}
+        if call.accept:
+            headers["Accept"] = call.accept
         if credentials.authorization:
             headers["Authorization"] = credentials.authorization
         started, code = time.monotonic(), "error"

@@ -38,6 +38,7 @@ LABEL_PARENT: Final = f"{GROUP}/parent"  # on a child run: uid of its parent
 LABEL_EGRESS: Final = f"{GROUP}/egress"  # on pods, Jobs and NetworkPolicies: which egress
 LABEL_QUEUE: Final = "kueue.x-k8s.io/queue-name"  # on Jobs: the LocalQueue that admits them
 LABEL_ROOT: Final = f"{GROUP}/root"  # on a child run: uid of the run at the top of the tree
+LABEL_ARTIFACT: Final = f"{GROUP}/artifact"  # on a NodeRecord of type Artifact: its name
 
 ANNOTATION_RUN_NAME: Final = f"{GROUP}/run-name"
 ANNOTATION_PATH: Final = f"{GROUP}/path"

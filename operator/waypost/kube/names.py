@@ -5,6 +5,7 @@ AlreadyExists instead of starting work twice; the readable part is for people.
 """
 
 import hashlib
+import re
 from typing import Final
 
 from waypost.api.record import RecordType
@@ -94,6 +95,21 @@ def artifact_name(
     marks = (run_uid, path, str(round_), str(attempt), artifact)
     tail = f"-{attempt}-artifact-{_short_hash('Artifact', *marks, digits=10)}"
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
+
+
+_ARTIFACT_TAIL: Final = re.compile(r"-artifact-[0-9a-f]{10}(?![0-9a-z])")
+_ARTIFACT_HEAD: Final = re.compile(r"[a-z0-9-]+\Z")
+
+
+def artifact_names_in(text: str) -> set[str]:
+    """The names of NodeRecords of artifacts anywhere in a text, such as a run as JSON."""
+    found = set()
+    for tail in _ARTIFACT_TAIL.finditer(text):
+        # Only what a name can have: a user's text may be long and without any blank.
+        head = _ARTIFACT_HEAD.search(text, max(tail.start() - _NAME_LIMIT, 0), tail.start())
+        if head is not None:
+            found.add(head[0] + tail[0])
+    return found
 
 
 def items_name(*, run: str, run_uid: str, path: str, digest: str) -> str:

@@ -96,7 +96,9 @@ def artifact(
         "size": content.bytes,
         **form,
     }
-    return _object(ref.artifact_name(name), namespace=namespace, owner=owner, spec=spec)
+    body = _object(ref.artifact_name(name), namespace=namespace, owner=owner, spec=spec)
+    body["metadata"]["labels"][meta.LABEL_ARTIFACT] = name
+    return body
 
 
 def _attempt(ref: AttemptRef) -> JsonObject:

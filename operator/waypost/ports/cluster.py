@@ -176,6 +176,7 @@ class Cluster(Protocol):
         namespace: str | None = None,
         labels: str = "",
         fields: str = "",
+        metadata_only: bool = False,
     ) -> Listing:
         """Read all objects that match, live (quorum, never from the watch cache).
 
@@ -184,6 +185,8 @@ class Cluster(Protocol):
             namespace: None for all namespaces that the operator may read.
             labels: A label selector, such as `waypost.dev/run=UID`; "" matches all.
             fields: A field selector; "" matches all.
+            metadata_only: The API server sends only `metadata` of each object, for kinds whose
+                content is large.
 
         Raises:
             ClusterError: The request for a page failed; there is no partial result.

@@ -35,7 +35,6 @@ from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.cache.slots import SlotBoard
 from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.deciding import Decider
-from waypost.runtime.egress.sweep import EgressSweep
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.other_loops import OtherLoops
 from waypost.runtime.pace import Pace
@@ -48,8 +47,7 @@ from waypost.runtime.set_aside import SetAsideRuns
 from waypost.runtime.settings import ControllerSettings
 from waypost.runtime.shutdown import release_terminating
 from waypost.runtime.slots.leases import Slots
-from waypost.runtime.slots.sweep import SlotSweep
-from waypost.runtime.sweep import Sweeper
+from waypost.runtime.sweeps.together import Sweeps
 from waypost.runtime.writes.accounts import NodeAccounts
 from waypost.runtime.writes.actions import ActionExecutor, ActionRefused, FenceExpired
 from waypost.runtime.writes.rate_limit import RateLimitedCluster, TokenBucket
@@ -144,24 +142,22 @@ class Controller:
             namespaces=namespaces,
             wake=self._wake,
         )
-        sweeper = Sweeper(
-            cluster=self.cluster,
+        self._sweeps = Sweeps(
+            cluster=limited,
             store=self.store,
             clock=self.clock,
+            slots=slots,
+            policies=self._actor.policies,
             telemetry=self.telemetry,
             namespaces=namespaces,
         )
         self._upkeep = ResyncLoop(
             syncer=self.syncer,
-            sweeper=sweeper,
+            sweeper=self._sweeps.jobs,
             clock=self.clock,
             resync_seconds=self.settings.resync_seconds,
             sweep_seconds=self.settings.sweep_seconds,
             synced=self._others.wake_all,
-        )
-        self._slot_sweep = SlotSweep(slots=slots, telemetry=self.telemetry, namespaces=namespaces)
-        self._egress_sweep = EgressSweep(
-            policies=self._actor.policies, telemetry=self.telemetry, namespaces=namespaces
         )
         self._on_duty = False
 
@@ -225,8 +221,7 @@ class Controller:
             workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
             others = [group.create_task(self._others.run(), name="others")]
             others.append(group.create_task(self._upkeep.run(), name="upkeep"))
-            others.append(group.create_task(self._slot_sweep.run(), name="slots"))
-            others.append(group.create_task(self._egress_sweep.run(), name="egress"))
+            others.append(group.create_task(self._sweeps.run(), name="sweeps"))
             self._on_duty = True
             self.syncer.expect()
             self.syncer.wake_all()

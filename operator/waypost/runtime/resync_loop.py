@@ -8,7 +8,7 @@ from typing import Final
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError, failure_text
 from waypost.runtime.resync import Resync
-from waypost.runtime.sweep import Sweeper
+from waypost.runtime.sweeps.jobs import Sweeper
 
 _FRESH_SECONDS: Final = 1.0  # a process that has just started does not list twice
 

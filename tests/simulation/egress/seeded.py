@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 from waypost.ports.cluster import Kind
 from waypost.runtime.egress.policies import EgressPolicies
-from waypost.runtime.egress.sweep import EgressSweep
+from waypost.runtime.sweeps.egress import EgressSweep
 from waypost.runtime.writes.actions import ActionExecutor
 
 from tests.simulation.egress.plan import Plan, plan

@@ -18,6 +18,7 @@ from tests.support.builders import agent, python
 
 RUN: Final = "folders"
 LIMIT: Final = 5  # retries of each node
+LINGERS: Final = 4000.0  # seconds, longer than two visits of the sweep
 # What an attempt does: it fails before it stores anything, dies after it, commits what was never
 # recorded, or hangs after it has stored everything.
 Act = Literal["good", "fails", "dies", "unrecorded", "hangs"]
@@ -35,6 +36,7 @@ class Step:
     listed: bool = False  # takes all in one entry, as a list with a null in it
     called: bool = False  # runs in a child run, which has its inputs and outputs through values
     attached: bool = False  # an agent, which takes all as attachments
+    lingers: bool = False  # its first good attempt lasts long after it has stored its folder
     times: int = 0  # iterations of a loop, each of which takes what the one before has made
 
     def act(self, attempt: int) -> Act:
@@ -44,13 +46,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that follows from a seed. `again`: the nodes that a second round repeats."""
+    """All that follows from a seed. `again`: the nodes that a second round repeats. `swept`: the
+    play lasts until the sweep has removed what nothing names."""
 
     seed: int
     steps: tuple[Step, ...]
     troubles: tuple[Trouble, ...] = ()
     again: tuple[str, ...] = ()
     delivery: Literal["immediate", "rough"] = "immediate"
+    swept: bool = False
 
     @property
     def by_name(self) -> dict[str, Step]:
@@ -79,7 +83,19 @@ def plan(seed: int) -> Plan:
     again = tuple(draw.sample([step.name for step in steps], 1)) if draw.random() < 0.4 else ()
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     planned = _with_child_runs(Plan(seed, tuple(steps), troubles, again, delivery))
-    return _with_loops(_with_agents(planned))
+    return _with_a_sweep(_with_loops(_with_agents(planned)))
+
+
+def _with_a_sweep(planned: Plan) -> Plan:
+    """The plan with a step that lingers, and with time for the sweep. A separate source of random
+    numbers."""
+    draw = random.Random(f"sweep of {planned.seed}")
+    slow = draw.choice(planned.steps).name if draw.random() < 0.25 else ""
+    steps = tuple(
+        replace(step, lingers=True, acts=()) if step.name == slow else step
+        for step in planned.steps
+    )
+    return replace(planned, steps=steps, swept=draw.random() < 0.4)
 
 
 def _with_loops(planned: Plan) -> Plan:
@@ -168,7 +184,7 @@ def _node(step: Step, names: Sequence[str], values: Sequence[str]) -> Obj:
     fields: Obj = {
         "inputs": {name: f"${{{value}.digest}}" for name, value in zip(names, values, strict=True)},
         "artifacts": artifacts,
-        "timeout": "30s",
+        "timeout": "2h" if step.lingers else "30s",
         "retry": {"limit": LIMIT, "backoff": {"initial": "1s"}},
     }
     if step.times:

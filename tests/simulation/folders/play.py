@@ -3,25 +3,24 @@
 import asyncio
 from typing import Final
 
-from waypost.api import meta
 from waypost.engine.state.paths import node_of
-from waypost.kube import node_records
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items, section
-from waypost.kube.payloads import AttemptRef
-from waypost.ports.cluster import AlreadyExists, Kind, Obj, Unavailable
+from waypost.ports.cluster import Kind, Obj, Unavailable
 from waypost.protocol.artifacts.request import Content
 from waypost.protocol.record import Attempt, CommitRecord, encode
+from waypost.runtime.sweeps.artifacts import EVERY
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.focused import troubles
 from tests.simulation.focused.playing import played, what_stays
 from tests.simulation.focused.troubles import Trouble
-from tests.simulation.folders.plan import LIMIT, RUN, Plan, content, spec_of
+from tests.simulation.folders.plan import LIMIT, LINGERS, RUN, Plan, content, spec_of
 from tests.simulation.folders.watcher import Watcher
 from tests.simulation.scenario.manifest import PROVIDER
 from tests.simulation.watching.evidence import Violation
+from tests.support import artifact_store
 from tests.support.harness import NAMESPACE, World
 from tests.unit.runtime.test_probe_controller import OK, says
 
@@ -29,13 +28,16 @@ _PODS: Final = PodSettings(
     runner_image="runner:test", agent_image="agent:test", gateway_url="http://gateway"
 )
 _TROUBLED: Final = 60.0
-_TO_END: Final = 3600.0
+_TO_END: Final = 3600.0 + 2 * LINGERS
+_TO_SWEEP: Final = 2 * EVERY + 60.0  # two visits see that nothing names a record
+_PROBES: Final = f"{PROVIDER['metadata']['name']}-probe-"
 
 
 class _Play:
     def __init__(self, world: World, planned: Plan) -> None:
         self.world, self.plan = world, planned
         self.watcher = Watcher(world, planned)
+        self._started = 0.0  # when the newest operator was started
         for step in planned.steps:
             world.script[step.name] = [self._program] * 40
         world.script[""] = [says(OK)]  # probes of the provider
@@ -57,41 +59,14 @@ class _Play:
             return pod.hangs()
         if act == "dies":
             return Outcome(exit_code=137, seconds=step.seconds)
+        lasts = LINGERS if step.lingers and pod.attempt == len(step.acts) + 1 else step.seconds
         me = Attempt(pod.run_uid, pod.path, pod.round, pod.attempt, pod.uid)
         record = CommitRecord(me, "Succeeded", {"took": taken}, artifacts={"repo": made})
-        return Outcome(message=encode(record).decode(), seconds=step.seconds)
+        return Outcome(message=encode(record).decode(), seconds=lasts)
 
     async def _stored(self, pod: PodView, made: Content, *, after: float) -> None:
-        """What the gateway does for a pod: it records what the current attempt stores."""
         await asyncio.sleep(after)
-        run = self.watcher.runs.get(pod.run_uid, {})
-        nodes = items(run, "status", "nodes")
-        node = next((n for n in nodes if n["path"] == node_of(pod.path)), {})
-        latest = (node.get("attempts") or [{}])[-1]
-        if latest.get("number") != pod.attempt or latest.get("finishedAt"):
-            return
-        name = run["metadata"]["name"]
-        owner = {
-            "apiVersion": meta.API_VERSION,
-            "kind": "AgentWorkflow",
-            "name": name,
-            "uid": pod.run_uid,
-            "controller": True,
-        }
-        manifest = node_records.artifact(
-            AttemptRef(name, pod.run_uid, pod.path, pod.round, pod.attempt),
-            "repo",
-            made,
-            place={"compressedBytes": 1},
-            form={"compressed": "eA=="},
-            owner=owner,
-            namespace=NAMESPACE,
-        )
-        server = self.world.cluster.server
-        try:
-            server.create(Kind.NODE_RECORD, namespace=NAMESPACE, body=manifest, by="gateway")
-        except AlreadyExists:  # another pod of this attempt, with the same content
-            return
+        artifact_store.store(self.world, pod, made)
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -113,21 +88,46 @@ class _Play:
             if await self._ends(2):
                 self._judge()
                 self._judge_kept(before)
-        if left := await what_stays(self.world, RUN):
+        if self.plan.swept:
+            await self._sweep()
+        if left := await what_stays(self.world, RUN, but=_PROBES):
             self.watcher.blame("I12", f"left behind: {left}")
         return self.watcher.violations
 
+    async def _sweep(self) -> None:
+        """A person begins a round of a child run alone. Later everything is there that a run names,
+        and nothing else (VA1, VA2)."""
+        called = {step.name for step in self.plan.steps if step.called}
+        for node in items(self.world.run(RUN), "status", "nodes"):
+            name = str(section(node, "child").get("name"))
+            metadata = section(self.world.run(name), "metadata")
+            if node["path"] in called and metadata and "deletionTimestamp" not in metadata:
+                round_ = self.world.status(name).get("round", 1) + 1
+                rerun = {"round": round_, "from": [node["path"]]}
+                await self.world.patch_run({"rerun": rerun}, name=name)
+                await self._has_ended(name, round_)
+                break
+        passed = self.world.clock.monotonic() - self._started
+        failing = EVERY * self.world.cluster.faults_left  # each may fail a visit
+        await asyncio.sleep(_TO_SWEEP + failing + max(EVERY - passed, 0.0))
+        for record in self.watcher.unnamed():
+            self.watcher.blame("VA2", f"no run names {record}, and it is still there")
+
     def _start(self) -> None:
+        self._started = self.world.clock.monotonic()
         delivery = ROUGH if self.plan.delivery == "rough" else IMMEDIATE
         self.world.start(delivery=delivery, seed=self.plan.seed, resync_seconds=60.0, pods=_PODS)
 
     async def _ends(self, round_: int) -> bool:
+        return await self._has_ended(RUN, round_)
+
+    async def _has_ended(self, name: str, round_: int) -> bool:
         for _ in range(int(_TO_END)):
-            status = self.world.status(RUN)
-            if self.world.is_finished(RUN) and status.get("round", 1) == round_:
+            status = self.world.status(name)
+            if self.world.is_finished(name) and status.get("round", 1) == round_:
                 return True
             await asyncio.sleep(1)
-        self.watcher.blame("I11", f"no end of round {round_}:\n{self.world.tell()}")
+        self.watcher.blame("I11", f"no end of round {round_} of {name}:\n{self.world.tell()}")
         return False
 
     def _judge(self) -> None:

@@ -15,6 +15,8 @@ from waypost.engine.state.outcome import Succeeded
 from waypost.kube.facts import children
 from waypost.kube.manifests import artifacts as manifests
 from waypost.kube.payloads import AttemptRef
+from waypost.runtime.cache.runs import RunCache
+from waypost.runtime.sweeps.artifacts import ArtifactSweep
 
 from tests.simulation.focused.hunting import Bugs
 from tests.simulation.folders.plan import Plan, plan
@@ -130,3 +132,33 @@ def _a_child_run_gets_no_artifacts(patch: pytest.MonkeyPatch) -> None:
 @bug("T11", "VA1", focus=lambda planned: any(step.called for step in planned.steps))
 def _a_parent_does_not_name_what_a_child_run_made(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(children, "_artifacts", lambda status: ())
+
+
+def _redone(planned: Plan) -> bool:
+    """Whether a child run gets a round after its parent has ended."""
+    return planned.swept and any(step.called for step in planned.steps)
+
+
+@bug("VA2", focus=_redone)
+def _the_sweep_looks_at_one_run_of_the_tree(patch: pytest.MonkeyPatch) -> None:
+    async def alone(self: ArtifactSweep, run: Any) -> Any:
+        return [run]
+
+    patch.setattr(ArtifactSweep, "_tree", alone)
+    patch.setattr(RunCache, "tree", lambda self, uid: [uid])
+
+
+@bug("VA2", focus=lambda planned: any(step.lingers for step in planned.steps))
+def _the_sweep_removes_what_an_attempt_has_just_stored(patch: pytest.MonkeyPatch) -> None:
+    async def at_once(self: ArtifactSweep, run: Any, body: Any) -> bool:
+        return True
+
+    patch.setattr(ArtifactSweep, "_has_ended", at_once)
+
+
+@bug("VA2", focus=lambda planned: planned.swept and bool(planned.again))
+def _nothing_is_swept(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: ArtifactSweep, before: Any) -> Any:
+        return {}
+
+    patch.setattr(ArtifactSweep, "sweep", nothing)

@@ -1,5 +1,6 @@
 """VA1: an artifact that is read has the digest in the producer's checkpoint, and no record is
-removed while a live status names it. Judged by what the API server stores."""
+removed while a live status names it. VA2: nor while its attempt runs, and what nothing names does
+not stay. Judged by what the API server stores."""
 
 import json
 
@@ -84,12 +85,39 @@ class Watcher:
             elif maker == uid and spec["attempt"] != node["attempt"]:
                 self.blame("VA1", f"{node['path']}: {one} is of attempt {spec['attempt']}")
 
+    def unnamed(self) -> list[str]:
+        """The artifacts of runs that nobody deletes which are in no run."""
+        return [
+            name
+            for name, body in self._records.items()
+            if body["spec"]["type"] == "Artifact"
+            and body["spec"]["runUid"] in self._alive
+            and not any(name in json.dumps(run) for run in self.runs.values())
+        ]
+
+    @property
+    def _alive(self) -> dict[str, Obj]:
+        """The runs that nobody deletes, by uid."""
+        return {u: r for u, r in self.runs.items() if "deletionTimestamp" not in r["metadata"]}
+
     def _removed(self, name: str) -> None:
-        self._records.pop(name, None)
-        alive = [r for r in self.runs.values() if "deletionTimestamp" not in r["metadata"]]
-        nodes = [node for run in alive for node in items(run, "status", "nodes")]
+        spec = section(self._records.pop(name, {}), "spec")
+        nodes = [node for run in self._alive.values() for node in items(run, "status", "nodes")]
         if any(one["record"] == name for node in nodes for one in items(node, "artifacts")):
             self.blame("VA1", f"{name} was removed, and the status names it")
+        maker = self._alive.get(spec.get("runUid", ""))
+        if maker is not None and spec["type"] == "Artifact":
+            self._swept(name, spec, maker)
+
+    def _swept(self, name: str, spec: Obj, maker: Obj) -> None:
+        """Its run is alive, so the operator has removed it."""
+        if any(name in json.dumps(run) for run in self._alive.values()):
+            self.blame("VA2", f"{name} was removed, and a run names it")
+        for node in items(maker, "status", "nodes"):
+            latest = (node.get("attempts") or [{}])[-1]
+            open_ = latest.get("number") == spec["attempt"] and not latest.get("finishedAt")
+            if node["path"] == node_of(spec["path"]) and open_:
+                self.blame("VA2", f"{name} was removed, and its attempt has not ended")
 
     def _before(self, labels: Obj, path: str) -> list[Obj]:
         """What the iteration before has made: the record of the last attempt that it had."""

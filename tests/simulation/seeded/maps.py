@@ -48,7 +48,7 @@ def _items_have_no_checkpoint(patch: pytest.MonkeyPatch) -> None:
 
     for module in (
         "waypost.engine.state.transition",
-        "waypost.runtime.sweep",
+        "waypost.runtime.sweeps.jobs",
         "waypost.engine.run.ending",
     ):
         patch.setattr(f"{module}.checkpoint_of", by_equality)

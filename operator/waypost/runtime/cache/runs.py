@@ -141,6 +141,22 @@ class RunCache:
         entry = self._entries.get(uid)
         return entry.as_child if entry is not None else None
 
+    def tree(self, uid: str) -> list[str]:
+        """The uids of all cached runs of the tree of a run, its root first."""
+        root, child = uid, self.child(uid)
+        while child is not None:
+            root, child = child.owner_uid, self.child(child.owner_uid)
+        found = [root]
+        for one in found:
+            entry = self._entries.get(one)
+            found += [fact.uid for fact in entry.children.values()] if entry is not None else []
+        return found
+
+    def text(self, uid: str) -> str:
+        """A cached run as JSON; "" when there is none."""
+        entry = self._entries.get(uid)
+        return entry.body.decode() if entry is not None and entry.body is not None else ""
+
     def active(self) -> int:
         """Number of cached runs without status.finishedAt."""
         return sum(not self.entry(uid).finished for uid in self._live)

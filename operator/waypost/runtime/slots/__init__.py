@@ -1,4 +1,4 @@
-"""Slots of `concurrency` in the cluster: taken, freed, and swept when their holders have ended.
+"""Slots of `concurrency` in the cluster: taken, and freed.
 
 May import runtime.cache, and what the runtime imports.
 """

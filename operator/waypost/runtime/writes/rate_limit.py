@@ -135,9 +135,17 @@ class RateLimitedCluster:
         return await self._cluster.get(kind, namespace=namespace, name=name)
 
     async def list(
-        self, kind: Kind, *, namespace: str | None = None, labels: str = "", fields: str = ""
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None = None,
+        labels: str = "",
+        fields: str = "",
+        metadata_only: bool = False,
     ) -> Listing:
-        return await self._cluster.list(kind, namespace=namespace, labels=labels, fields=fields)
+        return await self._cluster.list(
+            kind, namespace=namespace, labels=labels, fields=fields, metadata_only=metadata_only
+        )
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
         async with self._permit(CREATES):

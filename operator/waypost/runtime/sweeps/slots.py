@@ -1,16 +1,13 @@
 """When slots are looked for whose holders have ended: an operator may die before it frees them."""
 
 import asyncio
-import logging
 from typing import Final
 
-from waypost.ports.cluster import ClusterError, Rejected, failure_text
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.slots.leases import Slots
+from waypost.runtime.sweeps.rounds import visit
 
 _EVERY: Final = 30.0  # seconds
-
-log = logging.getLogger(__name__)
 
 
 class SlotSweep:
@@ -32,16 +29,5 @@ class SlotSweep:
 
     async def sweep(self, namespaces: tuple[str | None, ...]) -> None:
         """Sweep these namespaces. What fails is logged, and tried again by the next sweep."""
-        removed = 0
-        for namespace in namespaces:
-            about = {"namespace": namespace or ""}
-            try:
-                removed += await self._slots.sweep(namespace)
-            except Rejected as error:
-                log.warning("Leases cannot be listed: %s", error.message, extra=about)
-            except (ClusterError, TimeoutError) as error:
-                log.warning("slots were not swept: %s", failure_text(error), extra=about)
-            except Exception:
-                log.exception("a defect of the operator; slots are swept again later", extra=about)
-        if removed:
+        if removed := await visit(namespaces, "slots", self._slots.sweep):
             self._telemetry.swept(what="slots", count=removed)
