@@ -20,6 +20,7 @@ from waypost.probes.findings import REASONS_OF_WAITING, Finding, findings, judge
 from waypost.probes.job import DEADLINE, ProbeSettings, image_of, probe_job, probe_name
 from waypost.probes.subject import Subject
 from waypost.protocol.probe import ProbeReason
+from waypost.protocol.reasons import Reason
 
 # Reasons of the condition Ready that need no result of a probe.
 REASONS: Final = (
@@ -71,7 +72,14 @@ def underway(subject: Subject) -> bool:
     return subject.status.probe is not None and subject.status.probe.finished_at is None
 
 
-def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSettings) -> Step:
+def step(
+    subject: Subject,
+    look: Look | None,
+    now: datetime,
+    settings: ProbeSettings,
+    *,
+    forbidden: str = "",
+) -> Step:
     """Decide what to do for one subject now.
 
     Args:
@@ -79,6 +87,7 @@ def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSett
         look: A live read of its latest probe; needed while `underway(subject)`.
         now: The current time.
         settings: Of the operator.
+        forbidden: What the policy of the platform does not allow in a probe (`not_permitted`).
     """
     state = subject.status.probe
     if subject.deleting:
@@ -91,6 +100,13 @@ def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSett
     if not image_of(subject, settings):
         finding = Finding("Unknown", ConditionReason.NO_AGENT_IMAGE, _NO_IMAGE)
         return Step(_with_condition(subject, subject.status, finding, now))
+    if forbidden:
+        finding = Finding("False", str(Reason.NOT_PERMITTED), forbidden)
+        return Step(
+            _with_condition(subject, _ended(subject.status, now), finding, now),
+            stop=state.job if state is not None and state.finished_at is None else None,
+            wake_at=now + timedelta(seconds=_LAST_BACKOFF),
+        )
     if state is not None and state.finished_at is None:
         if state.generation == subject.generation and state.asked == subject.asked:
             return _attend(subject, state, look or Look(), now, settings)
@@ -99,6 +115,14 @@ def step(subject: Subject, look: Look | None, now: datetime, settings: ProbeSett
     if due is None or now >= due:
         return _begin(subject, now, settings)
     return Step(subject.status, wake_at=due)
+
+
+def _ended(status: ProbedStatus, now: datetime) -> ProbedStatus:
+    """A status without a probe that runs: it is stopped, and its result is not used."""
+    if status.probe is None or status.probe.finished_at is not None:
+        return status
+    ended = status.probe.model_copy(update={"finished_at": timestamp(now)})
+    return status.model_copy(update={"probe": ended})
 
 
 def _due(subject: Subject, state: ProbeState | None) -> datetime | None:

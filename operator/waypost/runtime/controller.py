@@ -128,6 +128,7 @@ class Controller:
             offload=self.offload,
             probes=self.settings.probes,
             accounts=accounts,
+            policies=self.settings.policies,
         )
         self._ingest = Ingest(store=self.store)
         self._pace = Pace(store=self.store, monotonic=self.clock.monotonic)

@@ -1,7 +1,9 @@
 """The loops beside that of the runs: probes of endpoints, and the check of templates."""
 
 import asyncio
+from collections.abc import Sequence
 
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, Obj
 from waypost.ports.offload import Offload
@@ -10,6 +12,7 @@ from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.probe_controller import ProbeController
+from waypost.runtime.reads.policies import Policies
 from waypost.runtime.template_controller import TemplateController
 from waypost.runtime.writes.accounts import NodeAccounts
 
@@ -27,9 +30,15 @@ class OtherLoops:
         offload: Offload,
         probes: ProbeSettings,
         accounts: NodeAccounts,
+        policies: Sequence[NamespacePolicy] | None = None,
     ) -> None:
         self._prober = ProbeController(
-            cluster=cluster, catalog=catalog, clock=clock, settings=probes, accounts=accounts
+            cluster=cluster,
+            catalog=catalog,
+            clock=clock,
+            settings=probes,
+            accounts=accounts,
+            policies=Policies(cluster=cluster, clock=clock, policies=policies),
         )
         self._templates = TemplateController(
             cluster=cluster, cache=templates, clock=clock, offload=offload

@@ -23,11 +23,13 @@ from waypost.ports.cluster import (
 from waypost.probes.decide import Look, Step, step, underway
 from waypost.probes.findings import wants_log
 from waypost.probes.job import ProbeSettings
+from waypost.probes.permitted import not_permitted
 from waypost.probes.subject import Subject
 from waypost.runtime.cache.endpoints import EndpointCache, SubjectKey
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.events import newest_event
+from waypost.runtime.reads.policies import Policies
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.writes.accounts import NodeAccounts
 from waypost.runtime.writes.status_patch import status_patch, to_wire
@@ -48,8 +50,10 @@ class ProbeController:
         clock: Clock,
         settings: ProbeSettings,
         accounts: NodeAccounts,
+        policies: Policies,
     ) -> None:
         self._cluster = cluster
+        self._policies = policies
         self._accounts = accounts
         self._catalog = catalog
         self._clock = clock
@@ -99,7 +103,9 @@ class ProbeController:
             self._refused.pop(key, None)
             return
         look = await self._look(key, subject) if underway(subject) else None
-        decision = step(subject, look, self._clock.now(), self._settings)
+        policy = await self._policies.of(key.namespace)
+        forbidden = not_permitted(subject, self._settings, policy)
+        decision = step(subject, look, self._clock.now(), self._settings, forbidden=forbidden)
         if decision.wake_at is not None:
             wait = (decision.wake_at - self._clock.now()).total_seconds()
             self._queue.add_at(key, self._clock.monotonic() + max(wait, 0.0))

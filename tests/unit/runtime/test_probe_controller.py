@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Rejected, Unavailable
 from waypost.probes.job import ProbeSettings, probe_job
@@ -529,3 +530,38 @@ async def test_runs_and_probes_do_not_meet() -> None:
         await world.finished()
         await found.until("True", "Answered")
         assert world.ledger.doubled() == []
+
+
+# --- what the platform allows --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "allowed"),
+    [
+        pytest.param({"secrets": ["openai"]}, True, id="named"),
+        pytest.param({"secrets": ["other-*"]}, False, id="other-secrets"),
+        pytest.param({"secrets": []}, False, id="no-secret"),
+        pytest.param({}, True, id="no-limit"),
+    ],
+)
+@virtual
+async def test_s555_a_probe_gets_no_secret_that_the_policy_does_not_allow(
+    policy: Any, allowed: bool
+) -> None:
+    """W5: the author of a ModelProvider chooses where the key of any Secret is sent."""
+    async with World() as world:
+        world.script[""] = [says(OK)]
+        world.start(policies=(NamespacePolicy.model_validate(policy),))
+        body = {
+            "apiVersion": meta.API_VERSION,
+            "kind": "ModelProvider",
+            "metadata": {"name": "default"},
+            "spec": PROVIDER,
+        }
+        await world.user.create(Kind.MODEL_PROVIDER, namespace=NAMESPACE, body=body)
+        probed = Probed(world, Kind.MODEL_PROVIDER, "default")
+        expected = ("True", "Answered") if allowed else ("False", "NotPermitted")
+        await world.until(lambda: probed.says() == expected, str(expected), within=60)
+        assert bool(world.all(Kind.JOB)) is allowed, "no pod mounts the key"
+        if not allowed:
+            assert "does not allow Secret openai" in probed.ready()["message"]
