@@ -6,7 +6,7 @@
 import pytest
 
 from tests.simulation.focused.hunting import Bug
-from tests.simulation.trees.plan import TROUBLES, Tree, tree
+from tests.simulation.trees.plan import REFUSED_ONCE, TROUBLES, Tree, tree
 from tests.simulation.trees.play import described, play
 from tests.simulation.trees.seeded import BUGS
 
@@ -38,6 +38,11 @@ def test_what_the_judge_must_allow(seed: int) -> None:
 @pytest.mark.parametrize("kind", TROUBLES)
 def test_every_trouble_is_in_several_seeds(kind: str) -> None:
     found = [s for s in range(SEEDS) if any(t.kind == kind for t in tree(s).troubles)]
+    assert len(found) >= 3, found
+
+
+def test_child_runs_are_refused_once_in_several_seeds() -> None:
+    found = [s for s in range(SEEDS) if tree(s).troubles == REFUSED_ONCE]
     assert len(found) >= 3, found
 
 

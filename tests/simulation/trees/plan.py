@@ -21,6 +21,7 @@ TROUBLES: Final = (
     "delete_child",
     "cancel_frozen",
 )
+REFUSED_ONCE: Final = (Trouble("refuse", at=0.3, seconds=20.0), Trouble("away", 8.0, 650.0))
 FALLBACK: Final = 1000
 QUICK, SLOW, BEST = "quick", "slow", "best"
 AMPLE: Final = 100_000  # tokens: no share of it is ever used up
@@ -84,7 +85,7 @@ class Tree:
     def is_undisturbed(self) -> bool:
         """Whether only operators and the network disturb the runs, and the budget stops none."""
         return not self.is_tight and all(
-            t.kind in ("kill", "freeze", "lost", "suspend") for t in self.troubles
+            t.kind in ("kill", "freeze", "lost", "suspend", "refuse", "away") for t in self.troubles
         )
 
 
@@ -101,9 +102,16 @@ def tree(seed: int) -> Tree:
             steps.append(Step(f"c{level}x", calls=level + 1, needs=()))
         templates.append(tuple(steps))
     troubles = tuple(draw_trouble(draw, TROUBLES) for _ in range(draw.choice((0, 1, 1, 2, 3))))
+    troubles = troubles or _refused_once(seed)
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     drawn = _with_maps(seed, _with_loops(seed, _with_local(seed, tuple(templates))))
     return Tree(seed, drawn, troubles, delivery, _budget(seed), _race(seed))
+
+
+def _refused_once(seed: int) -> tuple[Trouble, ...]:
+    """For every second tree without other troubles: child runs are refused for a while, and the
+    only operator is frozen meanwhile, for longer than queueTimeout (S520)."""
+    return REFUSED_ONCE if random.Random(f"absence of {seed}").random() < 0.5 else ()
 
 
 def _budget(seed: int) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from waypost.kube.objects import section
-from waypost.ports.cluster import Kind, Obj
+from waypost.ports.cluster import Kind, Obj, QuotaExceeded
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.work import Usage
 
@@ -211,6 +211,13 @@ class _Play:
                 verbs = ("create", "patch", "patch_status")
                 requests = [(verb, Kind.AGENT_WORKFLOW) for verb in verbs]
                 troubles.lose_requests(self.world, trouble, *requests)
+            case "refuse":
+                await self._refuse(trouble.seconds)
+            case "away":
+                operator = self.world.operators[-1]
+                operator.freeze()
+                await asyncio.sleep(trouble.seconds)
+                operator.thaw()
             case "suspend":
                 await troubles.suspend(self.world, ROOT, trouble.seconds)
             case "cancel":
@@ -219,6 +226,15 @@ class _Play:
                 await self.world.delete(Kind.AGENT_WORKFLOW, ROOT)
             case _:
                 await self._to_a_child(trouble)
+
+    async def _refuse(self, seconds: float) -> None:
+        """A quota for runs is used up."""
+        refusals = self.world.cluster.server.refusals
+        what = ("create", Kind.AGENT_WORKFLOW)
+        text = "exceeded quota: team"
+        refusals[what] = lambda: QuotaExceeded(text, code=403, reason="Forbidden")
+        await asyncio.sleep(seconds)
+        refusals.pop(what)
 
     async def _cancel(self) -> None:
         if self.world.run(ROOT):

@@ -20,7 +20,7 @@ from waypost.runtime.reads import definitions, template_sources
 
 from tests.simulation.focused.hunting import Bugs
 from tests.simulation.trees.interpreter import most_failures
-from tests.simulation.trees.plan import Step, Tree, tree
+from tests.simulation.trees.plan import REFUSED_ONCE, Step, Tree, tree
 from tests.simulation.trees.play import play
 
 bug: Final = Bugs(tree, play, limit=40)
@@ -275,3 +275,8 @@ def _a_child_run_that_lost_has_failed(patch: pytest.MonkeyPatch) -> None:
             transition.update(path, phase="Failed")
 
     patch.setattr(result, "fail", failed)
+
+
+@bug("T11", focus=lambda planned: planned.troubles == REFUSED_ONCE and planned.is_undisturbed)
+def _an_old_refusal_of_a_child_run_counts(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(workflow, "is_recent", lambda problem, now: True)
