@@ -26,6 +26,7 @@ from waypost.adapters.uninstall import release_children, release_pods
 from waypost.addresses import with_address
 from waypost.api.isolation.policy import NODE_ACCOUNT
 from waypost.kube.egress.policy import EgressSettings
+from waypost.kube.logs.policy import LogSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster
@@ -161,6 +162,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         pods=pods,
         policies=settings.namespace_policies,
         probes=probes,
+        logs=LogSettings(settings.keep_logs, settings.log_bytes),
         workers=settings.workers,
         namespaces=settings.namespaces,
         resync_seconds=settings.resync_seconds,

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from waypost.api.isolation.policy import NamespacePolicy
+from waypost.api.pod import KeepLogs
 from waypost.api.validation import words
 from waypost.kube.egress.ranges import Network, network_of
 
@@ -184,6 +185,15 @@ class Settings(ClusterSettings):
     )
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
         default="IfNotPresent", description="Pull policy of the runner image."
+    )
+    keep_logs: KeepLogs = Field(
+        default="All", description="Which logs of pods are kept, where the run does not say it."
+    )
+    log_bytes: int = Field(
+        default=256 * 1024,
+        ge=0,
+        le=1024 * 1024,
+        description="Maximum bytes that are kept of one log. 0: no log is kept.",
     )
     node_requests: TextList = Field(
         default=("cpu=50m", "memory=64Mi"),

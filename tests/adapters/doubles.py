@@ -130,5 +130,7 @@ class NotedTelemetry:
     def swept(self, *, what: str, count: int) -> None:
         return None
 
+    def log_kept(self, *, outcome: str) -> None: ...
+
     def refused(self, *, reason: str) -> None:
         return None

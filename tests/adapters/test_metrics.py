@@ -85,6 +85,7 @@ def moved() -> Metrics:
     metrics.api_request(verb="get", resource="jobs", code="200", seconds=0.1)
     metrics.swept_objects(what="jobs", count=2)
     metrics.refused_result(reason="foreign")
+    metrics.kept_logs.labels(outcome="Kept").inc()
     metrics.reconcile_seconds.labels(outcome="idle").observe(0.1)
     metrics.follow_active_runs(lambda: 7)
     waiting = [Signals(stalled=True), Signals(stalled=True, asked=ASKED)]

@@ -68,7 +68,7 @@ OPERATOR: dict[Grant, str] = {
     ("", "pods", "watch"): "wake up when a pod ends",
     ("", "pods", "patch"): "take the finalizer waypost.dev/result off",
     ("", "pods", "delete"): "stop a pod whose Job is gone",
-    ("", "pods/log", "get"): "the last lines of a failed node; the tools that a probe found",
+    ("", "pods/log", "get"): "kept logs; the last lines of a failed node; what a probe found",
     ("", "configmaps", "get"): "is the one that exists ours",
     ("", "configmaps", "create"): "a request that is too big for an annotation",
     ("", "serviceaccounts", "create"): "the account waypost-node of the pods of nodes",

@@ -166,7 +166,10 @@ def test_no_tool_changes_anything(api: Api) -> None:
             id="no such node",
         ),
         pytest.param(
-            "node_log", {"run": "notes", "node": "draft"}, "no pod of draft", id="pod is gone"
+            "node_log",
+            {"run": "notes", "node": "draft"},
+            "no pod and no kept log found for draft",
+            id="pod is gone",
         ),
         pytest.param("lint", {"manifest": "kind: Pod"}, "no object of Waypost", id="other kind"),
         pytest.param("lint", {"manifest": "a: [b"}, "manifest: ", id="not YAML"),

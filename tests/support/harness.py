@@ -16,6 +16,7 @@ from contextvars import copy_context
 from typing import Any, Final, Self
 
 import pytest
+from waypost.kube.logs.policy import OFF
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
@@ -144,6 +145,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "pods": PodSettings(runner_image="runner:test", agent_image="agent:test"),
     "probes": ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
     "node_lost_seconds": 300.0,
+    "logs": OFF,
 }
 
 

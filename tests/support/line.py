@@ -20,6 +20,7 @@ class Notebook:
     outcomes: Counter[str] = field(default_factory=Counter)
     swept_objects: Counter[str] = field(default_factory=Counter)
     refusals: list[str] = field(default_factory=list)
+    kept_logs: list[str] = field(default_factory=list)
     checkpoints: int = 0
 
     def checkpoint(self, observed: Observed, decision: Decision) -> None:
@@ -40,6 +41,9 @@ class Notebook:
     @property
     def swept_jobs(self) -> int:
         return self.swept_objects["jobs"]
+
+    def log_kept(self, *, outcome: str) -> None:
+        self.kept_logs.append(outcome)
 
     def refused(self, *, reason: str) -> None:
         self.refusals.append(reason)

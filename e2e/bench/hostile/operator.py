@@ -15,6 +15,7 @@ from waypost.adapters.clock import SystemClock
 from waypost.adapters.evaluation import pool
 from waypost.adapters.evaluation.pool import ChildProcess
 from waypost.adapters.evaluation.thread import OneThread
+from waypost.kube.logs.policy import OFF
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items
 from waypost.ports.cluster import Obj, Rejected
@@ -44,6 +45,7 @@ HARMLESS: Final[dict[str, Any]] = {
 _SETTINGS: Final = ControllerSettings(
     pods=PodSettings(runner_image="runner:test", agent_image="agent:test"),
     probes=ProbeSettings(runner_image="runner:test", agent_image="agent:test"),
+    logs=OFF,
     policies=None,
     workers=8,
     namespaces=(),

@@ -104,6 +104,7 @@ class Metrics:
         self.swept = self._counter(
             "swept_total", "Objects that no run names, removed or released by the sweep.", "what"
         )
+        self.kept_logs = self._counter("kept_logs_total", "Logs of pods that ended.", "outcome")
         self.refused = self._counter(
             "results_refused_total", "Results that were not taken.", "reason"
         )

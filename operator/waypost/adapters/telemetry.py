@@ -53,3 +53,6 @@ class OperatorTelemetry:
 
     def refused(self, *, reason: str) -> None:
         self._metrics.refused_result(reason=reason)
+
+    def log_kept(self, *, outcome: str) -> None:
+        self._metrics.kept_logs.labels(outcome=outcome).inc()

@@ -47,6 +47,7 @@ ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, contain
 ANNOTATION_ARTIFACTS: Final = f"{GROUP}/artifacts"  # on pods: which artifacts it may read and store
 ANNOTATION_SHARE: Final = f"{GROUP}/share"  # on pods: tokens of the budget that the attempt may use
 ANNOTATION_QUEUE: Final = f"{GROUP}/queue"  # on pods: the LocalQueue that admitted their Job
+ANNOTATION_LOGS: Final = f"{GROUP}/logs"  # on pods: what the run says about keeping its log
 ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 
 LABEL_SLOTS: Final = f"{GROUP}/slots"  # on a Lease: digest of the key whose slot it is

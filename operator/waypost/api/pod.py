@@ -21,6 +21,7 @@ Quantity = Annotated[
 Template = Annotated[str, StringConstraints(max_length=16384)]
 Image = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+KeepLogs = Literal["All", "Failed", "None"]
 
 
 class SecretKeyRef(Model):
@@ -83,6 +84,24 @@ class Resources(Model):
         max_length=10,
         description="Maximum resources that the container may use. ephemeral-storage is also "
         "the size of /tmp.",
+    )
+
+
+class LogPolicy(Model):
+    """What is kept of the logs of the pods, in NodeRecords that exist as long as the run."""
+
+    keep: KeepLogs | None = Field(
+        default=None,
+        description="All: the log of each attempt. Failed: the logs of attempts whose program "
+        "ended with an exit code other than 0. None: no log. Default: logs.keep of the "
+        "installation.",
+    )
+    max_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        le=1048576,
+        description="Maximum bytes that are kept of one log, counted from its end. "
+        "logs.maxBytes of the installation is the upper limit and the default.",
     )
 
 

@@ -17,6 +17,7 @@ RecordType = Literal[
     "Artifact",
     "Calls",
     "Decisions",
+    "Log",
 ]
 
 # Base64 of 1 MiB of compressed data. The limit of etcd for a request is 1.5 MiB.
@@ -68,7 +69,8 @@ class NodeRecordSpec(Model):
         description="Type of the payload: the output of the attempt (Result), its inputs (Input), "
         "what it did (Trace), calls that must not be repeated (Journal), what the run took from "
         "its template (Definition), the list or results of a map (Items), a folder (Artifact), "
-        "tool calls that people decide on (Calls), or their decisions (Decisions)."
+        "tool calls that people decide on (Calls), their decisions (Decisions), or the end of the "
+        "log of the pod (Log)."
     )
     journal: JournalPlace | None = Field(
         default=None, description="Only for a Journal: the segment and the journal it belongs to."

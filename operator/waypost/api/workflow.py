@@ -35,7 +35,7 @@ from waypost.api.modifiers.for_each import ForEach
 from waypost.api.modifiers.repeat import Repeat
 from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.paths import NodePath, parse_path
-from waypost.api.pod import Resources
+from waypost.api.pod import LogPolicy, Resources
 from waypost.api.rerun import Rerun
 from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
 from waypost.api.template.parent import Parent, RequestedBy
@@ -231,6 +231,7 @@ class Defaults(Model):
         "each other field of the node replaces the default.",
     )
     agent: AgentDefaults | None = Field(default=None, description=AgentDefaults.__doc__)
+    logs: LogPolicy | None = Field(default=None, description=LogPolicy.__doc__)
 
 
 class WorkflowBody(Model):

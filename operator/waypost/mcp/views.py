@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.meta import NODE_CONTAINER
 from waypost.cli.connection.changes import requested_spec
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.connection.definitions import body, definition
-from waypost.cli.connection.log_lines import latest_pod
+from waypost.cli.connection.node_logs import read_node_log
 from waypost.cli.connection.pages import read_list
 from waypost.cli.connection.records import read_records
 from waypost.cli.errors import CommandError, Exit
@@ -74,21 +73,16 @@ async def node_log(
 ) -> JsonObject:
     """The last lines of the log of a node. Raises as `get_run`."""
     run = await find_run(session, name)
-    pod = await latest_pod(session, run["metadata"]["uid"], node=node, attempt=attempt)
-    if pod is None:
-        text = (
-            f"no pod of {node} in {name}: it has not started, its pod was removed, or its kind has "
-            "no pod; get_run shows the reason and the end of the log of a failed node"
-        )
-        raise CommandError(text, code=Exit.NOT_FOUND)
-    text = await session.cluster.read_log(
-        namespace=session.namespace,
-        pod=pod["metadata"]["name"],
-        container=NODE_CONTAINER,
-        tail_lines=min(max(lines, 1), MAX_LINES),
+    found = await read_node_log(
+        session,
+        run,
+        node,
+        attempt=attempt,
+        lines=min(max(lines, 1), MAX_LINES),
         limit_bytes=MAX_BYTES // 2,
     )
-    return {"pod": pod["metadata"]["name"], "log": text}
+    about = {"pod": found.pod, "attempt": found.attempt, "source": found.source}
+    return {**about, **({"notes": list(found.notes)} if found.notes else {}), "log": found.text}
 
 
 async def cost(session: Session, name: str) -> JsonObject:

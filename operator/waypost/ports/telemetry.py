@@ -52,3 +52,8 @@ class Telemetry(Requests, Protocol):
     def refused(self, *, reason: str) -> None:
         """A pod's result was not accepted: another pod's, an old attempt's, or a wrong digest."""
         ...
+
+    def log_kept(self, *, outcome: str) -> None:
+        """The log of a pod that ended was kept, or not: Kept, Partial, Empty, Unreadable, OverLimit
+        or Refused."""
+        ...

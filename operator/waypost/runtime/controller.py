@@ -126,9 +126,10 @@ class Controller:
             templates=self._templates,
             clock=self.clock,
             offload=self.offload,
-            probes=self.settings.probes,
+            settings=self.settings,
             accounts=accounts,
-            policies=self.settings.policies,
+            store=self.store,
+            telemetry=self.telemetry,
         )
         self._ingest = Ingest(store=self.store)
         self._pace = Pace(store=self.store, monotonic=self.clock.monotonic)
@@ -220,9 +221,8 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             count = range(self.settings.workers)
             workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
-            others = [group.create_task(self._others.run(), name="others")]
-            others.append(group.create_task(self._upkeep.run(), name="upkeep"))
-            others.append(group.create_task(self._sweeps.run(), name="sweeps"))
+            loops = (self._others, self._upkeep, self._sweeps)
+            others = [group.create_task(loop.run(), name=type(loop).__name__) for loop in loops]
             self._on_duty = True
             self.syncer.expect()
             self.syncer.wake_all()

@@ -1,24 +1,24 @@
-"""The loops beside that of the runs: probes of endpoints, and the check of templates."""
+"""The loops beside that of the runs: probes of endpoints, the check of templates, kept logs."""
 
 import asyncio
-from collections.abc import Sequence
 
-from waypost.api.isolation.policy import NamespacePolicy
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, Obj
 from waypost.ports.offload import Offload
-from waypost.probes.job import ProbeSettings
+from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
-from waypost.runtime.cache.runs import Key
+from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.cache.templates import TemplateCache
+from waypost.runtime.logs.keeper import LogKeeper
 from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.reads.policies import Policies
+from waypost.runtime.settings import ControllerSettings
 from waypost.runtime.template_controller import TemplateController
 from waypost.runtime.writes.accounts import NodeAccounts
 
 
 class OtherLoops:
-    """Both loops. Each has its own queue, so that no run waits for them."""
+    """All three. Each has its own queue, so that no run waits for them."""
 
     def __init__(
         self,
@@ -28,17 +28,26 @@ class OtherLoops:
         templates: TemplateCache,
         clock: Clock,
         offload: Offload,
-        probes: ProbeSettings,
+        settings: ControllerSettings,
         accounts: NodeAccounts,
-        policies: Sequence[NamespacePolicy] | None = None,
+        store: RunCache,
+        telemetry: Telemetry,
     ) -> None:
         self._prober = ProbeController(
             cluster=cluster,
             catalog=catalog,
             clock=clock,
-            settings=probes,
+            settings=settings.probes,
             accounts=accounts,
-            policies=Policies(cluster=cluster, clock=clock, policies=policies),
+            policies=Policies(cluster=cluster, clock=clock, policies=settings.policies),
+        )
+        self._logs = LogKeeper(
+            cluster=cluster,
+            store=store,
+            clock=clock,
+            telemetry=telemetry,
+            settings=settings.logs,
+            offload=offload,
         )
         self._templates = TemplateController(
             cluster=cluster, cache=templates, clock=clock, offload=offload
@@ -48,8 +57,10 @@ class OtherLoops:
         """Put a watch event into the cache, and queue the object if this process works.
 
         Returns:
-            The runs that wait for the object; None if no loop is for this kind.
+            The runs that wait for the object; None if it is for the loop of the runs.
         """
+        if kind is Kind.POD and on_duty:
+            self._logs.notice(raw, deleted=deleted)
         if kind in PROBED:
             return self._prober.notice(kind, raw, deleted=deleted, on_duty=on_duty)
         if kind is Kind.AGENT_WORKFLOW_TEMPLATE:
@@ -60,9 +71,11 @@ class OtherLoops:
         """Queue all objects, as after a complete list."""
         self._prober.wake_all()
         self._templates.wake_all()
+        self._logs.wake_all()
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._prober.run(), name="prober")
             group.create_task(self._templates.run(), name="templates")
+            group.create_task(self._logs.run(), name="logs")

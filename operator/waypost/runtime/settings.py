@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from waypost.api.isolation.policy import NamespacePolicy
+from waypost.kube.logs.policy import LogSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.probes.job import ProbeSettings
 
@@ -14,6 +15,7 @@ class ControllerSettings:
     pods: PodSettings
     policies: tuple[NamespacePolicy, ...] | None  # of the platform; None: no limits
     probes: ProbeSettings
+    logs: LogSettings
     workers: int
     namespaces: tuple[str, ...]  # empty: all
     resync_seconds: float

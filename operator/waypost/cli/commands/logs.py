@@ -41,12 +41,12 @@ def logs(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Print the log of a node, as long as its pod exists."""
+    """Print the log of a node: from its pod, or the one that was kept of it."""
     from functools import partial
 
-    from waypost.api.meta import NODE_CONTAINER
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
-    from waypost.cli.connection.log_lines import follow_log, latest_pod
+    from waypost.cli.connection.log_lines import follow_log
+    from waypost.cli.connection.node_logs import read_node_log
     from waypost.cli.report.format import write
 
     say = partial(write, raw=raw)
@@ -54,22 +54,26 @@ def logs(
     async def work(session: "Session") -> None:
         found = await find_run(session, run)
         _check_node(found, node)
-        if follow:
+        if follow and not _has_ended(found, node):
             await follow_log(session, run, node=node, attempt=attempt, tail=tail, say=say)
             return
-        pod = await latest_pod(session, found["metadata"]["uid"], node=node, attempt=attempt)
-        if pod is None:
-            raise CommandError(_missing(node, attempt), code=Exit.NOT_FOUND)
-        text = await session.cluster.read_log(
-            namespace=session.namespace,
-            pod=pod["metadata"]["name"],
-            container=NODE_CONTAINER,
-            tail_lines=tail,
-            limit_bytes=LIMIT_BYTES,
+        log = await read_node_log(
+            session, found, node, attempt=attempt, lines=tail, limit_bytes=LIMIT_BYTES
         )
-        say(text)
+        # Not on standard output, which has the log and nothing else.
+        typer.echo(f"waypost: attempt {log.attempt}, from {log.source}", err=True)
+        for note in log.notes:
+            typer.echo(f"waypost: {note}", err=True)
+        say(log.text)
 
     with_cluster(Target(kubeconfig, context, namespace), work)
+
+
+def _has_ended(run: "Obj", node: str) -> bool:
+    from waypost.api.status import FINAL_PHASES
+
+    states = [one for one in (run.get("status") or {}).get("nodes") or () if one["path"] == node]
+    return any(one.get("phase") in FINAL_PHASES for one in states)
 
 
 def _check_node(run: "Obj", node: str) -> None:
@@ -80,11 +84,3 @@ def _check_node(run: "Obj", node: str) -> None:
     if node not in names:
         text = f"no node {node!r} in {run['metadata']['name']}; its nodes are: {', '.join(names)}"
         raise CommandError(text, code=Exit.NOT_FOUND)
-
-
-def _missing(node: str, attempt: int | None) -> str:
-    which = f"attempt {attempt} of {node}" if attempt else node
-    return (
-        f"no pod found for {which}: it has not started, its pod was removed (job TTL), or its "
-        "kind has no pod; see `waypost trace`"
-    )

@@ -130,6 +130,7 @@ def _launch(
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
         default_resources=defaults.resources if defaults else None,
         isolation=_isolation(transition, node),
+        logs=defaults.logs if defaults else None,
     )
     return Launch(
         path=request.path,

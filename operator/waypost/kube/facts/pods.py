@@ -27,7 +27,6 @@ from waypost.protocol.record import CommitRecord, RecordProblem
 # Reasons of DisruptionTarget after which it is unknown what happened on the machine.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 
-
 # The kubelet does not know how the container ended: exit code and message are placeholders.
 CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 # Reasons of runtimes for a container that they could not start: its program never ran. The exit
@@ -102,6 +101,7 @@ class PodFact:
     missing: str = ""  # which Secret, ConfigMap or key it waits for; from an Event, read live
     event_trouble: str = ""  # why else its machine does not start it; from an Event, read live
     events_read_at: datetime | None = None
+    logs: str = ""  # the annotation with the policy for its log
 
     @cached_property
     def record(self) -> CommitRecord | RecordProblem:
@@ -161,6 +161,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     return PodFact(
         kind=kind,
         schema=schema,
+        logs=text(section(metadata, "annotations"), meta.ANNOTATION_LOGS),
         name=text(metadata, "name"),
         uid=text(metadata, "uid"),
         run_uid=run_uid,

@@ -9,10 +9,11 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.isolation.model import Isolation
-from waypost.api.pod import Resources
+from waypost.api.pod import LogPolicy, Resources
 from waypost.api.workflow import Node
 from waypost.kube import names
 from waypost.kube.kinds.table import pod_kind
+from waypost.kube.logs.policy import annotation
 from waypost.kube.manifests.pod import PodSettings, Rendered, pod_spec
 from waypost.kube.manifests.queue import add_queue
 from waypost.protocol import ijson
@@ -56,6 +57,7 @@ def attempt_manifests(
     deadline_seconds: float,
     default_resources: Resources | None = None,
     isolation: Isolation | None = None,
+    logs: LogPolicy | None = None,
 ) -> tuple[JsonObject, JsonObject | None]:
     """The Job of an attempt and, if its request exceeds 8 KiB, the ConfigMap that it reads.
 
@@ -68,6 +70,7 @@ def attempt_manifests(
         deadline_seconds: queueTimeout + timeout: limits the pod while no operator runs.
         default_resources: The resources of spec.defaults, below those of the node.
         isolation: The isolation of the node, with that of spec.defaults.
+        logs: The policy of spec.defaults for kept logs.
 
     Raises:
         TooLarge: The request does not fit a ConfigMap.
@@ -103,6 +106,8 @@ def attempt_manifests(
     if rendered.artifacts is not None:
         in_annotations[meta.ANNOTATION_ARTIFACTS] = rendered.artifacts.pins
     in_annotations |= _share(rendered, settings)
+    if logs is not None:
+        in_annotations[meta.ANNOTATION_LOGS] = annotation(logs)
     pod_metadata = {
         "labels": {**((isolation and isolation.pod_labels) or {}), **metadata["labels"]},
         "annotations": {**metadata["annotations"], **in_annotations},
