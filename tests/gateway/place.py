@@ -294,7 +294,11 @@ def make_pod(
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {**made, **metadata},
-        "spec": {"nodeName": "m", "containers": [{"name": "node", "image": "i"}]},
+        "spec": {
+            "nodeName": "m",
+            "restartPolicy": "Never",
+            "containers": [{"name": "node", "image": "i"}],
+        },
     }
     return inner.server.create(Kind.POD, namespace=NAMESPACE, body=body, by="test")
 

@@ -92,6 +92,7 @@ def row(id: str, prepare: Prepare, status: int, reason: str, **sent: Any) -> Any
 NONE = f"sha256:{'0' * 64}"
 LABEL = "metadata__labels__waypost.dev/"
 ENDED = {"containerStatuses": [{"name": "node", "state": {"terminated": {"exitCode": 0}}}]}
+AGAIN = {"containerStatuses": [{"name": "node", "restartCount": 1, "state": {"running": {}}}]}
 JOB = {"apiVersion": "batch/v1", "kind": "Job", "name": "mine", "uid": "u", "controller": True}
 ACCOUNT = "system:serviceaccount:"
 
@@ -110,6 +111,7 @@ FORGED = [
     row("pod-is-gone", _no_pod, 403, "PodGone"),
     row("pod-was-replaced", _replaced_pod, 403, "PodGone"),
     row("container-has-ended", _pod(status=ENDED), 403, "PodEnded"),
+    row("started-again", _pod(status=AGAIN), 403, "PodEnded"),
     row("pod-has-failed", _pod(status={"phase": "Failed"}), 403, "PodEnded"),
     row("pod-without-labels", _raw_pod(labels={}), 403, "NotANode"),
     row("pod-without-run", _raw_pod(annotations={}), 403, "NotANode"),

@@ -174,3 +174,27 @@ def test_a_job_that_a_queue_holds_is_waited_for_and_named(hooked: Space) -> None
     assert node_of(seen, "work")["phase"] == "Running"
     hooked.patch("jobs", job["metadata"]["name"], {"spec": {"suspend": False}})
     assert node_of(run.succeeded(), "work")["attempt"] == 1
+
+
+CRASHES = "import sys, time; time.sleep(1); sys.exit(3)"
+
+
+def test_s524_a_job_whose_restart_policy_is_changed_is_refused(hooked: Space) -> None:
+    """Its program never runs, and the message says what to exempt."""
+    run = hooked.start(workflow("repeated-job").python("work", "return 1", effect="once"))
+    ended = node_of(run.finished(within=60), "work")
+    assert (ended["phase"], ended["reason"]) == ("Failed", "LaunchRejected")
+    assert "a webhook or policy has changed the restartPolicy Never" in ended["message"]
+    assert not run.pods()
+
+
+def test_s524_a_program_that_the_kubelet_starts_again_is_stopped_and_named(
+    hooked: Space, runner: str
+) -> None:
+    """It has two hours, and is named within a minute; its second run is not taken for the first."""
+    made = workflow("repeated-pod").container("work", runner, CRASHES, effect="once", timeout="2h")
+    ended = node_of(hooked.start(made).finished(within=60), "work")
+    assert (ended["phase"], ended["reason"]) == ("Failed", "UnknownEffect")
+    assert "because its pod has restartPolicy OnFailure" in ended["message"]
+    assert "exit code 3" in ended["message"]
+    assert [each["reason"] for each in ended["attempts"]] == ["ContainerRestarted"]

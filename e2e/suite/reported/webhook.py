@@ -1,5 +1,5 @@
-"""A program for a pod: a mutating webhook that adds containers to pods and suspends Jobs, as
-service meshes, secret agents and queues do.
+"""A program for a pod: a mutating webhook that adds containers to pods, suspends Jobs and changes
+restartPolicy, as service meshes, secret agents, queues and policies do.
 
 The object's annotations, which have the name of the run, say what to do to it: `_CHANGES`. The
 program first takes a certificate and key (JSON, port 8000), because the certificate has the pod's
@@ -28,6 +28,8 @@ _CHANGES: dict[str, tuple[str, str, Json]] = {
     "init-fails": ("/spec/initContainers", "echo cannot reach vault: 403 >&2; exit 3", {}),
 }
 
+_AGAIN: Json = {"op": "replace", "path": "/spec/restartPolicy", "value": "OnFailure"}
+
 
 def _container(image: str, script: str, more: Json) -> Json:
     return {
@@ -46,7 +48,11 @@ def changes(made: Json, image: str) -> list[Json]:
     marks = json.dumps(made["metadata"].get("annotations", {}))
     if made["kind"] == "Job":
         suspend = {"op": "add", "path": "/spec/suspend", "value": True}
-        return [suspend] if "suspended-by-queue" in marks else []
+        again = {**_AGAIN, "path": f"/spec/template{_AGAIN['path']}"}
+        found = [suspend] if "suspended-by-queue" in marks else []
+        return found + ([again] if "repeated-job" in marks else [])
+    if "repeated-pod" in marks:
+        return [_AGAIN]
     for name, (path, script, more) in _CHANGES.items():
         if name in marks:
             added = _container(image, script, more)

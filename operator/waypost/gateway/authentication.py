@@ -110,6 +110,9 @@ class Authenticator:
         # program that has ended.
         if fact.over:
             raise Refused(RefusalReason.POD_ENDED, f"pod {pod.name} has ended")
+        if fact.restarts:  # S524: the result of the first run counts
+            text = f"the program of pod {pod.name} has ended, and was started again"
+            raise Refused(RefusalReason.POD_ENDED, text)
         return fact, body
 
     async def _live_run(self, pod: TokenPod, fact: PodFact, body: Obj) -> Obj:

@@ -13,6 +13,7 @@ from waypost.api import meta
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
+from waypost.kube.manifests.attempt_job import COUNT_FAILURES
 from waypost.kube.manifests.endpoints import Access, provider_access, server_access
 from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.secret_files import KeyFile, key_volume
@@ -82,6 +83,7 @@ def probe_job(subject: Subject, number: int, settings: ProbeSettings) -> JsonObj
             "completions": 1,
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
+            "podFailurePolicy": COUNT_FAILURES,
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "template": {
                 "metadata": {"labels": labels, "annotations": {meta.ANNOTATION_PROBE: request}},

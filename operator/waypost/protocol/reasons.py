@@ -17,6 +17,7 @@ class Reason(StrEnum):
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     OUT_OF_MEMORY = "OutOfMemory"
     OUT_OF_DISK = "OutOfDisk"
+    CONTAINER_RESTARTED = "ContainerRestarted"
     DISRUPTED = "Disrupted"
     NODE_LOST = "NodeLost"
     QUEUED = "Queued"

@@ -77,6 +77,12 @@ def created(kind: Kind, body: Obj) -> Iterator[str]:
                 "spec.template.spec.restartPolicy: Required value: valid values: "
                 '"OnFailure", "Never"'
             )
+        elif spec["restartPolicy"] != "Never" and section(body, "spec").get("podFailurePolicy"):
+            yield (
+                "spec.template.spec.restartPolicy: Invalid value: "
+                f'"{spec["restartPolicy"]}": only "Never" is supported when podFailurePolicy is '
+                "specified"
+            )
     elif kind is Kind.POD:
         spec = section(body, "spec")
     else:

@@ -27,6 +27,8 @@ class JobController:
         self.queued = False  # a queue of others suspends each new Job
         # Job -> containers that a webhook of others puts into its pod.
         self.injected: Any = lambda job: []
+        # Job -> the restartPolicy that a webhook of others gives its pod; "" for none.
+        self.restarted: Any = lambda job: ""
         self._server = server
         self._random = random.Random(seed)
         self._planned: set[str] = set()
@@ -160,6 +162,8 @@ class JobController:
             return
         template = copied(section(job, "spec", "template"))
         template["spec"]["containers"] += self.injected(copied(job))
+        if policy := self.restarted(copied(job)):
+            template["spec"]["restartPolicy"] = policy
         suffix = f"{self._random.randrange(16**5):05x}"
         pod_metadata = {
             **template.get("metadata", {}),

@@ -1,7 +1,7 @@
 """The scheduler, the kubelet and what looks after pods whose machine is gone."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -11,9 +11,8 @@ from waypost.ports.cluster import Kind, NotFound, Obj
 
 from tests.fakes.api.deletion import Deletion
 from tests.fakes.api.server import ApiServer
-from tests.fakes.api.wire import copied
 from tests.fakes.events import post_event
-from tests.fakes.nodes import podstatus
+from tests.fakes.nodes import machine_objects, podstatus
 from tests.fakes.nodes.pace import Pace, toleration
 from tests.fakes.nodes.programs import (
     Execution,
@@ -23,6 +22,7 @@ from tests.fakes.nodes.programs import (
     missing_config_map,
     view,
 )
+from tests.fakes.nodes.repeats import Repeats
 
 _POD_GC_SECONDS: Final = 20.0
 _ORPHAN_SECONDS: Final = 40.0
@@ -67,7 +67,8 @@ class Kubelet:
         self._lost: set[str] = set()
         self._runs: dict[str, _Run] = {}
         for machine in machines:
-            self._report(machine, "True")
+            machine_objects.report(self._server, machine, "True")
+        self.repeats = Repeats(server.agenda, self._update, self._again)
         server.storage.listeners.append(self._changed)
 
     def log_of(self, uid: str) -> str:
@@ -90,7 +91,7 @@ class Kubelet:
         if machine not in self._machines:
             return
         self._lost.discard(machine)
-        self._report(machine, "True")
+        machine_objects.report(self._server, machine, "True")
         for body in self._pods_on(machine):
             uid = body["metadata"]["uid"]
             run = self._runs.get(uid)
@@ -120,19 +121,11 @@ class Kubelet:
         """The node lifecycle controller has not heard of it for its grace period."""
         if machine not in self._lost or machine not in self._machines:
             return
-        self._report(machine, "Unknown")
+        machine_objects.report(self._server, machine, "Unknown")
         for body in self._pods_on(machine):
             if section(body, "status").get("phase") == "Running":
                 uid = body["metadata"]["uid"]
                 self._update(uid, partial(podstatus.unready, time=self._server.time))
-
-    def _report(self, machine: str, ready: str) -> None:
-        """The condition Ready of a Node object, made when it is not there."""
-        node = copied(self._server.storage.read(Kind.NODE, None, machine) or {})
-        condition = {"type": "Ready", "status": ready, "lastTransitionTime": self._server.time()}
-        node |= {"apiVersion": "v1", "kind": "Node", "status": {"conditions": [condition]}}
-        node.setdefault("metadata", {"name": machine, "uid": f"machine-{machine}"})
-        self._server.storage.write(Kind.NODE, node)
 
     def evict(self, uid: str, *, reason: str = "EvictionByEvictionAPI") -> None:
         """The eviction API, a preemption or a drain: DisruptionTarget, then a deletion."""
@@ -180,7 +173,7 @@ class Kubelet:
             return
         machine = self._random.choice(healthy)
         self._runs[uid] = _Run(outcome, machine)
-        self._bind(body, machine)
+        machine_objects.bind(self._server, body, machine)
         self._update(uid, partial(podstatus.bound, time=self._server.time))
         if seconds := section(body, "spec").get("activeDeadlineSeconds"):
             self._agenda.after(seconds, partial(self._deadline, uid))
@@ -207,12 +200,16 @@ class Kubelet:
                 later = partial(self._free, uid)
                 self._agenda.after(run.outcome.blocked_seconds, later)
             return
-        pod, now = view(self._server, body), self._agenda.clock.monotonic()
+        self._execute(uid, body, lambda started: partial(podstatus.running, started=started))
+
+    def _execute(self, uid: str, body: Obj, shown: Callable[[str], Any]) -> None:
+        """The program runs; `shown` gives the change of the status from the time of its start."""
+        run, pod, now = self._runs[uid], view(self._server, body), self._agenda.clock.monotonic()
         run.execution = Execution(pod.run_uid, pod.path, pod.attempt, uid, pod.name, now)
         run.stage = "running"
         run.reported = {"startedAt": self._server.time()}
         self.ledger.executions.append(run.execution)
-        self._update(uid, partial(podstatus.running, started=run.reported["startedAt"]))
+        self._update(uid, shown(run.reported["startedAt"]))
         outcome = run.outcome
         if outcome.seconds is not None:
             end = partial(self._end, uid, outcome.exit_code, outcome.message, reason=outcome.reason)
@@ -257,6 +254,9 @@ class Kubelet:
         if body is None or run.machine in self._lost:
             return
         if not podstatus.is_over(body) and not run.why:
+            if podstatus.repeats(body, run.reported):
+                self.repeats.begin(uid, dict(run.reported))
+                return
             # The kubelet reports a pod that it ends itself in one update.
             self._update(uid, partial(podstatus.terminated, end=run.reported))
             alone = len(items(body, "spec", "containers")) == 1
@@ -266,6 +266,13 @@ class Kubelet:
                 self._later(self._pace.report, partial(self._tell_phase, uid))
                 return
         self._tell_phase(uid)
+
+    def _again(self, uid: str, last: Obj) -> None:
+        """Its container is started again; `last` is how it ended before."""
+        run, body = self._runs[uid], self._body(uid)
+        if body is not None and run.machine not in self._lost and podstatus.repeats(body, last):
+            run.outcome = run.outcome.again or run.outcome
+            self._execute(uid, body, partial(self.repeats.started, uid, last))
 
     def _tell_phase(self, uid: str) -> None:
         run, body = self._runs[uid], self._body(uid)
@@ -353,19 +360,6 @@ class Kubelet:
     def _pods_on(self, machine: str) -> list[Obj]:
         pods = list(self._server.storage.scan(Kind.POD))
         return [body for body in pods if section(body, "spec").get("nodeName") == machine]
-
-    def _bind(self, body: Obj, machine: str) -> None:
-        def change(pod: Obj) -> None:
-            pod["spec"]["nodeName"] = machine
-
-        metadata = body["metadata"]
-        self._server.update(
-            Kind.POD,
-            namespace=metadata["namespace"],
-            name=metadata["name"],
-            change=change,
-            by="kube-scheduler",
-        )
 
     def _update(self, uid: str, change: Any) -> None:
         body = self._body(uid)

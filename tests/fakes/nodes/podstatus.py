@@ -96,6 +96,19 @@ def terminated(status: Obj, *, end: Obj) -> None:
     _container(status, {"terminated": end})
 
 
+def started_again(status: Obj, *, end: Obj, count: int, state: Obj) -> None:
+    """The kubelet starts the container again, or waits before it does."""
+    _container(status, state)
+    status["containerStatuses"][0] |= {"restartCount": count, "lastState": {"terminated": end}}
+
+
+def repeats(pod: Obj, end: Obj) -> bool:
+    """Whether the kubelet starts a container again that has ended."""
+    policy = pod["spec"].get("restartPolicy")
+    alive = "deletionTimestamp" not in pod["metadata"]
+    return alive and (policy == "Always" or (policy == "OnFailure" and bool(end.get("exitCode"))))
+
+
 def over(status: Obj, *, end: Obj, why: Mapping[str, str]) -> None:
     status["phase"] = "Failed" if why or end.get("exitCode") else "Succeeded"
     status.update(why)
@@ -148,7 +161,9 @@ def image_id(image: str, time: str) -> str:
 
 
 def _container(status: Obj, state: Obj) -> None:
-    entry = {"name": NODE_CONTAINER, "state": state, "restartCount": 0, "ready": "running" in state}
+    known = status.get("containerStatuses") or [{"restartCount": 0}]
+    kept = {key: known[0][key] for key in ("restartCount", "lastState") if key in known[0]}
+    entry = {"name": NODE_CONTAINER, "state": state, **kept, "ready": "running" in state}
     status["containerStatuses"] = [entry]
 
 

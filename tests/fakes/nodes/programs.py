@@ -50,6 +50,7 @@ class Outcome:
     blocked_text: str = ""
     blocked_seconds: float | None = None
     pull_seconds: float = 0.0  # how long its image takes then
+    again: "Outcome | None" = None  # what it does if the kubelet starts it again; None: the same
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,10 @@ class Workloads:
             if body["spec"].get("suspend"):
                 self._jobs.hold(body["metadata"]["uid"], False)
 
+    def repeat(self, policy: Callable[[Obj], str]) -> None:
+        """From now on `policy(job)` gives the restartPolicy that others set in a Job's pod."""
+        self._jobs.restarted = policy
+
     def inject(self, injected: Callable[[Obj], list[Obj]]) -> None:
         """From now on `injected(job)` gives containers that others put into a Job's pod; they
         run until the pod is deleted."""

@@ -72,6 +72,7 @@ def test_one_job_one_pod(node: JsonObject) -> None:
     job = launched(node).job["spec"]
     assert (job["backoffLimit"], job["completions"], job["parallelism"]) == (0, 1, 1)
     assert job["podReplacementPolicy"] == "Failed"
+    assert job["podFailurePolicy"]["rules"], "S524: so the API server refuses a restartPolicy"
     assert "activeDeadlineSeconds" not in job, "E1: a Job's deadline takes its pod away"
     assert job["ttlSecondsAfterFinished"] == builders.SETTINGS.job_ttl_seconds
     template = job["template"]["metadata"]

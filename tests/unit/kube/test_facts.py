@@ -433,6 +433,31 @@ def test_s60_an_earlier_state_says_when_the_deletion_was_requested(
     assert (timestamp(since)[11:19] if since else None) == asked
 
 
+AGAIN = {"name": "node", "restartCount": 2, "state": {"running": {}}}
+ONCE = {"name": "node", "restartCount": 1, "state": {"running": {}},
+        "lastState": {"terminated": {"exitCode": 3, "message": "first"}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("earlier", "code"),
+    [
+        pytest.param(ONCE, 3, id="seen-running-again"),
+        pytest.param(
+            {"name": "node", "state": {"terminated": {"exitCode": 4}}}, 4, id="seen-ended"
+        ),
+        pytest.param({"name": "node", "state": {"running": {}}}, None, id="seen-running"),
+        pytest.param(AGAIN, None, id="seen-too-late"),
+    ],
+)
+def test_s524_an_earlier_state_says_how_the_first_run_ended(
+    earlier: dict[str, Any], code: int | None
+) -> None:
+    before = pods.pod_fact(body({"containerStatuses": [earlier]}))
+    now = pods.pod_fact(body({"containerStatuses": [AGAIN]}))
+    assert now is not None
+    assert pods.following(now, before).exit_code == code
+
+
 def test_a_pod_that_is_not_deleted_takes_nothing_from_an_earlier_state() -> None:
     before, after = pods.pod_fact(body(**GRACEFUL)), pods.pod_fact(body())
     assert before is not None

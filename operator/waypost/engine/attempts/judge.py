@@ -19,6 +19,7 @@ from waypost.engine.state.outcome import (
     parked_outcome,
     reason_of,
     report_of,
+    restarted,
 )
 from waypost.engine.state.visible import readable
 from waypost.kube.facts import refusals
@@ -106,17 +107,22 @@ def judge_pod(
         waited: Whether the kubelet reported why it had not started the container.
     """
     recorded: Outcome | RecordProblem | None
+    if stopping == Reason.CONTAINER_RESTARTED and not pod.restarts:
+        # It was stopped after its end, before the kubelet started it again.
+        pod, stopping = replace(pod, deleting=False, deleting_since=None), None
     if is_parked(pod, expect):
         return parked_outcome(belonging_to(pod.record, expect=expect), kind, stored_calls)
     foreign = not KINDS[kind].runs_waypost
-    if foreign and not _did_its_work(pod, stopping):
-        recorded = None
+    if foreign and (not _did_its_work(pod, stopping) or (pod.restarts and pod.has_sidecar)):
+        recorded = None  # the sidecar may have read what a later run has written
     elif foreign and not pod.has_sidecar:
         recorded = _plain_result(pod, output_schema)
     else:
         recorded = _recorded_result(pod, expect, output_schema, stored_result)
     if isinstance(recorded, Succeeded | Parked):
         return recorded
+    if pod.restarts and stopping in (None, Reason.CONTAINER_RESTARTED):
+        return restarted(pod, recorded if isinstance(recorded, Failed) else None)
     if isinstance(recorded, Failed) and not _is_only_sigterm(recorded, pod, stopping):
         return recorded
     ends_anyway = stopping and reason_of(stopping) not in (*NOT_STARTED, Reason.TIMEOUT)
@@ -160,7 +166,8 @@ def needs_record(pod: PodFact, expect: Attempt) -> bool:
     record = belonging_to(pod.record, expect=expect)
     if isinstance(record, CommitRecord):
         return record.stored is not None
-    return record.reason != "TooLarge"
+    # Without a record, nothing says which run of a container has uploaded a result.
+    return record.reason != "TooLarge" and not pod.restarts
 
 
 def needs_trace(pod: PodFact, expect: Attempt) -> bool:
@@ -186,7 +193,9 @@ def _recorded_result(
         return Failed(reason_of(record.reason), message, record.tail or "", report=report)
     if record.reason == "TooLarge":
         return Failed(Reason.OUTPUT_TOO_LARGE, record.message)
-    if stored_result is not None:  # uploaded before the pod could write a record
+    if (
+        stored_result is not None and not pod.restarts
+    ):  # uploaded before the pod could write a record
         return from_stored_result(stored_result, output_schema)
     # Malformed or another attempt's: treated as absent, but reported and counted.
     return None if record.reason == "Missing" else record
@@ -382,6 +391,6 @@ def never_started(pod: PodFact) -> Reason:
 
 def needs_log(pod: PodFact, *, kind: str) -> bool:
     """Whether the end of the log can explain a failure that the pod's status does not."""
-    if not pod.terminated or pod.exit_code == 0 or pod.disruption:
-        return False
+    if not pod.terminated or pod.exit_code == 0 or pod.disruption or pod.restarts:
+        return False  # the log of a container that was started again is that of a later run
     return not KINDS[kind].runs_waypost or not pod.message

@@ -31,7 +31,7 @@ _CLUSTER_REASONS: Final = frozenset(
     {Reason.DISRUPTED, Reason.NODE_LOST, Reason.SLOT_TAKEN, Reason.PREEMPTED}
 )
 # After these it is unknown whether a node with `effect: once` has taken effect.
-_UNKNOWN: Final = _CLUSTER_REASONS | {Reason.RESULT_LOST}
+_UNKNOWN: Final = _CLUSTER_REASONS | {Reason.RESULT_LOST, Reason.CONTAINER_RESTARTED}
 
 
 class RetryClass(StrEnum):
@@ -74,7 +74,8 @@ def retry_class_of(failure: Failed) -> RetryClass | None:
         return RetryClass.CLUSTER
     if failure.reason in _LAUNCH_REASONS:
         return RetryClass.LAUNCH
-    return RetryClass.USER if failure.reason in USER_REASONS else None
+    as_failed = failure.reason in USER_REASONS or failure.reason is Reason.CONTAINER_RESTARTED
+    return RetryClass.USER if as_failed else None
 
 
 def counter(retry_class: RetryClass, count: int) -> NodeChanges:

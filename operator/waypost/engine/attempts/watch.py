@@ -26,7 +26,7 @@ from waypost.engine.state.inputs import Forbidden, Invalid, Missing
 from waypost.engine.state.outcome import Failed, reason_of
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
-from waypost.kube.facts import jobs, refusals
+from waypost.kube.facts import jobs, refusals, restarts
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact, idle_of, trouble_of
 from waypost.kube.facts.read_problems import OBJECTS
@@ -238,43 +238,65 @@ def _podless(job: JobFact) -> str:
 def _watch_pods(
     transition: Transition, path: str, attempt: AttemptStatus, pods: list[PodFact]
 ) -> None:
-    node = transition.node(path)
     pod = next(p for p in pods if not p.over)
     if look := lost_machines.look_at(transition.observed, pod):
         transition.requeue_at(look)
     if attempt.stopping:
         _stop_again(transition, path, attempt)
+    elif pod.starts_again:
+        _stop_repeated(transition, path, pod)
     elif pod.started_at is None:
-        deadline = deadlines.of_start(transition.observed, path, attempt)
-        reason, trouble = never_started(pod), trouble_of(pod)
-        # An Event, and the state of an added container, are hints, which decide nothing.
-        hint = trouble in (pod.event_trouble, pod.other_trouble)
-        hopeless = not hint and refusals.lasts(trouble)
-        late = transition.now >= deadline or hopeless
-        said = trouble or (idle_of(pod) if late else silent_pods.slow_init(pod, transition.now))
-        replaces = silent_pods.is_another_cause(pod, transition.statuses[path].message or "")
-        transition.name_trouble(path, reason, said, replaces=replaces)
-        if late and not pod.deleting:
-            stop(transition, path, reason)
-        else:
-            transition.requeue_at(deadline)
-            for at in silent_pods.looks(transition.observed, pod, attempt, transition.now):
-                transition.requeue_at(at)
+        _watch_unstarted(transition, path, attempt, pod)
     else:
-        if problem := lost_machines.trouble(transition.observed, pod):
-            transition.name_trouble(path, Reason.NODE_LOST, problem)
-        elif transition.statuses[path].reason:
-            transition.update(path, reason=None, message=None)
-        allowed = node_settings.timeout_of(transition.spec, node)
-        if pod_kind(node).runs_waypost:
-            allowed += RUNNER_HEADSTART
-        deadline = _began(transition, path, attempt, pod.started_at) + timedelta(seconds=allowed)
-        if pod.terminated:
-            return  # the sidecar is writing its output, within the kubelet's grace period
-        if transition.now >= deadline and not pod.deleting:
-            stop(transition, path, Reason.TIMEOUT)
-        elif transition.now < deadline:
-            transition.requeue_at(deadline)
+        _watch_running(transition, path, attempt, pod, pod.started_at)
+
+
+def _watch_unstarted(
+    transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact
+) -> None:
+    deadline = deadlines.of_start(transition.observed, path, attempt)
+    reason, trouble = never_started(pod), trouble_of(pod)
+    # An Event, and the state of an added container, are hints, which decide nothing.
+    hint = trouble in (pod.event_trouble, pod.other_trouble)
+    hopeless = not hint and refusals.lasts(trouble)
+    late = transition.now >= deadline or hopeless
+    said = trouble or (idle_of(pod) if late else silent_pods.slow_init(pod, transition.now))
+    replaces = silent_pods.is_another_cause(pod, transition.statuses[path].message or "")
+    transition.name_trouble(path, reason, said, replaces=replaces)
+    if late and not pod.deleting:
+        stop(transition, path, reason)
+    else:
+        transition.requeue_at(deadline)
+        for at in silent_pods.looks(transition.observed, pod, attempt, transition.now):
+            transition.requeue_at(at)
+
+
+def _watch_running(
+    transition: Transition, path: str, attempt: AttemptStatus, pod: PodFact, started_at: datetime
+) -> None:
+    node = transition.node(path)
+    if problem := lost_machines.trouble(transition.observed, pod):
+        transition.name_trouble(path, Reason.NODE_LOST, problem)
+    elif transition.statuses[path].reason:
+        transition.update(path, reason=None, message=None)
+    allowed = node_settings.timeout_of(transition.spec, node)
+    if pod_kind(node).runs_waypost:
+        allowed += RUNNER_HEADSTART
+    deadline = _began(transition, path, attempt, started_at) + timedelta(seconds=allowed)
+    if pod.terminated:
+        return  # the sidecar is writing its output, within the kubelet's grace period
+    if transition.now >= deadline and not pod.deleting:
+        stop(transition, path, Reason.TIMEOUT)
+    elif transition.now < deadline:
+        transition.requeue_at(deadline)
+
+
+def _stop_repeated(transition: Transition, path: str, pod: PodFact) -> None:
+    """Stop an attempt whose container the kubelet starts again, and name why (S524)."""
+    text = restarts.words(pod.restart_policy, pod.restarts)
+    transition.name_trouble(path, Reason.CONTAINER_RESTARTED, text)
+    if not pod.deleting:
+        stop(transition, path, Reason.CONTAINER_RESTARTED)
 
 
 def _began(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from waypost.api.base import JsonValue
 from waypost.api.nodes.artifacts import ArtifactStatus
+from waypost.kube.facts import restarts
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.payloads import RecordFact
 from waypost.protocol import ijson
@@ -114,3 +115,24 @@ def report_of(record: CommitRecord) -> Report:
         trace=record.trace,
         retry_after=record.retry_after_seconds,
     )
+
+
+def restarted(pod: PodFact, recorded: Failed | None) -> Failed:
+    """How an attempt ended (S524) whose program has been started again, and whose first run gave no
+    result.
+
+    Args:
+        pod: Its pod.
+        recorded: What the record of the first run says, if it has one.
+    """
+    text = restarts.words(pod.restart_policy, pod.restarts)
+    reason = Reason.CONTAINER_RESTARTED
+    if recorded is not None:
+        first = f"the first time it failed: {recorded.reason}: {recorded.message}"
+        return Failed(reason, f"{text}; {first}", recorded.tail, report=recorded.report)
+    said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
+    if pod.exit_code is None:
+        return Failed(reason, f"{text}; how it ended the first time is not known any more")
+    cause = f" ({pod.terminated_reason})" if pod.terminated_reason not in ("", "Error") else ""
+    first = f"the first time it ended with exit code {pod.exit_code}{cause}{said}"
+    return Failed(reason, f"{text}; {first}", exit_code=pod.exit_code)

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.endpoint import KeyRef
+from waypost.kube.facts import restarts
+from waypost.kube.facts.other_containers import CONTAINER_STATUS_UNKNOWN as CONTAINER_STATUS_UNKNOWN
+from waypost.kube.facts.other_containers import CREATING, InitFact, init_fact, other_trouble
 from waypost.kube.facts.requests import launched_as
 from waypost.kube.objects import (
     condition_text,
@@ -27,12 +30,9 @@ from waypost.protocol.record import CommitRecord, RecordProblem
 # Reasons of DisruptionTarget after which it is unknown what happened on the machine.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 
-# The kubelet does not know how the container ended: exit code and message are placeholders.
-CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 # Reasons of runtimes for a container that they could not start: its program never ran. The exit
 # code (127, 128) and the times are placeholders.
 START_FAILED: Final = ("StartError", "ContainerCannotRun")
-_CREATING: Final = ("", "ContainerCreating", "PodInitializing")
 # The kubelet refused the pod before it created a container.
 _NOT_ADMITTED: Final = (
     *("OutOf", "Unexpected", "NodeAffinity", "NodeShutdown", "Topology", "SysctlForbidden"),
@@ -41,18 +41,10 @@ _NOT_ADMITTED: Final = (
 # In the message of a pod with the reason Evicted: the kubelet did not admit it. Before these words
 # it writes "Pod was rejected: " or "Pod ".
 NODE_HAD_CONDITION: Final = "The node had condition"
+# What the end of a run gives.
+_OF_AN_END: Final = ("exit_code", "terminated_reason", "message", "started_at", "finished_at")
 # A container that waits for these reasons has run.
 _HAS_RUN: Final = ("PostStartHookError", "CrashLoopBackOff")
-
-
-@dataclass(frozen=True)
-class InitFact:
-    """An init container that prevents the pod's container from starting."""
-
-    reason: str  # Failed, Running, or the kubelet's reason for which it waits
-    text: str  # for people
-    ended_at: datetime | None = None  # when it failed
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +63,8 @@ class PodFact:
     owned_by: str = ""  # its controller, as Kind/name
     created_at: datetime | None = None
     machine: str = ""  # the machine it is bound to
+    restart_policy: str = ""  # what makes the kubelet start the container again; "" for Never
+    restarts: int = 0  # how often it did; what is said of an end is said of the first one
     deleting_since: datetime | None = None  # when its deletion was requested, if that is known
     deleting_until: datetime | None = None  # when its grace period ends
     unready_since: datetime | None = None  # when its condition Ready turned False
@@ -116,8 +110,15 @@ class PodFact:
         """Whether the pod certainly does not run and never will: only then may another attempt
         start."""
         complete = not self.has_sidecar or self.sidecar_message is not None
-        ended = (self.terminated and complete) or self.phase in ("Succeeded", "Failed")
+        done = self.terminated and complete and not self.starts_again
+        ended = done or self.phase in ("Succeeded", "Failed")
         return ended or (self.deleting and not self.scheduled)
+
+    @property
+    def starts_again(self) -> bool:
+        """Whether the kubelet has started the container again, or will (S524)."""
+        repeats = self.restart_policy == restarts.ALWAYS or self.exit_code != 0
+        return self.restarts > 0 or (self.terminated and bool(self.restart_policy) and repeats)
 
     @property
     def lives_on(self) -> bool:
@@ -149,8 +150,10 @@ def probe_pod_fact(body: Any) -> PodFact | None:
 def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     metadata, status = section(body, "metadata"), section(body, "status")
     container = named(items(status, "containerStatuses"), meta.NODE_CONTAINER)
-    state = section(container, "state")
+    count = restarts.count_of(container)
+    state = restarts.first_state(container)
     ended, running, waiting = (section(state, k) for k in ("terminated", "running", "waiting"))
+    over = text(status, "phase") in ("Succeeded", "Failed")
     last = section(container, "lastState", "terminated") if not ended else {}
     keys = () if running or ended else mounted_keys(section(body, "spec"))
     exit_code = ended.get("exitCode")
@@ -180,7 +183,9 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         unready_since=_unready_since(status),
         started_at=_started_at(state, status, last=last, created=created),
         finished_at=_finished_at(ended, created=created),
-        terminated=bool(ended),
+        terminated=bool(ended) if not count else over,
+        restart_policy=restarts.policy_of(body.get("spec"), meta.NODE_CONTAINER),
+        restarts=count,
         exit_code=exit_code if isinstance(exit_code, int) else None,
         terminated_reason=text(ended, "reason"),
         message=text(ended, "message"),
@@ -197,8 +202,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         disruption=condition_text(status, "DisruptionTarget", "True"),
         keys=keys,
         queued=bool(text(section(metadata, "annotations"), meta.ANNOTATION_QUEUE)),
-        init=_init_fact(body, state),
-        other_trouble=_other_trouble(status),
+        init=init_fact(body, state),
+        other_trouble=other_trouble(status),
         has_others=any(
             text(item, "name") != meta.NODE_CONTAINER for item in items(body, "spec", "containers")
         ),
@@ -226,64 +231,6 @@ def _finished_at(ended: dict[str, Any], *, created: datetime | None) -> datetime
     """When the container ended; None if that is not known, as by a clock that is wrong."""
     at = moment(ended, "finishedAt")
     return None if at is not None and created is not None and at < created else at
-
-
-def _init_fact(body: Any, state: dict[str, Any]) -> InitFact | None:
-    """The first init container, in their order, that has not finished or started.
-
-    Args:
-        body: The pod.
-        state: The state of its container `node`. Once that has run, nothing prevents its start; a
-            placeholder does not say that, but then only an init container that failed counts.
-    """
-    ended = section(state, "terminated")
-    if "running" in state or (ended and text(ended, "reason") != CONTAINER_STATUS_UNKNOWN):
-        return None
-    sidecars = {
-        text(item, "name")
-        for item in items(body, "spec", "initContainers")
-        if item.get("restartPolicy") == "Always"
-    }
-    for status in items(body, "status", "initContainerStatuses"):
-        is_sidecar = text(status, "name") in sidecars
-        fact = None if ended and is_sidecar else _init_state(status, is_sidecar=is_sidecar)
-        if fact is not None and (not ended or fact.reason == "Failed"):
-            return fact
-    return None
-
-
-def _init_state(status: dict[str, Any], *, is_sidecar: bool) -> InitFact | None:
-    """What an init container does instead of letting the next one start."""
-    state, last = section(status, "state"), section(status, "lastState", "terminated")
-    about = f"init container {text(status, 'name')}"
-    ended, waiting = section(state, "terminated"), section(state, "waiting")
-    if ended and ended.get("exitCode") != 0 and text(ended, "reason") != CONTAINER_STATUS_UNKNOWN:
-        text_, at = f"{about} {_failure(ended)}", moment(ended, "finishedAt")
-        return InitFact("Failed", text_, at, text(status, "name"))
-    if waiting and text(waiting, "reason") not in _CREATING:
-        message = f"{text(waiting, 'reason')}: {text(waiting, 'message')}".removesuffix(": ")
-        before = f"; it {_failure(last)}" if last else ""
-        return InitFact(text(waiting, "reason"), f"{about}: {message}{before}")
-    if "running" in state and not (is_sidecar and status.get("started") is True):
-        return InitFact("Running", f"{about} is still running")
-    return None
-
-
-def _other_trouble(status: dict[str, Any]) -> str:
-    """Why an injected container has not started: the kubelet may wait for it before it starts
-    `node`."""
-    for other in items(status, "containerStatuses"):
-        waiting = section(other, "state", "waiting")
-        reason = text(waiting, "reason")
-        if text(other, "name") != meta.NODE_CONTAINER and reason not in _CREATING:
-            said = f"{reason}: {text(waiting, 'message')}".removesuffix(": ")
-            return f"container {text(other, 'name')}: {said}"
-    return ""
-
-
-def _failure(ended: dict[str, Any]) -> str:
-    message = text(ended, "message").strip()[:300] or text(ended, "reason")
-    return f"failed with exit code {ended.get('exitCode')}: {message}".removesuffix(": ")
 
 
 def mounted_keys(spec: Any) -> tuple[KeyFile, ...]:
@@ -319,13 +266,18 @@ def _deletion_requested(metadata: dict[str, Any]) -> datetime | None:
 
 
 def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
-    """A newer state of a pod, with the time of its deletion if only an earlier state shows it.
+    """A newer state of a pod, with the time of its deletion, and the end of the first run of its
+    container, if only an earlier state shows them.
 
     Args:
         pod: The newer state.
         earlier: The state that was known before; None if there was none.
     """
-    if earlier is None or not pod.deleting:
+    if earlier is None:
+        return pod
+    if pod.restarts > 1 and (earlier.restarts == 1 or earlier.terminated):
+        pod = replace(pod, **{name: getattr(earlier, name) for name in _OF_AN_END})
+    if not pod.deleting:
         return pod
     if earlier.deleting_since is not None:
         return replace(pod, deleting_since=earlier.deleting_since)
@@ -386,7 +338,7 @@ def trouble_of(pod: PodFact) -> str:
         return pod.gated.removesuffix(": ")
     if pod.init is not None and pod.init.reason != "Running":
         return pod.init.text
-    if pod.waiting_reason not in _CREATING:
+    if pod.waiting_reason not in CREATING:
         return f"{pod.waiting_reason}: {pod.waiting_message}".removesuffix(": ")
     return pod.missing or pod.event_trouble or pod.other_trouble
 

@@ -22,6 +22,12 @@ from waypost.protocol.request import Request
 ANNOTATION_LIMIT: Final = 8 * 1024
 CONFIG_MAP_LIMIT: Final = 1024 * 1024 - 16 * 1024  # room for metadata
 
+# Each failure counts, as without a policy. With a policy the API server refuses a Job whose
+# restartPolicy a webhook has changed (S524).
+COUNT_FAILURES: Final[JsonObject] = {
+    "rules": [{"action": "Count", "onExitCodes": {"operator": "NotIn", "values": [0]}}]
+}
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -122,6 +128,7 @@ def attempt_manifests(
             "completions": 1,
             "parallelism": 1,
             "podReplacementPolicy": "Failed",
+            "podFailurePolicy": COUNT_FAILURES,
             "ttlSecondsAfterFinished": settings.job_ttl_seconds,
             "template": {"metadata": pod_metadata, "spec": pod},
         },

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.kube.facts.jobs import WriteProblem, refused_since
+from waypost.kube.facts.restarts import explained
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import ClusterError, RefusedForNow, Rejected, Unavailable
 from waypost.runtime.cache.runs import RunEntry
@@ -82,4 +83,5 @@ def _note(
 ) -> None:
     known = entry.child_problems
     since = refused_since(known.get(name), now)
-    known[name] = WriteProblem(message=error.message, permanent=permanent, since=since, at=now)
+    text = explained(error.message)
+    known[name] = WriteProblem(message=text, permanent=permanent, since=since, at=now)

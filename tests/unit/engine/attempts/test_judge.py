@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from waypost.engine.attempts.judge import judge_pod, needs_log, never_started
 from waypost.engine.state.outcome import Failed, Parked, Succeeded
-from waypost.kube.facts.pods import InitFact, PodFact, trouble_of
+from waypost.kube.facts.other_containers import InitFact
+from waypost.kube.facts.pods import PodFact, trouble_of
 from waypost.protocol.isolation import PROBE
 
 from tests.support.builders import (

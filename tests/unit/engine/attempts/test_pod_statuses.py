@@ -363,6 +363,118 @@ def test_a_pod_that_is_over(status: Any, reason: str, says: str, started: bool) 
     assert says in outcome.message
 
 
+def again(
+    count: Any, *, spec: Any = None, last: Any = None, phase: Any = "Running", **state: Any
+) -> dict[str, Any]:
+    """A container that the kubelet has started again, and how the run before the last ended."""
+    container: Any = {"name": "node", "restartCount": count, "state": state}
+    if last is not None:
+        container["lastState"] = {"terminated": last}
+    return body(container, spec=spec or {"restartPolicy": "OnFailure"}, phase=phase)
+
+
+CRASH = {"exitCode": 3, "reason": "Error", "startedAt": BEGAN, "finishedAt": ENDED, "message": "x"}
+RUNS: Any = {"running": {"startedAt": ENDED}}
+BY_RULES = [{"name": "node", "restartPolicy": "Never", "restartPolicyRules": [{}]}]
+
+
+@pytest.mark.parametrize(
+    ("status", "over", "repeats", "code"),
+    [
+        pytest.param(again(1, last=CRASH, **RUNS), False, True, 3, id="runs-again"),
+        pytest.param(
+            again(1, last=CRASH, waiting={"reason": "CrashLoopBackOff"}), False, True, 3, id="waits"
+        ),
+        pytest.param(
+            again(1, last=CRASH, phase="Succeeded", terminated={"exitCode": 0}),
+            True,
+            True,
+            3,
+            id="the-second-was-good",
+        ),
+        pytest.param(
+            again(4, last=CRASH, **RUNS), False, True, None, id="the-first-is-not-known-any-more"
+        ),
+        pytest.param(again(1, **RUNS), False, True, None, id="without-a-last-state"),
+        pytest.param(
+            again(0, terminated={"exitCode": 3}), False, True, 3, id="will-be-started-again"
+        ),
+        pytest.param(again(0, terminated={"exitCode": 0}), True, False, 0, id="ended-well"),
+        pytest.param(
+            again(0, spec={"restartPolicy": "Always"}, terminated={"exitCode": 0}),
+            False,
+            True,
+            0,
+            id="always",
+        ),
+        pytest.param(
+            again(
+                0,
+                spec={
+                    "restartPolicy": "Never",
+                    "containers": [{"name": "node", "restartPolicy": "OnFailure"}],
+                },
+                terminated={"exitCode": 3},
+            ),
+            False,
+            True,
+            3,
+            id="policy-of-the-container",
+        ),
+        pytest.param(
+            again(
+                0,
+                spec={"restartPolicy": "Never", "containers": BY_RULES},
+                terminated={"exitCode": 3},
+            ),
+            False,
+            True,
+            3,
+            id="rules-of-the-container",
+        ),
+        pytest.param(
+            again(
+                0,
+                spec={
+                    "restartPolicy": "OnFailure",
+                    "containers": [{"name": "node", "restartPolicy": "Never"}],
+                },
+                terminated={"exitCode": 3},
+            ),
+            True,
+            False,
+            3,
+            id="the-container-says-never",
+        ),
+        pytest.param(
+            again(0, spec={"restartPolicy": "Never"}, terminated={"exitCode": 3}),
+            True,
+            False,
+            3,
+            id="never",
+        ),
+        pytest.param(
+            again(True, last=CRASH, terminated={"exitCode": 0}), True, False, 0, id="no-number"
+        ),
+    ],
+)
+def test_s524_a_container_that_is_started_again(
+    status: Any, over: bool, repeats: bool, code: int | None
+) -> None:
+    fact = pod_fact(status)
+    assert fact is not None
+    assert (fact.over, fact.starts_again, fact.exit_code) == (over, repeats, code)
+
+
+def test_s524_only_the_first_run_is_judged() -> None:
+    """The second one has given a result."""
+    done = {"exitCode": 0, "reason": "Completed", "message": "1"}
+    outcome = judged(again(1, last=CRASH, phase="Succeeded", terminated=done))
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "ContainerRestarted"
+    assert "exit code 3: x" in outcome.message
+
+
 def judged(status: Any) -> Any:
     fact = pod_fact(status)
     assert fact is not None

@@ -39,6 +39,7 @@ FREE = Retries(limit=5, initial=1, factor=2, max=9, once=False)
 ONCE = Retries(limit=5, initial=1, factor=2, max=9, once=True)
 OWN = {
     "RateLimited": RetryClass.PROVIDER,
+    "ContainerRestarted": RetryClass.USER,
     "Disrupted": RetryClass.CLUSTER,
     "NodeLost": RetryClass.CLUSTER,
     "SlotTaken": RetryClass.CLUSTER,
@@ -88,7 +89,10 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
         assert found == GiveUp(Reason(reason), "why"), "it would end the same way"
     elif effect == "once" and started:
         assert isinstance(found, GiveUp), "S53: no second attempt, whatever the reason"
-        unknown = reason in ("Disrupted", "NodeLost", "SlotTaken", "ResultLost")
+        unknown = reason in (
+            *("Disrupted", "NodeLost", "SlotTaken", "ResultLost"),
+            "ContainerRestarted",
+        )
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
         assert isinstance(found, Again), "E3: what surely never started does not count as once"

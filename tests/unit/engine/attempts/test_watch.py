@@ -15,7 +15,8 @@ from waypost.engine.start import LAUNCHES_PER_PASS
 from waypost.engine.state.decision import Decision, StopAttempt
 from waypost.engine.state.observed import Observed
 from waypost.kube.facts.jobs import WriteProblem
-from waypost.kube.facts.pods import InitFact, PodFact
+from waypost.kube.facts.other_containers import InitFact
+from waypost.kube.facts.pods import PodFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
 
 from tests.support import builders
