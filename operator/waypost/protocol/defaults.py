@@ -1,8 +1,10 @@
 """Fills `default`s of a schema into a value (docs/semantics.md, S62)."""
 
 import copy
+from collections import deque
 from collections.abc import Iterator
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
 from waypost.protocol.ijson import MAX_DEPTH, Json
 from waypost.protocol.references import References
@@ -12,6 +14,12 @@ from waypost.protocol.references import References
 LIMIT: Final = 64 * 1024
 _FILLING: Final = 16  # what a default costs beside its own text: the work, and its key
 _HOPS: Final = 64
+# Keywords with schemas that are not followed.
+_NOT_FOLLOWED: Final = (
+    *("anyOf", "oneOf", "if", "then", "else", "dependentSchemas", "patternProperties"),
+    *("not", "contains", "propertyNames", "unevaluatedProperties", "unevaluatedItems"),
+    "additionalProperties",
+)
 
 
 class _TooMuch(Exception):
@@ -49,6 +57,127 @@ def run_away(schema: Json, parts: Iterator[Json]) -> bool:
     except _TooMuch:
         return True
     return False
+
+
+class Unfilled(NamedTuple):
+    """A default that `apply_defaults` never fills in.
+
+    `keyword` is the one that prevents it; "" if the default is not that of a property.
+    `name` is the property, "" if there is none.
+    """
+
+    default: Json
+    name: str
+    keyword: str
+
+
+def unfilled(schema: Json) -> list[Unfilled]:
+    """The defaults of a schema that are never filled in, each once, in the order of the schema.
+
+    A default is filled in if any way leads to it: a definition may be used in several places. So is
+    one that stands in a branch, if the same property has a default beside the branch.
+    """
+    walk = _Walk(schema)
+    walk.visit()
+    return [found for at, found in walk.unfilled.items() if at not in walk.filled]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a part of a schema is reached: as the value of a property, or of an item or the root.
+
+    Attributes:
+        name: The property, after those above it up to `keyword`; "" for other values.
+        keyword: The first one that is not followed; "" for none.
+        covered: Whether the property has a default beside that keyword.
+        beside: The properties of this value that have a default beside that keyword.
+    """
+
+    name: str = ""
+    keyword: str = ""
+    covered: bool = False
+    beside: frozenset[str] = frozenset()
+
+    @property
+    def fills(self) -> bool:
+        return bool(self.name) and (not self.keyword or self.covered)
+
+    def with_defaults_of(self, part: dict[str, Any]) -> frozenset[str]:
+        """The properties of this value that have a default, those in `part` included."""
+        return self.beside if self.keyword else self.beside | _with_default(part)
+
+    def below(self, name: str) -> str:
+        """The name of a property of this value."""
+        return f"{self.name}.{name}" if self.keyword and self.name else name
+
+
+class _Walk:
+    """Visits every part of a schema, by every way that differs."""
+
+    def __init__(self, root: Json) -> None:
+        self._references = References(root)
+        self._pending = deque([(root, _Way())])
+        self._seen: set[tuple[int, bool, bool, bool]] = set()
+        self.filled: set[int] = set()
+        self.unfilled: dict[int, Unfilled] = {}
+
+    def visit(self) -> None:
+        while self._pending:
+            part, way = self._pending.popleft()
+            key = (id(part), bool(way.name), bool(way.keyword), way.fills)
+            if not isinstance(part, dict) or key in self._seen:
+                continue
+            self._seen.add(key)
+            if "default" in part and way.fills:
+                self.filled.add(id(part))
+            elif "default" in part:
+                found = Unfilled(part["default"], way.name, way.keyword)
+                self.unfilled.setdefault(id(part), found)
+            self._pending += self._followed(part, way)
+            self._pending += self._not_followed(part, way)
+
+    def _followed(self, part: dict[str, Any], way: _Way) -> Iterator[tuple[Json, _Way]]:
+        here = replace(way, beside=way.with_defaults_of(part))
+        for inner in [*_listed(part, "allOf"), *(t for _, t in self._references.targets(part))]:
+            yield inner, here
+        for name, inner in _section(part, "properties").items():
+            yield inner, _Way(way.below(name), way.keyword, name in way.beside)
+        keywords = ["items"] if part.get("patternProperties") else ["items", "additionalProperties"]
+        for inner in [*_listed(part, "prefixItems"), *map(part.get, keywords)]:
+            yield inner, _Way("", way.keyword)
+
+    def _not_followed(self, part: dict[str, Any], way: _Way) -> Iterator[tuple[Json, _Way]]:
+        covered = way.covered or (not way.keyword and "default" in part)
+        beside = way.with_defaults_of(part)
+        for keyword in _NOT_FOLLOWED:
+            blocked = _Way(way.name, way.keyword or keyword, covered, beside)
+            if keyword == "patternProperties":
+                for name, inner in _section(part, keyword).items():
+                    yield inner, _Way(name, blocked.keyword)
+            elif keyword == "dependentSchemas":
+                for inner in _section(part, keyword).values():
+                    yield inner, blocked
+            elif keyword != "additionalProperties" or part.get("patternProperties"):
+                held = part.get(keyword)
+                for inner in held if isinstance(held, list) else [held]:
+                    yield inner, blocked
+
+
+def _listed(part: dict[str, Any], keyword: str) -> list[Json]:
+    found = part.get(keyword)
+    return found if isinstance(found, list) else []
+
+
+def _section(part: dict[str, Any], keyword: str) -> dict[str, Json]:
+    found = part.get(keyword)
+    return found if isinstance(found, dict) else {}
+
+
+def _with_default(part: dict[str, Any]) -> frozenset[str]:
+    named = _section(part, "properties").items()
+    return frozenset(
+        name for name, inner in named if isinstance(inner, dict) and "default" in inner
+    )
 
 
 class _Filling:

@@ -183,6 +183,54 @@ def test_hostile_schemas_come_to_an_end() -> None:
     assert any("too large to compare" in warning.message for warning in definition.warnings)
 
 
+SIZE: JsonObject = {"properties": {"size": {"type": "integer", "default": 3}}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "says"),
+    [
+        pytest.param(
+            {"anyOf": [SIZE, {"required": ["width"]}]},
+            "the default 3 (integer) of 'size' is below anyOf, where the value decides what "
+            "applies, so it is never filled in; write this property with its default beside anyOf",
+            id="any-of",
+        ),
+        pytest.param(
+            {"properties": {"box": {"oneOf": [{"$ref": "#/$defs/Box"}, {"type": "null"}]}},
+             "$defs": {"Box": SIZE}},
+            "the default 3 (integer) of 'box.size' is below oneOf",
+            id="optional-model",
+        ),
+        pytest.param(
+            {"if": {"required": ["wide"]}, "then": SIZE}, "of 'size' is below then", id="then"
+        ),
+        pytest.param(
+            {"patternProperties": {"^n_": {"default": 0}}},
+            "the default 0 (integer) of '^n_' is below patternProperties, so it is never filled "
+            "in; write it in properties, by the name of the property",
+            id="pattern",
+        ),
+        pytest.param(
+            {"properties": {"l": {"type": "array", "items": {"default": 1}}}},
+            "the default 1 (integer) is never filled in: only missing properties are",
+            id="item",
+        ),
+    ],
+)  # fmt: skip
+def test_s526_a_default_of_inputs_that_is_never_filled_in_is_a_warning(
+    declared: JsonObject, says: str
+) -> None:
+    of_run = define(spec(python("a"), inputSchema=declared))
+    of_node = define(spec(python("a", inputSchema=declared)))
+    for definition in (of_run, of_node):
+        assert not definition.problems
+        [warning] = [w for w in definition.warnings if "never filled in" in w.message]
+        assert warning.field.endswith("inputSchema")
+        assert says in warning.message
+    outputs = define(spec(python("a", outputSchema=declared))).warnings
+    assert not any("filled in" in each.message for each in outputs), "a note for readers"
+
+
 @pytest.mark.parametrize(
     ("declared", "says"),
     [

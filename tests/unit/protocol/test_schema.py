@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from waypost.protocol import schema
+from waypost.protocol import defaults, schema
 
 DEEP: Any = True
 for _ in range(99):
@@ -468,3 +468,82 @@ def test_data_in_a_schema_is_not_read_as_keywords(keyword: Any, value: Any) -> N
     assert schema.check_schema(keyword) is None
     assert schema.validate(keyword, value) == ()
     assert schema.validate(keyword, {}), "the whole value counts"
+
+
+A: Any = {"properties": {"a": {"default": 1}}}
+B: Any = {"properties": {"b": {"default": 2}}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "found"),
+    [
+        pytest.param(A, [], id="property"),
+        pytest.param({"allOf": [A]}, [], id="all-of"),
+        pytest.param({"$ref": "#/$defs/m", "$defs": {"m": A}}, [], id="reference"),
+        pytest.param({"items": A}, [], id="property-of-items"),
+        pytest.param({"anyOf": [A, {"type": "null"}]}, [("a", "anyOf")], id="any-of"),
+        pytest.param({"oneOf": [A, B]}, [("a", "oneOf"), ("b", "oneOf")], id="one-of"),
+        pytest.param({"if": {}, "then": A, "else": B}, [("a", "then"), ("b", "else")], id="then"),
+        pytest.param({"if": A}, [("a", "if")], id="if"),
+        pytest.param({"not": A}, [("a", "not")], id="not"),
+        pytest.param({"contains": A}, [("a", "contains")], id="contains"),
+        pytest.param({"dependentSchemas": {"k": A}}, [("a", "dependentSchemas")], id="dependent"),
+        pytest.param(
+            {"patternProperties": {"^x": {"default": 1}}},
+            [("^x", "patternProperties")],
+            id="pattern",
+        ),
+        pytest.param(
+            {"patternProperties": {"^x": {}}, "additionalProperties": A},
+            [("a", "additionalProperties")],
+            id="beside-patterns",
+        ),
+        pytest.param({"additionalProperties": A}, [], id="others"),
+        pytest.param({"unevaluatedProperties": A}, [("a", "unevaluatedProperties")], id="rest"),
+        pytest.param({"default": {}, **A}, [("", "")], id="root"),
+        pytest.param({"items": {"default": 1}}, [("", "")], id="item"),
+        pytest.param(
+            {"properties": {"o": {"anyOf": [{"$ref": "#/$defs/m"}, {"type": "null"}]}},
+             "$defs": {"m": A}},
+            [("o.a", "anyOf")],
+            id="optional-model",
+        ),
+        pytest.param(
+            {"properties": {"o": {"anyOf": [{"$ref": "#/$defs/m"}]}, "p": {"$ref": "#/$defs/m"}},
+             "$defs": {"m": A}},
+            [],
+            id="used-elsewhere-too",
+        ),
+        pytest.param(
+            {"properties": {"o": {"anyOf": [{"type": "integer", "default": 1}]}}},
+            [("o", "anyOf")],
+            id="in-a-branch-of-the-property",
+        ),
+        pytest.param(
+            {"properties": {"o": {"anyOf": [{"type": "integer", "default": 1}], "default": 1}}},
+            [],
+            id="also-beside-the-branch-of-the-property",
+        ),
+        pytest.param({**A, "anyOf": [A, B]}, [("b", "anyOf")], id="also-beside-the-branch"),
+        pytest.param({"anyOf": [{"anyOf": [A]}]}, [("a", "anyOf")], id="two-branches"),
+        pytest.param(
+            {"anyOf": [{"properties": {"o": A}}]}, [("o.a", "anyOf")], id="below-a-property"
+        ),
+        pytest.param(
+            {"anyOf": [{"properties": {"n": {"$ref": "#"}, **A["properties"]}}]},
+            [("a", "anyOf")],
+            id="recursive",
+        ),
+        pytest.param({"enum": [A], "const": A, "examples": [A]}, [], id="data"),
+        pytest.param(True, [], id="boolean"),
+        pytest.param({"anyOf": "x", "properties": [], "items": 1}, [], id="junk"),
+    ],
+)  # fmt: skip
+def test_s526_defaults_that_are_never_filled_in(declared: Any, found: list[Any]) -> None:
+    assert [(each.name, each.keyword) for each in defaults.unfilled(declared)] == found
+
+
+def test_s526_many_definitions_are_walked_once() -> None:
+    chain: Any = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(2000)}
+    declared = {"$ref": "#/$defs/d0", "$defs": {**chain, "d2000": A}}
+    assert [each.name for each in defaults.unfilled(declared)] == ["a"]

@@ -7,7 +7,7 @@ from typing import Any, Final
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.problems import Problem, did_you_mean
 from waypost.compiler.shared_schemas import schema_fields
-from waypost.protocol import schema, violation
+from waypost.protocol import defaults, schema, violation
 from waypost.protocol.ijson import Json
 
 # The keywords of JSON Schema 2020-12, and those that generators add without a meaning.
@@ -33,6 +33,7 @@ _FOREIGN: Final = {
     "$recursiveRef": "write $dynamicRef",
     "$recursiveAnchor": "write $dynamicAnchor",
 }
+_BY_NAME: Final = "write it in properties, by the name of the property"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -44,6 +45,24 @@ def schema_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if key not in judged:
             judged[key] = [text for part in schema.parts(value) for text in _oddities(value, part)]
         yield from (Problem(place, text, "warning") for text in judged[key])
+        if place.rpartition(".")[2] == "inputSchema":
+            texts = dict.fromkeys(_unfilled(value))
+            yield from (Problem(place, text, "warning") for text in texts)
+
+
+def _unfilled(value: Json) -> Iterator[str]:
+    """Report defaults of inputs that are never filled in (S526)."""
+    for default, name, keyword in defaults.unfilled(value):
+        shown = violation.show(default)
+        what = f"the default {shown} of {name!r}" if name else f"the default {shown}"
+        if keyword == "patternProperties":
+            yield f"{what} is below patternProperties, so it is never filled in; {_BY_NAME}"
+        elif keyword:
+            way = f"write {'this property with its default' if name else 'it'} beside {keyword}"
+            text = "where the value decides what applies, so it is never filled in"
+            yield f"{what} is below {keyword}, {text}; {way}"
+        else:
+            yield f"{what} is never filled in: only missing properties are; {_BY_NAME}"
 
 
 def _oddities(root: Json, part: dict[str, Any]) -> Iterator[str]:
