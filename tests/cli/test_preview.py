@@ -52,7 +52,7 @@ def failed(name: str = "brief", **spec: Any) -> dict[str, Any]:
             attempts=tries,
             usage={**USED, "costUSD": "0.0052"},
             inputDigest=ijson.digest({"news": news}),
-            tail="thinking\nrefused",
+            tail="thinking\n    refused",
         ),
         node("pay", "Skipped", reason="DependencyFailed"),
         node("log", "Succeeded", output=1, outputDigest=ijson.digest(1)),
@@ -152,7 +152,7 @@ output
   the node is Failed and has no output
 end of its log
   thinking
-  refused
+      refused
 """
 
 

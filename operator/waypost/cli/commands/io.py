@@ -79,7 +79,7 @@ def _print(shown: "NodeIo", *, schemas: bool) -> None:
     if shown.tail:
         _say("end of its log")
         for line in shown.tail.splitlines():
-            _say(f"  {format.tame(line, limit=1000)}")
+            _indented(line, limit=1000)
 
 
 def _value(value: Any, *, known: bool, note: str | None) -> None:
@@ -91,8 +91,15 @@ def _value(value: Any, *, known: bool, note: str | None) -> None:
         _say(f"  {format.tame(note or 'not known', limit=1000)}")
         return
     for line in json.dumps(value, indent=2, ensure_ascii=False).splitlines():
-        indent = len(line) - len(line.lstrip())
-        _say(f"  {' ' * indent}{format.tame(line, limit=100_000)}")
+        _indented(line, limit=100_000)
+
+
+def _indented(line: str, *, limit: int) -> None:
+    """Print a line of foreign text below a heading; it keeps up to 100 columns of indentation."""
+    from waypost.cli.report import format
+
+    indent = min(len(line) - len(line.lstrip(" ")), 100)
+    _say(f"  {' ' * indent}{format.tame(line, limit=limit)}")
 
 
 def _say(line: str) -> None:
