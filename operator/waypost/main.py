@@ -51,7 +51,7 @@ def run(settings: Settings) -> int:
     """Run the operator until a signal stops it. Returns the exit code."""
     configure_logging(level=settings.log_level, style=settings.log_format)
     logger.info("waypost %s starts", __version__)
-    tracer = otlp_tracer(endpoint=settings.otlp_endpoint) if settings.otlp_endpoint else NoTracer()
+    tracer = _tracer(settings)
     try:
         asyncio.run(_run(settings, tracer))
     except OperatorFailed as error:
@@ -64,6 +64,12 @@ def run(settings: Settings) -> int:
         tracer.close()
     logger.info("stopped")
     return 0
+
+
+def _tracer(settings: Settings) -> Tracer:
+    if not settings.otlp_endpoint:
+        return NoTracer()
+    return otlp_tracer(endpoint=settings.otlp_endpoint, conventions=settings.otlp_conventions)
 
 
 def uninstall(settings: ClusterSettings) -> int:

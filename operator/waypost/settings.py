@@ -13,6 +13,7 @@ from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.pod import KeepLogs
 from waypost.api.validation import words
 from waypost.kube.egress.ranges import Network, network_of
+from waypost.telemetry.versions import VersionName
 
 PREFIX = "WAYPOST_"
 
@@ -215,6 +216,9 @@ class Settings(ClusterSettings):
         default="",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="Base URL of an OTLP/HTTP collector for traces. Empty: no traces.",
+    )
+    otlp_conventions: VersionName = Field(
+        default="1.41", description="Version of the OpenTelemetry semantic conventions of spans."
     )
 
     _networks = field_validator("private_hosts", "cluster_ranges", "dns_addresses")(only_networks)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -81,7 +82,19 @@ def test_over_the_wire(collector: tuple[str, list[bytes]]) -> None:
     assert [v.string_value for v in event.attributes[0].value.array_value.values] == ["a", "b"]
     service = {a.key: a.value.string_value for a in resource.resource.attributes}
     assert service["service.name"] == "waypost"
-    assert scope.schema_url == tracing.SCHEMA_URL
+    assert scope.schema_url == "https://opentelemetry.io/schemas/1.41.0"
+
+
+def test_an_older_version_of_the_conventions(collector: tuple[str, list[bytes]]) -> None:
+    """S590"""
+    endpoint, received = collector
+    tracer = otlp_tracer(endpoint=endpoint, conventions="1.36")
+    tracer.emit(replace(FACT, attributes={"gen_ai.provider.name": "openai", "a": 1}))
+    tracer.close()
+    (resource,) = ExportTraceServiceRequest.FromString(received[0]).resource_spans
+    (scope,) = resource.scope_spans
+    assert {attribute.key for attribute in scope.spans[0].attributes} == {"gen_ai.system", "a"}
+    assert scope.schema_url == "https://opentelemetry.io/schemas/1.36.0"
 
 
 class Hanging(SpanExporter):

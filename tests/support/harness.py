@@ -20,6 +20,7 @@ from waypost.kube.logs.policy import OFF
 from waypost.kube.manifests.pod import PodSettings
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Unavailable
+from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller
 from waypost.runtime.leader_election import Lease, LeaseSettings, NoElection
@@ -67,13 +68,14 @@ class Operator:
         seed: int = 0,
         settings: ControllerSettings,
         lease: LeaseSettings | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.telemetry = Notebook()
         self.line = Line(world.cluster, world.clock)
         self.controller = Controller(
             cluster=self.line,
             clock=world.clock,
-            telemetry=self.telemetry,
+            telemetry=telemetry or self.telemetry,
             settings=settings,
             leadership=Lease(cluster=self.line, clock=world.clock, settings=lease)
             if lease
@@ -191,10 +193,11 @@ class World:
         delivery: Delivery = IMMEDIATE,
         seed: int = 0,
         replica: bool = False,
+        telemetry: Telemetry | None = None,
         **settings: Any,
     ) -> Operator:
         """One more operator, with an empty cache. A `replica` works only while it has the Lease;
-        any other works without asking."""
+        any other works without asking. `telemetry` replaces the notebook."""
         identity = f"operator-{len(self.operators)}"
         operator = Operator(
             self,
@@ -206,6 +209,7 @@ class World:
             lease=LeaseSettings(namespace=NAMESPACE, name=LEASE, identity=identity)
             if replica
             else None,
+            telemetry=telemetry,
         )
         self.operators.append(operator)
         return operator

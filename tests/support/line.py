@@ -4,9 +4,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from waypost.engine.state.decision import Decision
+from waypost.engine.state.decision import Decision, Traces
 from waypost.engine.state.observed import Observed
 from waypost.ports.cluster import Cluster, Kind, Listing, Obj, PatchType, Rejected
 
@@ -25,6 +26,9 @@ class Notebook:
 
     def checkpoint(self, observed: Observed, decision: Decision) -> None:
         self.checkpoints += 1
+
+    def recovered(self, observed: Observed, traces: Traces, *, since: datetime) -> None:
+        pass
 
     def reconciled(self, *, seconds: float, outcome: str) -> None:
         self.outcomes[outcome] += 1

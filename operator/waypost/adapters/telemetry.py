@@ -1,6 +1,8 @@
 """`ports.telemetry.Telemetry` with Prometheus metrics and OpenTelemetry spans."""
 
 import logging
+from collections.abc import Iterable
+from datetime import datetime
 
 from waypost.adapters.metrics import Metrics
 from waypost.adapters.tracing import Tracer
@@ -23,14 +25,26 @@ class OperatorTelemetry:
     def checkpoint(self, observed: Observed, decision: Decision) -> None:
         before, after, items = observed.status, decision.status, decision.ended_items
         try:
-            for fact in spans.ended(observed, before, after, items):
+            found = spans.ended(observed, before, after, items)
+            for fact in found:
                 self._metrics.ended(fact)
-                self._agent_spans(observed, fact, decision.traces)
-            for span in spans.spans(observed, before, after, items):
-                self._tracer.emit(span)
+            self._emit(observed, found, decision.traces)
         except Exception:
             subject = {"run": observed.name, "namespace": observed.namespace}
             logger.exception("telemetry of a checkpoint was lost", extra=subject)
+
+    def recovered(self, observed: Observed, traces: Traces, *, since: datetime) -> None:
+        try:
+            self._emit(observed, spans.ended_since(observed, since), traces)
+        except Exception:
+            subject = {"run": observed.name, "namespace": observed.namespace}
+            logger.exception("spans were not exported again", extra=subject)
+
+    def _emit(self, observed: Observed, found: Iterable[Ended], traces: Traces) -> None:
+        """Emit parents before children: if a crash loses the rest, it leaves no orphans."""
+        for fact in found:
+            self._tracer.emit(spans.span(observed, fact))
+            self._agent_spans(observed, fact, traces)
 
     def _agent_spans(self, observed: Observed, fact: Ended, traces: Traces) -> None:
         trace = traces.get((fact.path, fact.number)) if isinstance(fact, AttemptEnded) else None

@@ -20,10 +20,10 @@ from opentelemetry.trace.status import Status, StatusCode
 
 from waypost import __version__
 from waypost.telemetry.spans import SpanFact
+from waypost.telemetry.versions import VERSIONS, VersionName
 
-# The version of the conventions that our attributes follow; backends may translate from it.
-SCHEMA_URL = "https://opentelemetry.io/schemas/1.38.0"
 SHUTDOWN_SECONDS = 2.0
+BATCH_MILLISECONDS = 1000
 
 logger = logging.getLogger(__name__)
 
@@ -53,12 +53,20 @@ class NoTracer:
 class OtlpTracer:
     """Sends spans in batches from a separate thread."""
 
-    def __init__(self, *, exporter: SpanExporter, service_name: str = "waypost") -> None:
-        self._processor = BatchSpanProcessor(exporter)
+    def __init__(
+        self,
+        *,
+        exporter: SpanExporter,
+        service_name: str = "waypost",
+        conventions: VersionName = "1.41",
+    ) -> None:
+        self._version = VERSIONS[conventions]
+        # A process that is killed loses what waits for its batch.
+        self._processor = BatchSpanProcessor(exporter, schedule_delay_millis=BATCH_MILLISECONDS)
         self._resource = Resource.create(
             {"service.name": service_name, "service.version": __version__}
         )
-        self._scope = InstrumentationScope("waypost", __version__, SCHEMA_URL)
+        self._scope = InstrumentationScope("waypost", __version__, self._version.schema_url)
 
     def emit(self, fact: SpanFact) -> None:
         self._processor.on_end(self._readable(fact))
@@ -80,7 +88,7 @@ class OtlpTracer:
             context=context,
             parent=parent,
             resource=self._resource,
-            attributes=dict(fact.attributes),
+            attributes=self._version.attributes(fact.attributes),
             events=[
                 Event(event.name, dict(event.attributes), _nanoseconds(event.time))
                 for event in fact.events
@@ -93,15 +101,17 @@ class OtlpTracer:
         )
 
 
-def otlp_tracer(*, endpoint: str) -> Tracer:
+def otlp_tracer(*, endpoint: str, conventions: VersionName = "1.41") -> Tracer:
     """A tracer that sends to a collector.
 
     The exporter itself reads the other standard variables (headers, certificate, timeout).
 
     Args:
         endpoint: Base URL, as in OTEL_EXPORTER_OTLP_ENDPOINT.
+        conventions: The version of the semantic conventions.
     """
-    return OtlpTracer(exporter=OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces"))
+    exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+    return OtlpTracer(exporter=exporter, conventions=conventions)
 
 
 def _context(trace_id: str, span_id: str) -> SpanContext:

@@ -3,9 +3,10 @@
 No argument that becomes a label of a metric is an object's name: their number must be bounded.
 """
 
+from datetime import datetime
 from typing import Protocol
 
-from waypost.engine.state.decision import Decision
+from waypost.engine.state.decision import Decision, Traces
 from waypost.engine.state.observed import Observed
 
 
@@ -34,6 +35,16 @@ class Telemetry(Requests, Protocol):
             observed: The run as the pass observed it, with its status before the write.
             decision: Its status now, with the traces of agent attempts and the attempts of items
                 that ended.
+        """
+        ...
+
+    def recovered(self, observed: Observed, traces: Traces, *, since: datetime) -> None:
+        """Emit again the spans of what ended in a run from `since` on; count nothing.
+
+        Args:
+            observed: The run.
+            traces: Those of its agent attempts that ended since then.
+            since: Earlier ends have been exported.
         """
         ...
 

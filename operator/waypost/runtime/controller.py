@@ -7,7 +7,7 @@ state is in the status of runs, so this process may end after any request.
 import asyncio
 import contextlib
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from waypost.engine.state.decision import Decision, RunEvent
@@ -41,6 +41,7 @@ from waypost.runtime.pace import Pace
 from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reads.live import StaleRun
 from waypost.runtime.reads.observer import Observer
+from waypost.runtime.reads.span_recovery import SpanRecovery
 from waypost.runtime.resync import Resync
 from waypost.runtime.resync_loop import ResyncLoop
 from waypost.runtime.set_aside import SetAsideRuns
@@ -161,6 +162,7 @@ class Controller:
             sweep_seconds=self.settings.sweep_seconds,
             synced=self._others.wake_all,
         )
+        self._recovery = SpanRecovery(cluster=self.cluster, telemetry=self.telemetry)
         self._on_duty = False
 
     def on_watch_event(self, kind: Kind, change: str | None, raw: Obj) -> None:
@@ -218,6 +220,7 @@ class Controller:
         """Work on every run for as long as this process leads."""
         self.queue = KeyedQueue(monotonic=self.clock.monotonic)  # timers of an old term are stale
         self.set_aside.reset()
+        self._recovery.begin(self.leadership.silent_since)
         async with asyncio.TaskGroup() as group:
             count = range(self.settings.workers)
             workers = [group.create_task(self._work(), name=f"worker-{n}") for n in count]
@@ -330,6 +333,7 @@ class Controller:
         fence = self.clock.monotonic()
         observed = await self._observer.observe(key, body)
         entry, decision, settled = await self._decider.decide(key, observed)
+        await self._recovery.look(key, replace(entry.observed, status=observed.status))
         self._catalog.note(key, decision.status)
         self._templates.note(key, decision.awaits_template)
         written = decision.status != observed.status

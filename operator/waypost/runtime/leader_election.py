@@ -17,6 +17,7 @@ from math import inf
 from typing import Any, Final, Protocol
 
 from waypost.kube.objects import section, text
+from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
     AlreadyExists,
@@ -51,6 +52,12 @@ class Leadership(Protocol):
         """Seconds that a running pass may still take once the lead is lost."""
         ...
 
+    @property
+    def silent_since(self) -> datetime | None:
+        """When the leader before this one renewed its Lease for the last time; None if there was
+        none, or it released the Lease. Known from the return of `acquire`."""
+        ...
+
     async def acquire(self) -> None:
         """Wait on standby; return once this process leads."""
         ...
@@ -69,6 +76,7 @@ class NoElection:
 
     leading = True
     grace = 0.0
+    silent_since = None
 
     async def acquire(self) -> None:
         return
@@ -122,6 +130,7 @@ class Lease:
         self._spec: Obj = {}  # as last read
         self._seen_at = -inf
         self._trouble = ""
+        self.silent_since: datetime | None = None
 
     @property
     def leading(self) -> bool:
@@ -245,6 +254,9 @@ class Lease:
         else:
             landed = await self._patch(self._version, spec)
         self._version = text(section(landed, "metadata"), "resourceVersion")
+        if not renewal:
+            last = text(self._spec, "renewTime") if self._holder() else ""
+            self.silent_since = parse_timestamp(last)
         self._spec, self._seen_at = spec, sent
         self._until = sent + self._settings.deadline
 

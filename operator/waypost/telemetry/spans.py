@@ -154,6 +154,12 @@ def ended(
     return (*facts, *_run(before, after))
 
 
+def ended_since(observed: Observed, since: datetime) -> tuple[Ended, ...]:
+    """What the status of a run records as ended from `since` on."""
+    found = ended(observed, AgentWorkflowStatus(), observed.status)
+    return tuple(fact for fact in found if fact.finished >= since)
+
+
 def spans(
     observed: Observed,
     before: AgentWorkflowStatus,
@@ -161,7 +167,7 @@ def spans(
     items: Iterable[NodeStatus] = (),
 ) -> tuple[SpanFact, ...]:
     """The spans of what ended in this checkpoint; arguments as of `ended`."""
-    return tuple(_span(observed, fact) for fact in ended(observed, before, after, items))
+    return tuple(span(observed, fact) for fact in ended(observed, before, after, items))
 
 
 def _attempts(
@@ -271,7 +277,8 @@ def _outcome(after: AgentWorkflowStatus, condition: str) -> str:
     return SUCCEEDED if found[0].status == "True" else found[0].reason
 
 
-def _span(observed: Observed, fact: Ended) -> SpanFact:
+def span(observed: Observed, fact: Ended) -> SpanFact:
+    """The span of one fact."""
     uid = observed.uid
     common = run_attributes(observed, round_=fact.round)
     root = span_id(uid, "", fact.round, 0)
