@@ -19,15 +19,26 @@ OPERATOR: dict[Grant, str] = {
         "first list, periodic resync, live read of child runs"
     ),
     ("waypost.dev", "agentworkflows", "watch"): "wake up when a run changes",
-    ("waypost.dev", "agentworkflows", "create"): "the child run of a workflow node",
-    ("waypost.dev", "agentworkflows", "patch"): (
-        "cancel, suspend or rerun a child run; take the finalizer waypost.dev/child off"
+    ("waypost.dev", "agentworkflows", "create"): (
+        "the child run of a workflow node; the run of a schedule"
     ),
-    ("waypost.dev", "agentworkflows", "delete"): "ttlSecondsAfterFinished",
+    ("waypost.dev", "agentworkflows", "patch"): (
+        "cancel, suspend or rerun a child run; take the finalizer waypost.dev/child off; cancel a "
+        "run that the next one of its schedule replaces"
+    ),
+    ("waypost.dev", "agentworkflows", "delete"): (
+        "ttlSecondsAfterFinished; the history limits of a schedule"
+    ),
     ("waypost.dev", "agentworkflows/status", "patch"): "checkpoints; the fence",
     ("waypost.dev", "agentworkflows/finalizers", "update"): (
         "children name their run with blockOwnerDeletion, which some clusters check (the "
         "admission plugin OwnerReferencesPermissionEnforcement, on in OpenShift)"
+    ),
+    ("waypost.dev", "agentworkflowschedules", "get"): "look again after a conflict",
+    ("waypost.dev", "agentworkflowschedules", "list"): "first list, periodic resync",
+    ("waypost.dev", "agentworkflowschedules", "watch"): "wake up when a schedule changes",
+    ("waypost.dev", "agentworkflowschedules/status", "patch"): (
+        "what was started, what comes next; the fence"
     ),
     ("waypost.dev", "agentworkflowtemplates", "get"): (
         "live read when a run or a round takes its definition"
@@ -118,6 +129,7 @@ CLEANUP: dict[Grant, str] = {
 
 KINDS = (
     "agentworkflows",
+    "agentworkflowschedules",
     "agentworkflowtemplates",
     "approvals",
     "modelproviders",
@@ -129,7 +141,13 @@ PAYLOADS = {("waypost.dev", "noderecords", verb) for verb in READ}
 VIEW = {("waypost.dev", kind, verb) for kind in KINDS for verb in READ} - PAYLOADS
 EDIT = {
     ("waypost.dev", kind, verb)
-    for kind in ("agentworkflows", "agentworkflowtemplates", "modelproviders", "toolservers")
+    for kind in (
+        "agentworkflows",
+        "agentworkflowschedules",
+        "agentworkflowtemplates",
+        "modelproviders",
+        "toolservers",
+    )
     for verb in ("create", "update", "patch", "delete", "deletecollection")
 }
 APPROVER = {("waypost.dev", "approvals", verb) for verb in (*READ, "patch", "approve")} | {

@@ -13,7 +13,7 @@ from waypost.cli.lint.linter import Finding, lint, server_violations
 from waypost.cli.lint.manifests import documents
 from waypost.compiler.admission.structure import examine
 
-from tests.crds import endpoints, templates
+from tests.crds import endpoints, schedules, templates
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, node, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -37,7 +37,8 @@ def as_kubectl_prints(manifest: Manifest) -> str:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "says"), [*STRICT, *LENIENT, *endpoints.REFUSED, *templates.REFUSED]
+    ("manifest", "says"),
+    [*STRICT, *LENIENT, *endpoints.REFUSED, *schedules.REFUSED, *templates.REFUSED],
 )
 def test_refused_by_the_api_server_is_an_error(manifest: Manifest, says: tuple[str, ...]) -> None:
     errors = [one for one in findings(manifest) if one.severity == "error"]
@@ -57,6 +58,7 @@ def test_refused_by_the_api_server_is_an_error(manifest: Manifest, says: tuple[s
 STORED = [
     *ACCEPTED,
     *endpoints.ACCEPTED,
+    *schedules.ACCEPTED,
     *[
         pytest.param(row.values[0], "is there to be changed", id=row.id)
         for row in [*TRANSITIONS, *templates.TRANSITIONS]

@@ -113,8 +113,8 @@ TABLE = [
         [run({**RUN, "defaults": {"timeout": "1m"}}), template()],
         [
             "error: defaults: defaults stands in the template; a run of a template has only "
-            "inputs, suspend, cancel, skipFinally, rerun, ttlSecondsAfterFinished, budget and "
-            "deadline. Remove defaults, or write the nodes into this run"
+            "inputs, suspend, cancel, skipFinally, scheduledAt, rerun, ttlSecondsAfterFinished, "
+            "budget and deadline. Remove defaults, or write the nodes into this run"
         ],
         id="refused-field-once",
     ),

@@ -62,7 +62,9 @@ def test_newest_last_and_by_phase(api: Api, capsys: Captured) -> None:
     assert capsys.readouterr().out == "agentworkflow.waypost.dev/c\n"
 
 
-WIDE = "NAME PHASE PROGRESS WAITING TOKENS COST AGE ROUND REASON TEMPLATE PARENT BY DURATION"
+WIDE = (
+    "NAME PHASE PROGRESS WAITING TOKENS COST AGE ROUND REASON TEMPLATE PARENT SCHEDULE BY DURATION"
+)
 
 
 def test_wide(api: Api, capsys: Captured) -> None:
@@ -73,7 +75,7 @@ def test_wide(api: Api, capsys: Captured) -> None:
     assert main(["list", "-o", "wide"]) == 0
     head, line = capsys.readouterr().out.splitlines()
     assert head.split() == WIDE.split()
-    assert line.split()[7:] == ["1", "-", "-", "-", "ann", "60.0s"]
+    assert line.split()[7:] == ["1", "-", "-", "-", "-", "ann", "60.0s"]
 
 
 @pytest.mark.parametrize(

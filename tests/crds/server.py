@@ -14,6 +14,7 @@ from tests.crds.manifests import Manifest
 PLURALS: Final = {
     "AgentWorkflow": "agentworkflows",
     "AgentWorkflowTemplate": "agentworkflowtemplates",
+    "AgentWorkflowSchedule": "agentworkflowschedules",
     "Approval": "approvals",
     "NodeRecord": "noderecords",
     "ModelProvider": "modelproviders",

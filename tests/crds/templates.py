@@ -37,16 +37,17 @@ REFUSED = [
         "nodes-beside-a-template",
         run_of(nodes=[node()]),
         "spec.nodes: Forbidden: nodes stands in the template; a run of a template has only inputs, "
-        "suspend, cancel, skipFinally, rerun, ttlSecondsAfterFinished, budget and deadline. "
-        "Remove nodes or templateRef",
+        "suspend, cancel, skipFinally, scheduledAt, rerun, ttlSecondsAfterFinished, budget and "
+        "deadline. Remove nodes or templateRef",
     ),
     *(
         refused(
             f"{field}-beside-a-template",
             run_of("review", **{field: value}),
             f"spec.{field}: Forbidden: {field} stands in the template; a run of a template has "
-            "only inputs, suspend, cancel, skipFinally, rerun, ttlSecondsAfterFinished, budget "
-            f"and deadline. Remove {field}, or write the nodes into this run",
+            "only inputs, suspend, cancel, skipFinally, scheduledAt, rerun, "
+            "ttlSecondsAfterFinished, budget and deadline. "
+            f"Remove {field}, or write the nodes into this run",
         )
         for field, value in BESIDE_A_TEMPLATE.items()
     ),

@@ -12,13 +12,14 @@ from waypost.adapters.credentials import KubeconfigSource
 from waypost.api.approval import ApprovalSpec
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
+from waypost.api.schedule.model import AgentWorkflowScheduleSpec
 from waypost.api.template.spec import AgentWorkflowTemplateSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
 from waypost.compiler.admission.structure import UNKNOWN
 
-from tests.crds import children, endpoints, identity, templates
+from tests.crds import children, endpoints, identity, schedules, templates
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -30,6 +31,7 @@ pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 
 MODELS: dict[str, type[BaseModel]] = {
     "AgentWorkflow": AgentWorkflowSpec,
+    "AgentWorkflowSchedule": AgentWorkflowScheduleSpec,
     "AgentWorkflowTemplate": AgentWorkflowTemplateSpec,
     "Approval": ApprovalSpec,
     "NodeRecord": NodeRecordSpec,
@@ -63,7 +65,9 @@ def stored(server: Server, manifest: Manifest, status: Manifest | None) -> str:
     return reference
 
 
-@pytest.mark.parametrize(("manifest", "says"), [*STRICT, *endpoints.REFUSED, *templates.REFUSED])
+@pytest.mark.parametrize(
+    ("manifest", "says"), [*STRICT, *endpoints.REFUSED, *schedules.REFUSED, *templates.REFUSED]
+)
 def test_refused(server: Server, manifest: Manifest, says: tuple[str, ...]) -> None:
     said = server.try_to_create(manifest)
     assert said.refused
@@ -85,7 +89,9 @@ def test_refused_though_unknown_fields_are_dropped(
         assert part in said.text
 
 
-@pytest.mark.parametrize(("manifest", "reason"), [*ACCEPTED, *endpoints.ACCEPTED])
+@pytest.mark.parametrize(
+    ("manifest", "reason"), [*ACCEPTED, *endpoints.ACCEPTED, *schedules.ACCEPTED]
+)
 def test_accepted_and_stored_to_the_last_field(
     server: Server, manifest: Manifest, reason: str
 ) -> None:
@@ -135,6 +141,12 @@ COLUMNS = [
     ),
     pytest.param(record(), "nr", "NAME RUN PATH ATTEMPT TYPE SIZE AGE", id="nr"),
     pytest.param(endpoints.provider(), "mp", "NAME TYPE READY REASON AGE", id="mp"),
+    pytest.param(
+        schedules.schedule(),
+        "awsched",
+        "NAME SCHEDULES ZONE SUSPENDED NEXT LAST MISSED AGE",
+        id="awsched",
+    ),
     pytest.param(endpoints.server(), "ts", "NAME READY REASON TOOLS AGE", id="ts"),
 ]
 

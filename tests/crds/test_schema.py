@@ -13,7 +13,7 @@ from waypost.api.crd.openapi import UnstructuralError, structural
 from waypost.api.crd.resources import RESOURCES
 from waypost.api.crd.rules.table import RULES
 
-from tests.crds import children, endpoints, identity, templates
+from tests.crds import children, endpoints, identity, schedules, templates
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS, VOTES
 
@@ -123,7 +123,7 @@ def test_a_template_has_the_fields_of_a_run() -> None:
     )
     assert template - run == {"description"}
     own = {"inputs", "templateRef", "cancel", "skipFinally", "rerun", "ttlSecondsAfterFinished"}
-    own |= {"parent", "requestedBy"}
+    own |= {"parent", "requestedBy", "scheduledAt"}
     assert run - template == own
 
 
@@ -284,6 +284,7 @@ def test_every_rule_has_a_row() -> None:
     rows = [
         *STRICT,
         *endpoints.REFUSED,
+        *schedules.REFUSED,
         *LENIENT,
         *TRANSITIONS,
         *VOTES,

@@ -24,6 +24,7 @@ OPERATOR: Final = "waypost-operator"
 WATCHED: Final = (
     Kind.AGENT_WORKFLOW,
     Kind.AGENT_WORKFLOW_TEMPLATE,
+    Kind.AGENT_WORKFLOW_SCHEDULE,
     Kind.APPROVAL,
     Kind.MODEL_PROVIDER,
     Kind.TOOL_SERVER,

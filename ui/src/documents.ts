@@ -305,6 +305,8 @@ export interface RunRow {
   reason?: string;
   template?: string;
   parent?: string;
+  schedule?: string;
+  scheduledAt?: string;
   requestedBy?: string;
   createdAt?: string;
   startedAt?: string;
@@ -339,6 +341,21 @@ export interface RunView {
   requestedBy?: string;
   obstacles: Obstacle[];
   nodes: NodeView[];
+}
+
+export interface ScheduleRow {
+  name: string;
+  namespace: string;
+  schedules: string[];
+  timeZone: string;
+  policy: string;
+  template: string;
+  suspended: boolean;
+  next: string[];
+  lastScheduledAt?: string;
+  missed: number;
+  waiting?: string;
+  problem?: string;
 }
 
 export interface Segment {

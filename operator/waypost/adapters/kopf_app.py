@@ -25,6 +25,7 @@ from waypost.ports.sink import Sink
 WATCHED: Final[dict[Kind, tuple[str, str, str]]] = {
     Kind.AGENT_WORKFLOW: (GROUP, VERSION, Kind.AGENT_WORKFLOW.plural),
     Kind.AGENT_WORKFLOW_TEMPLATE: (GROUP, VERSION, Kind.AGENT_WORKFLOW_TEMPLATE.plural),
+    Kind.AGENT_WORKFLOW_SCHEDULE: (GROUP, VERSION, Kind.AGENT_WORKFLOW_SCHEDULE.plural),
     Kind.APPROVAL: (GROUP, VERSION, Kind.APPROVAL.plural),
     Kind.MODEL_PROVIDER: (GROUP, VERSION, Kind.MODEL_PROVIDER.plural),
     Kind.TOOL_SERVER: (GROUP, VERSION, Kind.TOOL_SERVER.plural),

@@ -23,6 +23,9 @@ AGENT_WORKFLOW: Final = ResourceName(API_VERSION, "agentworkflows", "AgentWorkfl
 AGENT_WORKFLOW_TEMPLATE: Final = ResourceName(
     API_VERSION, "agentworkflowtemplates", "AgentWorkflowTemplate"
 )
+AGENT_WORKFLOW_SCHEDULE: Final = ResourceName(
+    API_VERSION, "agentworkflowschedules", "AgentWorkflowSchedule"
+)
 APPROVAL: Final = ResourceName(API_VERSION, "approvals", "Approval")
 NODE_RECORD: Final = ResourceName(API_VERSION, "noderecords", "NodeRecord")
 MODEL_PROVIDER: Final = ResourceName(API_VERSION, "modelproviders", "ModelProvider")
@@ -53,6 +56,10 @@ ANNOTATION_REQUEST_DIGEST: Final = f"{GROUP}/request-digest"
 LABEL_SLOTS: Final = f"{GROUP}/slots"  # on a Lease: digest of the key whose slot it is
 ANNOTATION_SLOT_KEY: Final = f"{GROUP}/slot-key"  # the key itself, for people
 ANNOTATION_SLOT_LIMIT: Final = f"{GROUP}/slot-limit"  # the limit under which it was taken
+
+LABEL_SCHEDULE: Final = f"{GROUP}/schedule"  # on a run: name of the AgentWorkflowSchedule
+LABEL_BACKFILL: Final = f"{GROUP}/backfill"  # on a run of a schedule: `waypost backfill` made it
+ANNOTATION_KEEP_UNTIL: Final = f"{GROUP}/keep-until"  # on a run of a schedule: no TTL before
 
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
 ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe
@@ -103,6 +110,14 @@ class ConditionReason:
     PROBING: Final = "Probing"
     MISSING_SECRET: Final = "MissingSecret"
     MISSING_CONFIG_MAP: Final = "MissingConfigMap"
+    # of an AgentWorkflowSchedule, other than MissingReference
+    NOT_BLOCKED: Final = "NotBlocked"
+    RUN_IN_PROGRESS: Final = "RunInProgress"
+    TEMPLATE_NOT_ACCEPTED: Final = "TemplateNotAccepted"
+    CREATE_REFUSED: Final = "CreateRefused"
+    NAME_TAKEN: Final = "NameTaken"
+    CLOCK_SET_BACK: Final = "ClockSetBack"
+    CLOCK_STEADY: Final = "ClockSteady"
 
 
 class EventReason:
@@ -122,6 +137,10 @@ class EventReason:
     NODE_ATTEMPT_FAILED: Final = "NodeAttemptFailed"
     TRACE_UNREADABLE: Final = "TraceUnreadable"
     AWAITING_APPROVAL: Final = "AwaitingApproval"
+    # on an AgentWorkflowSchedule
+    RUN_CREATED: Final = "RunCreated"
+    RUN_REPLACED: Final = "RunReplaced"
+    SCHEDULE_MISSED: Final = "ScheduleMissed"
 
 
 class Condition:
@@ -140,3 +159,5 @@ class Condition:
     EXPIRED: Final = "Expired"
     SET_ASIDE: Final = "SetAside"  # the operator cannot serve the run
     READY: Final = "Ready"  # of a ModelProvider or a ToolServer
+    BLOCKED: Final = "Blocked"  # of a schedule: times were missed, and the next one may be too
+    CLOCK_SKEW: Final = "ClockSkew"  # of a schedule: the clock of the operator was set back

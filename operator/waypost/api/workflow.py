@@ -17,6 +17,7 @@ from waypost.api.base import (
     JsonValue,
     Model,
     NodeName,
+    Timestamp,
     keyed_by,
 )
 from waypost.api.effects.compensate import Compensate
@@ -323,7 +324,7 @@ class AgentWorkflowSpec(WorkflowBody):
         default=None,
         description="Run the definition of an AgentWorkflowTemplate of this namespace. It is read "
         "when the run is accepted; later changes of the template do not reach the run. Beside it "
-        "only inputs, suspend, cancel, skipFinally, rerun, deadline, budget and "
+        "only inputs, scheduledAt, suspend, cancel, skipFinally, rerun, deadline, budget and "
         "ttlSecondsAfterFinished are allowed.",
     )
     inputs: JsonObject | None = Field(
@@ -347,6 +348,12 @@ class AgentWorkflowSpec(WorkflowBody):
         "Only together with cancel: true. It cannot be undone.",
     )
     requested_by: RequestedBy = None
+    scheduled_at: Timestamp | None = Field(
+        default=None,
+        description="The time that run.scheduledAt has in expressions, for example that of a "
+        "schedule or of the data that the run is about. It cannot change. Default: the time when "
+        "the run was created.",
+    )
     rerun: Rerun | None = Field(default=None, description=Rerun.__doc__)
     parent: Parent | None = Field(default=None, description=Parent.__doc__)
     ttl_seconds_after_finished: int | None = Field(

@@ -29,11 +29,10 @@ from waypost.ports.cluster import (
 )
 from waypost.ports.offload import Offload, inline
 from waypost.ports.telemetry import Telemetry
-from waypost.runtime.cache.endpoints import EndpointCache
 from waypost.runtime.cache.ingest import Ingest
+from waypost.runtime.cache.others import OtherCaches
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.cache.slots import SlotBoard
-from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.deciding import Decider
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.other_loops import OtherLoops
@@ -76,8 +75,8 @@ class Controller:
 
     def __post_init__(self) -> None:
         self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
-        self._catalog = EndpointCache()
-        self._templates = TemplateCache()
+        caches = OtherCaches()
+        self._catalog, self._templates = caches.endpoints, caches.templates
         self.slots = SlotBoard(monotonic=self.clock.monotonic)
         qps, burst = self.settings.write_qps, self.settings.write_burst
         self._bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
@@ -123,8 +122,7 @@ class Controller:
         )
         self._others = OtherLoops(
             cluster=limited,
-            catalog=self._catalog,
-            templates=self._templates,
+            caches=caches,
             clock=self.clock,
             offload=self.offload,
             settings=self.settings,
@@ -138,8 +136,7 @@ class Controller:
         self.syncer = Resync(
             cluster=self.cluster,
             store=self.store,
-            catalog=self._catalog,
-            templates=self._templates,
+            caches=caches,
             ingest=self._ingest,
             clock=self.clock,
             namespaces=namespaces,

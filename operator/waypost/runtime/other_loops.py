@@ -1,4 +1,4 @@
-"""The loops beside that of the runs: probes of endpoints, the check of templates, kept logs."""
+"""The loops beside that of the runs: endpoints, templates, schedules, kept logs."""
 
 import asyncio
 
@@ -6,26 +6,26 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, Obj
 from waypost.ports.offload import Offload
 from waypost.ports.telemetry import Telemetry
-from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.endpoints import PROBED
+from waypost.runtime.cache.others import OtherCaches
 from waypost.runtime.cache.runs import Key, RunCache
-from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.logs.keeper import LogKeeper
 from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.reads.policies import Policies
+from waypost.runtime.schedules.controller import ScheduleController
 from waypost.runtime.settings import ControllerSettings
 from waypost.runtime.template_controller import TemplateController
 from waypost.runtime.writes.accounts import NodeAccounts
 
 
 class OtherLoops:
-    """All three. Each has its own queue, so that no run waits for them."""
+    """Each has its own queue, so that no run waits for them."""
 
     def __init__(
         self,
         *,
         cluster: Cluster,
-        catalog: EndpointCache,
-        templates: TemplateCache,
+        caches: OtherCaches,
         clock: Clock,
         offload: Offload,
         settings: ControllerSettings,
@@ -35,7 +35,7 @@ class OtherLoops:
     ) -> None:
         self._prober = ProbeController(
             cluster=cluster,
-            catalog=catalog,
+            catalog=caches.endpoints,
             clock=clock,
             settings=settings.probes,
             accounts=accounts,
@@ -50,7 +50,14 @@ class OtherLoops:
             offload=offload,
         )
         self._templates = TemplateController(
-            cluster=cluster, cache=templates, clock=clock, offload=offload
+            cluster=cluster, cache=caches.templates, clock=clock, offload=offload
+        )
+        self._schedules = ScheduleController(
+            cluster=cluster,
+            cache=caches.schedules,
+            clock=clock,
+            offload=offload,
+            suspend_new_runs=settings.suspend_new_runs,
         )
 
     def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key] | None:
@@ -63,7 +70,13 @@ class OtherLoops:
             self._logs.notice(raw, deleted=deleted)
         if kind in PROBED:
             return self._prober.notice(kind, raw, deleted=deleted, on_duty=on_duty)
+        if kind is Kind.AGENT_WORKFLOW_SCHEDULE:
+            self._schedules.notice(raw, deleted=deleted, on_duty=on_duty)
+            return []
+        if kind is Kind.AGENT_WORKFLOW:
+            self._schedules.notice_run(raw, deleted=deleted, on_duty=on_duty)
         if kind is Kind.AGENT_WORKFLOW_TEMPLATE:
+            self._schedules.notice_template(raw, on_duty=on_duty)
             return self._templates.notice(raw, deleted=deleted, on_duty=on_duty)
         return None
 
@@ -71,6 +84,7 @@ class OtherLoops:
         """Queue all objects, as after a complete list."""
         self._prober.wake_all()
         self._templates.wake_all()
+        self._schedules.wake_all()
         self._logs.wake_all()
 
     async def run(self) -> None:
@@ -78,4 +92,5 @@ class OtherLoops:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._prober.run(), name="prober")
             group.create_task(self._templates.run(), name="templates")
+            group.create_task(self._schedules.run(), name="schedules")
             group.create_task(self._logs.run(), name="logs")

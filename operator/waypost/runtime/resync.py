@@ -13,11 +13,11 @@ from waypost.api import meta
 from waypost.kube import objects
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, Rejected, Unavailable
-from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.endpoints import PROBED
 from waypost.runtime.cache.ingest import Ingest
 from waypost.runtime.cache.newest import version_of_list
+from waypost.runtime.cache.others import OtherCaches
 from waypost.runtime.cache.runs import Key, RunCache
-from waypost.runtime.cache.templates import TemplateCache
 
 _TRY_AGAIN: Final = (0.2, 0.5, 1.0)  # seconds before a list that failed is tried again
 _LONGEST_PAUSE: Final = 5.0
@@ -41,8 +41,7 @@ class Resync:
         *,
         cluster: Cluster,
         store: RunCache,
-        catalog: EndpointCache,
-        templates: TemplateCache,
+        caches: OtherCaches,
         ingest: Ingest,
         clock: Clock,
         namespaces: tuple[str | None, ...],
@@ -50,8 +49,7 @@ class Resync:
     ) -> None:
         self._cluster = cluster
         self._store = store
-        self._catalog = catalog
-        self._templates = templates
+        self._caches = caches
         self._clock = clock
         self._namespaces = namespaces
         self._wake = wake
@@ -119,14 +117,17 @@ class Resync:
             refusal = error
         for kind in PROBED:
             try:
-                self._catalog.replace(kind, namespace, await self._list(kind, namespace))
+                self._caches.endpoints.replace(kind, namespace, await self._list(kind, namespace))
             except Rejected as error:
                 refusal = refusal or error
-        try:
-            templates = await self._list(Kind.AGENT_WORKFLOW_TEMPLATE, namespace)
-            self._templates.replace(namespace, templates)
-        except Rejected as error:
-            refusal = refusal or error
+        for kind, cache in (
+            (Kind.AGENT_WORKFLOW_TEMPLATE, self._caches.templates),
+            (Kind.AGENT_WORKFLOW_SCHEDULE, self._caches.schedules),
+        ):
+            try:
+                cache.replace(namespace, await self._list(kind, namespace))
+            except Rejected as error:
+                refusal = refusal or error
         if refusal is not None:
             raise refusal
 

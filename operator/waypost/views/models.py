@@ -202,6 +202,8 @@ class RunRow(View):
     reason: str | None = None
     template: str | None = None
     parent: str | None = None
+    schedule: str | None = None
+    scheduled_at: str | None = None
     requested_by: str | None = None
     created_at: str | None = None
     started_at: str | None = None

@@ -6,6 +6,7 @@ from typing import Final
 from waypost.api.base import JsonObject
 from waypost.api.meta import Condition
 from waypost.kube.objects import items, section, text
+from waypost.schedules.subject import schedule_of
 from waypost.views.models import RunRow
 
 LARGEST: Final = 1024  # bytes of its JSON
@@ -39,6 +40,8 @@ def _row(run: JsonObject, length: int) -> RunRow:
         reason=_reason(status)[:length] or None,
         template=text(section(spec, "templateRef"), "name")[:length] or None,
         parent=text(section(spec, "parent"), "run")[:length] or None,
+        schedule=schedule_of(run)[:63] or None,
+        scheduled_at=text(spec, "scheduledAt")[:32] or None,
         requested_by=text(spec, "requestedBy")[:length] or None,
         created_at=text(metadata, "creationTimestamp")[:32] or None,
         started_at=text(status, "startedAt")[:32] or None,

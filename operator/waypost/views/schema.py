@@ -22,12 +22,14 @@ from waypost.views.documents import (
     RunGraph,
 )
 from waypost.views.models import RunRow, RunView, View
+from waypost.views.schedules.row import ScheduleRow
 from waypost.views.typescript import typescript
 
 DOCUMENTS: Final[tuple[type[View], ...]] = (
     RunRow,
     RunView,
     ApprovalRow,
+    ScheduleRow,
     Question,
     RerunPreview,
     RunDifference,

@@ -60,7 +60,10 @@ def test_a_run_can_lower_limits(raw: Obj, deadline: str, budget: Obj) -> None:
     assert define_run({**raw, "inputs": {"n": 1}}, body).problems == ()
 
 
-BESIDE = "inputs, suspend, cancel, skipFinally, rerun, ttlSecondsAfterFinished, budget and deadline"
+BESIDE = (
+    "inputs, suspend, cancel, skipFinally, scheduledAt, rerun, ttlSecondsAfterFinished, budget and "
+    "deadline"
+)
 REFUSED = [
     *(
         pytest.param(

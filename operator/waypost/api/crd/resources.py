@@ -9,6 +9,7 @@ from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.record import NodeRecordSpec
+from waypost.api.schedule.model import AgentWorkflowScheduleSpec, AgentWorkflowScheduleStatus
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.template.spec import AgentWorkflowTemplateSpec, AgentWorkflowTemplateStatus
 from waypost.api.toolserver import ToolServerSpec, ToolServerStatus
@@ -88,6 +89,26 @@ RESOURCES: Final = (
             Column("SUSPENDED", ".spec.suspend", "boolean"),
             Column("NODES", ".status.nodes", "integer"),
             Column("MESSAGE", ".status.conditions[?(@.type=='Accepted')].message", wide=True),
+            _AGE,
+        ),
+    ),
+    Resource(
+        name=meta.AGENT_WORKFLOW_SCHEDULE,
+        short="awsched",
+        description="Starts runs of an AgentWorkflowTemplate at the times of cron lines. Its runs "
+        "stay when it is deleted.",
+        spec=AgentWorkflowScheduleSpec,
+        status=AgentWorkflowScheduleStatus,
+        columns=(
+            Column("SCHEDULES", ".spec.schedules"),
+            Column("ZONE", ".spec.timeZone"),
+            Column("SUSPENDED", ".spec.suspend", "boolean"),
+            # Not a date: kubectl prints dates as ages, and future times as <invalid>.
+            Column("NEXT", ".status.nextAt"),
+            Column("LAST", ".status.lastScheduledAt", "date"),
+            Column("MISSED", ".status.missed", "integer"),
+            Column("BLOCKED", ".status.conditions[?(@.type=='Blocked')].reason", wide=True),
+            Column("POLICY", ".spec.concurrencyPolicy", wide=True),
             _AGE,
         ),
     ),

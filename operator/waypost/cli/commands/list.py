@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 WATCH_SECONDS = 2.0
 COLUMNS = ("NAME", "PHASE", "PROGRESS", "WAITING", "TOKENS", "COST", "AGE")
-WIDE = ("ROUND", "REASON", "TEMPLATE", "PARENT", "BY", "DURATION")
+WIDE = ("ROUND", "REASON", "TEMPLATE", "PARENT", "SCHEDULE", "BY", "DURATION")
 
 
 @app.command()
@@ -120,6 +120,7 @@ def _cells(one: "RunRow", *, wide: bool) -> tuple[str, ...]:
         one.reason or "-",
         one.template or "-",
         one.parent or "-",
+        one.schedule or "-",
         one.requested_by or "-",
         format.duration(seconds),
     )

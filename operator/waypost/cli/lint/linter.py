@@ -13,6 +13,7 @@ from waypost.api import meta
 from waypost.api.crd.resources import RESOURCES, Resource
 from waypost.cli.lint import envelope
 from waypost.cli.lint.manifests import Document, Place
+from waypost.cli.lint.schedules import schedule_problems
 from waypost.cli.lint.templates import Templates, run_problems, template_problems
 from waypost.compiler.admission.server import judged, schema_of
 from waypost.compiler.admission.structure import UNKNOWN, Violation
@@ -131,6 +132,9 @@ def _operators_problems(
         return
     if resource.name == meta.AGENT_WORKFLOW_TEMPLATE:
         yield from template_problems(spec, _name(value), templates.seen_by(value))
+        return
+    if resource.name == meta.AGENT_WORKFLOW_SCHEDULE:
+        yield from schedule_problems(spec, value, templates)
         return
     try:
         resource.spec.model_validate(spec)

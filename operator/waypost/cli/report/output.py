@@ -13,7 +13,11 @@ from waypost.cli.report.format import write
 from waypost.cli.report.jsonpath import evaluate
 
 _FOR_PROGRAMS: Final = ("json", "yaml", "name", "jsonpath=TEMPLATE")
-RESOURCES: Final = {"run": "agentworkflow.waypost.dev", "approval": "approval.waypost.dev"}
+RESOURCES: Final = {
+    "run": "agentworkflow.waypost.dev",
+    "schedule": "agentworkflowschedule.waypost.dev",
+    "approval": "approval.waypost.dev",
+}
 
 
 @dataclass(frozen=True)

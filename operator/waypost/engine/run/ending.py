@@ -323,6 +323,8 @@ def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteR
     if ttl is None or finished is None or transition.observed.tracked:
         return []
     due = finished + timedelta(seconds=ttl)
+    if transition.observed.keep_until is not None:
+        due = max(due, transition.observed.keep_until)
     if transition.now < due:
         transition.requeue_at(due)
         return []

@@ -18,7 +18,7 @@ from waypost.compiler.on_failure import has_fallback
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube.node_records import EVALUATED
 from waypost.kube.payloads import RecordFact
-from waypost.kube.timestamps import timestamp
+from waypost.kube.timestamps import parse_timestamp, timestamp
 
 FAILURES_SHOWN = 20  # of run.failures
 _COUNTED = ("total", "succeeded", "failed")
@@ -100,10 +100,16 @@ def evaluation_context(
             "uid": observed.uid,
             "round": observed.status.round,
             "createdAt": timestamp(observed.created_at),
-            "scheduledAt": timestamp(observed.created_at),
+            "scheduledAt": scheduled_at(observed),
             **_verdict_view(observed, statuses),
         },
     }
+
+
+def scheduled_at(observed: Observed) -> str:
+    """`run.scheduledAt`: the time that the run is for (S563), in UTC."""
+    given = observed.spec.scheduled_at if observed.spec is not None else None
+    return timestamp(parse_timestamp(given) or observed.created_at)
 
 
 def _verdict_view(observed: Observed, statuses: Mapping[str, NodeStatus]) -> JsonObject:

@@ -1,17 +1,26 @@
 """Facts about a run besides its spec and status: its origin, and dropped fields."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 from waypost.api import meta
 from waypost.api.status import ENGINE_VERSION
-from waypost.kube.objects import section, text
+from waypost.kube.objects import moment, section, text
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 _MAPS = {"labels": "label", "annotations": "annotation"}
-_FOR_USERS = frozenset({meta.ANNOTATION_PROBE_AT})
+_FOR_USERS = frozenset(
+    {
+        meta.ANNOTATION_PROBE_AT,
+        meta.LABEL_SCHEDULE,
+        meta.LABEL_BACKFILL,
+        meta.ANNOTATION_KEEP_UNTIL,
+    }
+)
+_LONGEST_KEPT = timedelta(days=2)  # after the run was created
 _TRACKERS = (
     "argocd.argoproj.io/tracking-id",
     "argocd.argoproj.io/instance",
@@ -25,6 +34,20 @@ def tracked_by_git(body: Any) -> bool:
     metadata = section(body, "metadata")
     marks = section(metadata, "annotations").keys() | section(metadata, "labels").keys()
     return any(mark in marks for mark in _TRACKERS)
+
+
+def keep_until(body: Any) -> datetime | None:
+    """Until when the schedule of a run may still look for it; None for other runs (S572)."""
+    metadata = section(body, "metadata")
+    created = moment(metadata, "creationTimestamp")
+    until = moment(section(metadata, "annotations"), meta.ANNOTATION_KEEP_UNTIL)
+    if (
+        until is None
+        or created is None
+        or not text(section(metadata, "labels"), meta.LABEL_SCHEDULE)
+    ):
+        return None
+    return min(until, created + _LONGEST_KEPT)
 
 
 def pruned_fields(body: Any, applied: Any) -> tuple[str, ...]:

@@ -9,7 +9,13 @@ from waypost.protocol import ijson
 
 
 def child_manifest(
-    *, name: str, owner: Owner, template: Called, inputs: JsonObject, parent: Parent
+    *,
+    name: str,
+    owner: Owner,
+    template: Called,
+    inputs: JsonObject,
+    parent: Parent,
+    scheduled_at: str,
 ) -> JsonObject:
     """A child run.
 
@@ -19,6 +25,7 @@ def child_manifest(
         template: The template that it runs.
         inputs: Its inputs.
         parent: What it has from its parent.
+        scheduled_at: `run.scheduledAt` of its parent.
 
     Returns:
         The manifest. The finalizer keeps the run until its end is in the status of its parent.
@@ -26,6 +33,7 @@ def child_manifest(
     spec: JsonObject = {
         "templateRef": {"name": template.name},
         "inputs": inputs,
+        "scheduledAt": scheduled_at,
         "parent": parent.model_dump(by_alias=True, exclude_none=True, mode="json"),
     }
     return {

@@ -133,6 +133,7 @@ class Observer:
             policy=await self._policies.of(key.namespace),
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
+            keep_until=runs.keep_until(body),
             pruned=runs.pruned_of(body),
             reserved=tuple(text for _, text in runs.reserved_names(metadata)),
             pods=pods,

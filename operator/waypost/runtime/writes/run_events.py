@@ -1,4 +1,7 @@
-"""Kubernetes Events on runs, for people. No decision depends on one; a failure is only logged."""
+"""Kubernetes Events on runs and schedules, for people.
+
+No decision depends on one; a failure is only logged.
+"""
 
 import hashlib
 import logging
@@ -17,12 +20,15 @@ log = logging.getLogger(__name__)
 class RunEvents:
     """Posts the Events of a pass after its status was written."""
 
-    def __init__(self, *, cluster: Cluster, clock: Clock) -> None:
+    def __init__(
+        self, *, cluster: Cluster, clock: Clock, kind: str = meta.AGENT_WORKFLOW.kind
+    ) -> None:
         self._cluster = cluster
+        self._kind = kind
         self._clock = clock
 
     async def post(self, key: Key, events: Iterable[RunEvent]) -> None:
-        """Post each event as an Event on the run. Never raises for the API server.
+        """Post each event as an Event on the object. Never raises for the API server.
 
         The name follows from the event, so that a repeated event creates no second Event.
         """
@@ -46,7 +52,7 @@ class RunEvents:
             "metadata": {"name": name, "namespace": key.namespace},
             "involvedObject": {
                 "apiVersion": meta.API_VERSION,
-                "kind": "AgentWorkflow",
+                "kind": self._kind,
                 "name": key.name,
                 "namespace": key.namespace,
                 "uid": key.uid,

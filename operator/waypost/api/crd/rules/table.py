@@ -15,7 +15,15 @@ from waypost.api.base import (
     OBJECT_NAME_PATTERN,
 )
 from waypost.api.crd.cel_rule import Rule, at_most_one_of, names_of
-from waypost.api.crd.rules import approval, compensations, durations, endpoints, nodes, workflow
+from waypost.api.crd.rules import (
+    approval,
+    compensations,
+    durations,
+    endpoints,
+    nodes,
+    schedule,
+    workflow,
+)
 from waypost.api.endpoint import URL_PATTERN
 from waypost.api.template.local import LOCAL_NAME_PATTERN
 
@@ -38,6 +46,9 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "AgentWorkflow": workflow.WORKFLOW,
     "AgentWorkflowSpec": workflow.SPEC,
     "AgentWorkflowTemplateSpec": workflow.BODY,
+    "AgentWorkflowSchedule": schedule.SCHEDULE,
+    "AgentWorkflowScheduleSpec": schedule.SPEC,
+    "ScheduledSpec": schedule.RUN_SPEC,
     "Node": nodes.NODE,
     "FinallyNode": nodes.FINALLY_NODE,
     "LocalTemplate": workflow.LOCAL_TEMPLATE,

@@ -15,6 +15,7 @@ from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.lent import as_budget
 from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
+from waypost.engine.state.visible import scheduled_at
 from waypost.kube import names
 from waypost.kube.manifests.child_run import child_manifest
 
@@ -123,4 +124,5 @@ def manifest(
         template=template_of(transition, path),
         inputs=inputs.values,
         parent=parent.model_copy(update={"budget": budget, **given}),
+        scheduled_at=scheduled_at(transition.observed),
     )

@@ -1,0 +1,1 @@
+"""Schedules as documents: the rows of their list."""

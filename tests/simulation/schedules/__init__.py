@@ -1,0 +1,1 @@
+"""Schedules under troubles and clock changes: a simulation beside the others."""
