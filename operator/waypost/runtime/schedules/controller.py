@@ -71,22 +71,24 @@ class ScheduleController:
         name = schedule_of(raw)
         if not name or not on_duty or not (deleted or section(raw, "status").get("finishedAt")):
             return
-        self._wake(self._cache.named(str(section(raw, "metadata").get("namespace")), name))
+        for key in self._cache.named(str(section(raw, "metadata").get("namespace")), name):
+            self._changed.add(key)
+            self._queue.add(key)
 
     def notice_template(self, raw: Obj, *, on_duty: bool) -> None:
         """Queue the schedules of a template that has changed."""
         metadata = section(raw, "metadata")
         if on_duty:
             place = (str(metadata.get("namespace")), str(metadata.get("name")))
-            self._wake(self._cache.of_template(*place))
+            for key in self._cache.of_template(*place):
+                self._queue.add(key)
 
     def wake_all(self) -> None:
-        """Queue all schedules, as after a complete list."""
-        self._wake(self._cache.known())
+        """Queue all schedules, as after a complete list.
 
-    def _wake(self, keys: list[Key]) -> None:
-        for key in keys:
-            self._changed.add(key)
+        Their runs are listed only if something is due, so history may wait for the next time.
+        """
+        for key in self._cache.known():
             self._queue.add(key)
 
     async def run(self) -> None:

@@ -51,21 +51,6 @@ def _stands_in_the_template(field: str) -> Rule:
     )
 
 
-def _set_once(field: str) -> Rule:
-    return Rule(
-        unchanged([field], at=".spec"),
-        [
-            f"{field} of run ",
-            Cel("self.metadata.name"),
-            " is set when the run is created, and cannot be added, changed or removed; found ",
-            Cel(f"(has(self.spec.{field}) ? string(self.spec.{field}) : 'none')"),
-            ", expected ",
-            Cel(f"(has(oldSelf.spec.{field}) ? string(oldSelf.spec.{field}) : 'none')"),
-        ],
-        field_path=".spec",
-    )
-
-
 DEFINED = (
     Rule(
         any_of(["nodes", "templateRef"]),
@@ -153,7 +138,29 @@ WORKFLOW = (
         ],
         field_path=".spec",
     ),
-    *(_set_once(field) for field in ("requestedBy", "scheduledAt")),
+    Rule(
+        unchanged(["requestedBy"], at=".spec"),
+        [
+            "requestedBy of run ",
+            Cel("self.metadata.name"),
+            " is set when the run is created, and cannot be added, changed or removed; found ",
+            Cel("(has(self.spec.requestedBy) ? self.spec.requestedBy : 'none')"),
+            ", expected ",
+            Cel("(has(oldSelf.spec.requestedBy) ? oldSelf.spec.requestedBy : 'none')"),
+        ],
+        field_path=".spec",
+    ),
+    Rule(
+        # Without the times: the API server has no bound for the size of string(time).
+        unchanged(["scheduledAt"], at=".spec"),
+        [
+            "scheduledAt of run ",
+            Cel("self.metadata.name"),
+            " is set when the run is created, and cannot be added, changed or removed; create "
+            "another run for another time",
+        ],
+        field_path=".spec",
+    ),
     Rule(
         "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
         " || has(self.status)",
