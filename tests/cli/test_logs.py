@@ -169,3 +169,23 @@ def test_following_a_node_that_has_ended(api: Api, capsys: Captured) -> None:
     keep(api, (3, KEPT))
     assert main(["logs", "-f", "notes", "draft"]) == 0
     assert capsys.readouterr().out == KEPT.text
+
+
+def test_no_right_to_list_pods(api: Api, capsys: Captured) -> None:
+    """S586: a person who may read payloads and no pods reads the kept log."""
+    pods(api)
+    api.refuse(PODS, status=403, message="pods is forbidden", reason="Forbidden")
+    keep(api, (3, KEPT))
+    assert main(["logs", "notes", "draft"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == KEPT.text
+    assert "pods cannot be listed: pods is forbidden" in shown.err
+
+
+def test_no_right_to_list_pods_and_no_kept_log(api: Api, capsys: Captured) -> None:
+    """S587"""
+    pods(api)
+    api.refuse(PODS, status=403, message="pods is forbidden", reason="Forbidden")
+    keep(api)
+    assert main(["logs", "notes", "draft"]) == Exit.CLUSTER
+    assert "pods is forbidden" in capsys.readouterr().err

@@ -46,8 +46,14 @@ async def read_node_log(
         ClusterError: A request failed.
     """
     uid = text(section(run, "metadata"), "uid")
-    pod = await latest_pod(session, uid, node=node, attempt=attempt)
-    lost = ""
+    pod, lost = None, ""
+    failure: ClusterError | None = None
+    try:
+        pod = await latest_pod(session, uid, node=node, attempt=attempt)
+    except Rejected as error:
+        if error.code != 403:
+            raise
+        lost, failure = f"pods cannot be listed: {error.message}", error
     if pod is not None:
         name, number = pod["metadata"]["name"], _attempt_of(pod)
         try:
@@ -60,10 +66,10 @@ async def read_node_log(
             )
             return NodeLog(number, name, found, f"pod {name}")
         except ClusterError as error:
-            lost, attempt = f"pod {name} has no readable log: {error.message}", number
-            failure = error
+            lost, failure = f"pod {name} has no readable log: {error.message}", error
+            attempt = number
     kept = await _kept(session, uid, node, attempt)
-    if kept is None and lost:
+    if kept is None and failure is not None:
         raise failure
     if kept is None:
         raise CommandError(_missing(run, node, attempt), code=Exit.NOT_FOUND)
@@ -116,7 +122,7 @@ async def _kept(
     except Rejected as error:
         if error.code != 403:
             raise
-        text_ = f"its pod is gone, and the kept log cannot be read: {error.message}"
+        text_ = f"no pod has the log, and the kept log cannot be read: {error.message}"
         raise CommandError(text_, code=Exit.CLUSTER) from error
     found = []
     for body in listed.items:
