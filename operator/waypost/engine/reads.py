@@ -9,7 +9,7 @@ from waypost.engine.nodes.table import watching_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry, Halted, is_stopped_alone
 from waypost.engine.scheduling import missing_references
-from waypost.engine.state import parked, transition
+from waypost.engine.state import item_artifacts, parked, transition
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import records_of
@@ -97,6 +97,8 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
     for name in graph.dependencies[path].all:
         upstream = known.get(name)
         names |= records_of(graph.nodes[name], upstream) if upstream else set()
+    if item_artifacts.takes(graph.nodes[path]):  # the value may come through other nodes
+        names |= item_artifacts.records_of(graph.nodes, known.values())
     return names
 
 

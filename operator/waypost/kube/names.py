@@ -98,15 +98,25 @@ def artifact_name(
 
 
 _ARTIFACT_TAIL: Final = re.compile(r"-artifact-[0-9a-f]{10}(?![0-9a-z])")
-_ARTIFACT_HEAD: Final = re.compile(r"[a-z0-9-]+\Z")
+_ITEMS_TAIL: Final = re.compile(r"-items-[0-9a-f]{10}(?![0-9a-z])")
+_HEAD: Final = re.compile(r"[a-z0-9-]+\Z")
 
 
 def artifact_names_in(text: str) -> set[str]:
     """The names of NodeRecords of artifacts anywhere in a text, such as a run as JSON."""
+    return _names_in(text, _ARTIFACT_TAIL)
+
+
+def items_names_in(text: str) -> set[str]:
+    """The same of NodeRecords with items of maps."""
+    return _names_in(text, _ITEMS_TAIL)
+
+
+def _names_in(text: str, ending: re.Pattern[str]) -> set[str]:
     found = set()
-    for tail in _ARTIFACT_TAIL.finditer(text):
+    for tail in ending.finditer(text):
         # Only what a name can have: a user's text may be long and without any blank.
-        head = _ARTIFACT_HEAD.search(text, max(tail.start() - _NAME_LIMIT, 0), tail.start())
+        head = _HEAD.search(text, max(tail.start() - _NAME_LIMIT, 0), tail.start())
         if head is not None:
             found.add(head[0] + tail[0])
     return found

@@ -26,7 +26,30 @@ def problems(*nodes: JsonObject, **fields: Any) -> list[str]:
     return [str(problem) for problem in define(spec(*nodes, **fields)).problems]
 
 
+MAP = {"items": "${[1, 2]}"}
+MAKE_ALL = python("make", forEach=MAP, artifacts={"out": [out()]})
+TOLERANT = {**MAKE_ALL, "forEach": {**MAP, "tolerate": 1}}
+
+
+def _each(from_: str, items: str) -> JsonObject:
+    return python("read", forEach={"items": items}, artifacts={"in": [take(from_=from_)]})
+
+
 ACCEPTED = {
+    "all items": [MAKE_ALL, python("read", artifacts={"in": [take()]})],
+    "all items, some failed": [TOLERANT, python("read", artifacts={"in": [take()]})],
+    "one item": [
+        MAKE_ALL,
+        python("read", artifacts={"in": [take(from_="${nodes.make.artifacts.repo[0]}")]}),
+    ],
+    "one each": [MAKE_ALL, _each("${nodes.make.artifacts.repo[index]}", "${[1, 2]}")],
+    "each of them": [MAKE_ALL, _each("${item}", "${nodes.make.artifacts.repo}")],
+    "each that succeeded": [
+        TOLERANT,
+        _each("${item}", "${nodes.make.artifacts.repo.filter(one, one != null)}"),
+    ],
+    "one each, some failed": [TOLERANT, _each("${[nodes.make.artifacts.repo[index]]}", "${[1]}")],
+    "a hundred at a time": [TOLERANT, _each("${item}", "${chunk(nodes.make.artifacts.repo, 100)}")],
     "taken": [MAKE, python("read", artifacts={"in": [take()]})],
     "changed": [
         MAKE,
@@ -67,9 +90,24 @@ REFUSED = {
     "http": ([http("a", artifacts={"out": [out()]})], "cannot be used with http, only with"),
     "approval": ([gate("a", artifacts={"out": [out()]})], "cannot be used with approval"),
     "wait": ([wait("a", artifacts={"out": [out()]})], "cannot be used with wait"),
-    "map": (
-        [python("a", forEach={"items": "${[1]}"}, artifacts={"out": [out()]})],
-        "is not available with forEach yet",
+    "map that keeps no results": (
+        [python("a", forEach={**MAP, "collect": "None"}, artifacts={"out": [out()]})],
+        "collect: None keeps no results of items",
+    ),
+    "five of an item": (
+        [python("a", forEach=MAP, artifacts={"out": [out(f"/data/{n}", n) for n in "abcde"]})],
+        "an item makes at most 4 artifacts, found 5",
+    ),
+    "list as one": (
+        [MAKE_ALL, python("read", inputs={"digest": "${nodes.make.artifacts.repo.digest}"})],
+        "nodes.make.artifacts.repo",
+    ),
+    "item that may have failed": (
+        [
+            {**MAKE_ALL, "forEach": {**MAP, "tolerate": 1}},
+            python("read", artifacts={"in": [take(from_="${nodes.make.artifacts.repo[0]}")]}),
+        ],
+        "artifacts.in[0].from",
     ),
     "fallback": (
         [python("a", onFailure="Continue", fallbackOutput=1, artifacts={"out": [out()]})],

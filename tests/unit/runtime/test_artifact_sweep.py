@@ -194,6 +194,65 @@ async def test_what_a_parent_has_passed_on_stays() -> None:
         assert made == [1, 2]
 
 
+def mapped(**fields: Any) -> Obj:
+    for_each = {"items": "${inputs.list}", **fields.pop("forEach", {})}
+    return maker(forEach=for_each, inputs={"v": "${item}"}, **fields)
+
+
+@pytest.mark.parametrize("count", [3, 40], ids=["in-the-status", "in-blocks"])
+@virtual
+async def test_what_items_have_made_stays(count: int) -> None:
+    """S594: their names are in NodeRecords. What failed attempts of items have stored does not."""
+    async with World() as world:
+        world.script["make"] = [makes(world)]
+        world.script["make/1"] = [makes(world, fails=True), makes(world)]
+        world.start(pods=PODS)
+        reader = python("read", inputs={"there": "${size(nodes.make.artifacts.repo)}"})
+        run = spec(mapped(), reader, inputs={"list": list(range(count))})
+        await world.submit(run)
+        assert (await world.finished(within=2 * EVERY))["phase"] == "Succeeded"
+        assert len(stored(world)) == count + 1
+        await visits(world, 4)
+        assert len(stored(world)) == count
+        [failed] = [one for one in stored(world) if one["path"] == "make/1"]
+        assert failed["attempt"] == 2
+
+
+@virtual
+async def test_what_items_of_a_failed_map_have_made_stays_for_the_next_round() -> None:
+    """S593"""
+    async with World() as world:
+        world.script["make"] = [makes(world)]
+        world.script["make/1"] = [makes(world, fails=True)] * 2 + [makes(world)]
+        world.start(pods=PODS)
+        retry = {"limit": 1, "backoff": {"initial": "1s"}}
+        await world.submit(spec(mapped(retry=retry), inputs={"list": [1, 2, 3]}))
+        assert (await world.finished())["phase"] == "Failed"
+        await visits(world, 3)
+        assert {one["path"] for one in stored(world)} == {"make/0", "make/2"}
+        await world.patch_run({"rerun": {"round": 2}})
+        await world.until(lambda: world.status().get("round") == 2 and world.is_finished(), "round")
+        await visits(world, 3)
+        assert {one["path"] for one in stored(world)} == {"make/0", "make/1", "make/2"}
+
+
+@virtual
+async def test_an_items_record_that_cannot_be_read_keeps_everything() -> None:
+    """S594"""
+    async with World() as world:
+        world.script["make"] = [makes(world)]
+        world.script["make/1"] = [makes(world, fails=True), makes(world)]
+        world.start(pods=PODS)
+        await world.submit(spec(mapped(), inputs={"list": [1, 2, 3]}))
+        await world.finished()
+        for body in world.all(Kind.NODE_RECORD):
+            if body["spec"]["type"] == "Items":
+                changed = {**body, "spec": {**body["spec"], "digest": f"sha256:{'0' * 64}"}}
+                world.cluster.server.storage.write(Kind.NODE_RECORD, changed)
+        await visits(world, 4)
+        assert len(stored(world)) == 4
+
+
 def _newer(run: Obj) -> Obj:
     return {"status": {"engineVersion": 99}}
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.nodes.artifacts import ARTIFACT_SCHEMA
-from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.graph import Graph
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.modifier import Typing
@@ -195,11 +195,20 @@ class Environment:
         modifier = modifier_of(self._graph.nodes[name])
         results = {
             "output": self.outputs[name],
-            "artifacts": closed(dict.fromkeys(made, ARTIFACT_SCHEMA)),
+            "artifacts": closed(dict.fromkeys(made, _made_by(self._graph.nodes[name]))),
             **(modifier.beside_output if modifier else {}),
         }
         properties = {**results, "phase": _PHASES, "error": self._error(name)}
         return closed(properties, [*results, "phase"] if surely else ["phase"])
+
+
+def _made_by(node: Node) -> Json:
+    """The schema of an artifact of a node; of a map, of the list of those of its items."""
+    if node.for_each is None:
+        return ARTIFACT_SCHEMA
+    nullable = {"anyOf": [ARTIFACT_SCHEMA, {"type": "null"}]}
+    one = nullable if node.for_each.tolerates_failures else ARTIFACT_SCHEMA
+    return {"type": "array", "items": one}
 
 
 def _surely_given(graph: Graph) -> frozenset[str]:

@@ -10,6 +10,8 @@ from waypost.engine.items import records
 from waypost.engine.items.working import person
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_records
+from waypost.engine.state import item_artifacts
+from waypost.engine.state.item_artifacts import makes_lists
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import INLINE_ITEMS, Transition
 from waypost.expressions.values import Unavailable
@@ -47,7 +49,9 @@ def finish(transition: Transition, opened: OpenMap) -> None:
             _doom_by_output(opened, output)
     if (sealed := _seal(transition, opened)) is None:
         return
-    if opened.doomed is None:
+    if opened.doomed is None and not sealed and makes_lists(transition.node(path)):
+        _without_artifacts(transition, opened)
+    elif opened.doomed is None:
         outcome = checkpoint(output)
         problem = transition.result_problem(path, outcome)
         opened.held = problem is not None and _is_held(transition, opened, problem)
@@ -63,6 +67,17 @@ def finish(transition: Transition, opened: OpenMap) -> None:
     else:
         _fail(transition, opened, output)
     transition.update(path, items=_summary(opened, sealed), attempt=opened.latest or None)
+
+
+def _without_artifacts(transition: Transition, opened: OpenMap) -> None:
+    """End a map whose artifacts nobody could find: the NodeRecord that lists them is refused."""
+    path, ending = opened.place.path, _ending(transition, opened)
+    problem = transition.items_problem(path)
+    if ending is not None or problem is None:
+        opened.doomed = str(ending or Reason.RECORD_REJECTED)
+        _fail(transition, opened, None)
+        return
+    transition.without_record(path, problem, what="the list of its artifacts")
 
 
 def _cut(transition: Transition, opened: OpenMap, problem: ReadProblem) -> bool:
@@ -113,13 +128,9 @@ def _output(transition: Transition, opened: OpenMap) -> JsonValue:
     if not opened.keeps_outputs:
         failed, succeeded = opened.count(FAILED), opened.count(_SUCCEEDED)
         return {"total": opened.total, "succeeded": succeeded, "failed": failed}
-    results: dict[int, JsonObject] = {}
-    for name in records.all_blocks(opened.blocks, transition.payloads):
-        block = transition.payloads[name]
-        if isinstance(block, Unavailable):
-            return block
-        results |= {int(index): end for index, end in block["results"].items()}
-    results |= opened.fresh
+    results = _results(transition, opened)
+    if isinstance(results, Unavailable):
+        return results
     outputs: list[JsonValue] = []
     for index, state in enumerate(opened.states):
         end = results.get(index, {}) if state.letter == "S" else {}
@@ -128,6 +139,17 @@ def _output(transition: Transition, opened: OpenMap) -> JsonValue:
             return value
         outputs.append(value)
     return outputs
+
+
+def _results(transition: Transition, opened: OpenMap) -> dict[int, JsonObject] | Unavailable:
+    """The results of the items, by index; an Unavailable if a block of them cannot be read."""
+    results: dict[int, JsonObject] = {}
+    for name in records.all_blocks(opened.blocks, transition.payloads):
+        block = transition.payloads[name]
+        if isinstance(block, Unavailable):
+            return block
+        results |= {int(index): end for index, end in block["results"].items()}
+    return results | opened.fresh
 
 
 def _doom_by_output(opened: OpenMap, output: JsonValue) -> None:
@@ -208,6 +230,7 @@ def _seal(transition: Transition, opened: OpenMap) -> str | None:
         if opened.held:
             transition.hold(path, problem)
         return None if opened.held else ""
+    made = _made(transition, opened)
     if opened.fresh_size > INLINE_ITEMS:
         opened.blocks = records.add_blocks(transition, path, opened.blocks, opened.fresh)
         opened.fresh = {}
@@ -219,4 +242,21 @@ def _seal(transition: Transition, opened: OpenMap) -> str | None:
         "blocks": list(opened.blocks),
         "results": stored.fresh or {},
     }
-    return records.put(transition, path, content)
+    content |= made
+    name = records.put(transition, path, content)
+    if made:
+        transition.payloads[name] = content  # nodes that start in this pass read it
+    return name
+
+
+def _made(transition: Transition, opened: OpenMap) -> JsonObject:
+    """The artifacts of the items of a map that succeeds; empty for another one."""
+    node = transition.node(opened.place.path)
+    if opened.doomed is not None or not makes_lists(node):
+        return {}
+    results = _results(transition, opened)
+    return (
+        {}
+        if isinstance(results, Unavailable)
+        else item_artifacts.content(node, results, opened.total)
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from waypost.compiler.graph import evaluated_fields
-from waypost.engine.state import parked
+from waypost.engine.state import item_artifacts, parked
 from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.visible import records_of
@@ -26,6 +26,8 @@ def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     if path in transition.graph.compensations:
         names |= _read_by_undone(transition, path)
     names |= parked.reads_of(transition.observed, transition.statuses[path])
+    if item_artifacts.takes(transition.node(path)):
+        names |= item_artifacts.records_of(transition.graph.nodes, transition.node_statuses)
     loop = transition.statuses[path].loop
     if loop is not None and loop.previous is not None:
         names.add(loop.previous)

@@ -4,12 +4,19 @@ Checkpoints of child runs count through their node: it has what their outputs na
 of its last iteration, for the next one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.nodes.artifacts import PassedArtifact, digests_in, from_made_texts
+from waypost.api.nodes.artifacts import (
+    ArtifactStatus,
+    PassedArtifact,
+    digests_in,
+    from_made_texts,
+)
+from waypost.api.status import NodeStatus
 from waypost.api.template.parent import MAX_ARTIFACTS
+from waypost.engine.state import item_artifacts
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
@@ -25,11 +32,18 @@ def known(transition: Transition) -> dict[str, PassedArtifact]:
     for status in transition.node_statuses:
         last = status.loop.artifacts if status.loop is not None else None
         own = status.artifacts if status.phase == "Succeeded" else None
-        for made in (*from_made_texts(last), *(own or ())):
+        for made in (*from_made_texts(last), *(own or ()), *_of_items(transition, status)):
             found[made.digest] = PassedArtifact(
                 digest=made.digest, bytes=made.bytes, files=made.files, record=made.record
             )
     return found
+
+
+def _of_items(transition: Transition, status: NodeStatus) -> Iterator[ArtifactStatus]:
+    """Those of the items of a map, if their NodeRecord was read."""
+    if status.path in transition.graph.nodes:
+        record = item_artifacts.record_of(transition.node(status.path), status)
+        yield from item_artifacts.all_in(transition.payloads.get(record or ""))
 
 
 def named(

@@ -15,6 +15,7 @@ from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.compiler.node_output import with_numbers
 from waypost.compiler.on_failure import has_fallback
+from waypost.engine.state import item_artifacts
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube.node_records import EVALUATED
 from waypost.kube.payloads import RecordFact
@@ -38,9 +39,10 @@ def record_of(node: Node, status: NodeStatus) -> str | None:
 
 
 def records_of(node: Node, status: NodeStatus) -> set[str]:
-    """The names of the NodeRecords that expressions about an ended node may read: its output, and
-    the last output of a loop that failed (`error.last`)."""
-    return {name for name in (record_of(node, status), last_record(status)) if name is not None}
+    """The names of the NodeRecords that expressions about an ended node may read: its output,
+    the last output of a loop that failed (`error.last`), and the artifacts of items."""
+    found = (record_of(node, status), last_record(status), item_artifacts.record_of(node, status))
+    return {name for name in found if name is not None}
 
 
 def last_record(status: NodeStatus) -> str | None:
@@ -174,6 +176,8 @@ def _node_view(
             node_context["items"] = items_view(status, output)
     if status.phase == "Succeeded" and status.artifacts:
         node_context["artifacts"] = {one.name: artifact_value(one) for one in status.artifacts}
+    if (listed := item_artifacts.record_of(node, status)) is not None:
+        node_context["artifacts"] = _lists(payloads[listed])
     if status.phase in ("Failed", "Skipped", "Cancelled"):
         node_context["error"] = _error_view(status)
         last = last_record(status)
@@ -208,6 +212,16 @@ def items_view(status: NodeStatus, output: JsonValue) -> JsonObject:
         return {**{key: output.get(key, 0) for key in _COUNTED}, "failures": []}
     total = len(output) if isinstance(output, list) else 0
     return {"total": total, "succeeded": total, "failed": 0, "failures": []}
+
+
+def _lists(payload: JsonValue) -> JsonValue:
+    """`nodes.x.artifacts` of a map: a list for each name, with null where an item failed."""
+    if isinstance(payload, Unavailable):
+        return payload
+    return {
+        name: [artifact_value(one) if one is not None else None for one in made]
+        for name, made in item_artifacts.lists_in(payload).items()
+    }
 
 
 def artifact_value(made: ArtifactStatus) -> JsonObject:

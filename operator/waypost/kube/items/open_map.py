@@ -18,6 +18,7 @@ from waypost.api.items.states import (
     parse_states,
 )
 from waypost.api.items.status import MAX_FAILURES, MAX_OPEN, ItemFailure, ItemsStatus
+from waypost.api.nodes.artifacts import made_texts
 from waypost.api.state.usage import Usage
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.kube.items import open_items
@@ -293,6 +294,7 @@ def retired(items: ItemsStatus) -> ItemsStatus:
 
 
 def _result(status: NodeStatus) -> JsonObject:
+    made: JsonObject = {"a": made_texts(status.artifacts)} if status.artifacts else {}
     if status.output_record is not None:
-        return {"r": status.output_record}
-    return {"o": status.output}
+        return {"r": status.output_record, **made}
+    return {"o": status.output, **made}

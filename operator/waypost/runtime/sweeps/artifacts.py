@@ -89,10 +89,34 @@ class ArtifactSweep(RepeatedSweep):
             return {}
         texts = map(json.dumps, bodies_of_tree)
         named = self._named_in_cache(key.uid).union(*map(names.artifact_names_in, texts))
-        found: Unused = {}
-        for body in left:
-            if _name(body) not in named and await self._has_ended(run, body):
-                found[key.namespace, _name(body)] = body
+        left = [body for body in left if _name(body) not in named]
+        in_items = await self._named_in_items(run) if left else set()
+        if in_items is None:
+            return {}
+        return {
+            (key.namespace, _name(body)): body
+            for body in left
+            if _name(body) not in in_items and await self._has_ended(run, body)
+        }
+
+    async def _named_in_items(self, run: Obj) -> set[str] | None:
+        """The names in the NodeRecords of its maps, which hold the results of items; None if one of
+        them cannot be read."""
+        found, seen = set[str](), set[str]()
+        left = names.items_names_in(json.dumps(run))
+        while left:
+            name = left.pop()
+            seen.add(name)
+            namespace = text(section(run, "metadata"), "namespace")
+            record = await self._get(Kind.NODE_RECORD, namespace, name)
+            if record is None:
+                continue  # nobody can take what it named
+            payload = node_records.record_fact(record).payload
+            if not payload.read:
+                return None
+            stored = json.dumps(payload.value)
+            found |= names.artifact_names_in(stored)
+            left |= names.items_names_in(stored) - seen
         return found
 
     def _named_in_cache(self, uid: str) -> set[str]:

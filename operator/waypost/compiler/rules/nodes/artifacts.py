@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.kinds.table import kind_of
+from waypost.api.modifiers.for_each import ForEach
 from waypost.api.nodes.artifacts import ArtifactIn, ArtifactOut
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem
 from waypost.expressions.templates import Template, parse_template
 
 KINDS: Final = ("python", "container", "agent")
+MOST_OF_ITEM: Final = 4  # one NodeRecord lists those of all items
 MOST_OF_RUN: Final = 100  # each has about 250 bytes in the status
 # Folders that a pod needs, and those of systems that a mount would hide.
 _TAKEN: Final = (
@@ -51,11 +53,7 @@ def _of_node(node: Node) -> Iterator[Problem]:
         yield Problem(place, text)
         return
     if given and node.for_each is not None:
-        text = (
-            "is not available with forEach yet; return the data as output, or make the folder in a "
-            "node after the map"
-        )
-        yield Problem(f"{place}.out", text)
+        yield from _of_items(node, f"{place}.out", node.for_each, len(given))
     if given and "fallback_output" in node.model_fields_set:
         text = "has no artifacts when it is used; remove it, and test nodes.<name>.phase"
         yield Problem(f"{node.place}.fallbackOutput", text)
@@ -63,6 +61,15 @@ def _of_node(node: Node) -> Iterator[Problem]:
     for at, one in enumerate(taken):
         yield from from_problems(f"{place}.in[{at}].from", one.from_)
     yield from _folders(place, taken, given)
+
+
+def _of_items(node: Node, place: str, for_each: ForEach, count: int) -> Iterator[Problem]:
+    if not for_each.keeps_outputs:
+        text = "collect: None keeps no results of items, so nothing could take their artifacts"
+        yield Problem(f"{node.place}.forEach.collect", f"{text}; remove one of the two")
+    if count > MOST_OF_ITEM:
+        text = f"an item makes at most {MOST_OF_ITEM} artifacts, found {count}"
+        yield Problem(place, f"{text}; put several folders into one")
 
 
 def from_problems(place: str, from_: str) -> Iterator[Problem]:
