@@ -37,7 +37,7 @@ from waypost.runtime.deciding import Decider
 from waypost.runtime.leader_election import Leadership, NoElection
 from waypost.runtime.other_loops import OtherLoops
 from waypost.runtime.pace import Pace
-from waypost.runtime.queue import KeyedQueue
+from waypost.runtime.queue import KeyedQueue, by_namespace
 from waypost.runtime.reads.live import StaleRun
 from waypost.runtime.reads.observer import Observer
 from waypost.runtime.reads.span_recovery import SpanRecovery
@@ -74,7 +74,7 @@ class Controller:
     ready: bool = False
 
     def __post_init__(self) -> None:
-        self.queue: KeyedQueue[Key] = KeyedQueue(monotonic=self.clock.monotonic)
+        self.queue: KeyedQueue[Key] = by_namespace(self.clock.monotonic)
         caches = OtherCaches()
         self._catalog, self._templates = caches.endpoints, caches.templates
         self.slots = SlotBoard(monotonic=self.clock.monotonic)
@@ -215,7 +215,7 @@ class Controller:
 
     async def _lead(self) -> None:
         """Work on every run for as long as this process leads."""
-        self.queue = KeyedQueue(monotonic=self.clock.monotonic)  # timers of an old term are stale
+        self.queue = by_namespace(self.clock.monotonic)  # timers of an old term are stale
         self.set_aside.reset()
         self._recovery.begin(self.leadership.silent_since)
         async with asyncio.TaskGroup() as group:

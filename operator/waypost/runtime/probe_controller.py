@@ -27,7 +27,7 @@ from waypost.probes.permitted import not_permitted
 from waypost.probes.subject import Subject
 from waypost.runtime.cache.endpoints import EndpointCache, SubjectKey
 from waypost.runtime.cache.runs import Key
-from waypost.runtime.queue import KeyedQueue
+from waypost.runtime.queue import KeyedQueue, by_namespace
 from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.policies import Policies
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
@@ -58,7 +58,7 @@ class ProbeController:
         self._catalog = catalog
         self._clock = clock
         self._settings = settings
-        self._queue: KeyedQueue[SubjectKey] = KeyedQueue(monotonic=clock.monotonic)
+        self._queue: KeyedQueue[SubjectKey] = by_namespace(clock.monotonic)
         self._refused: dict[SubjectKey, str] = {}  # why the API server refused the Job of a probe
 
     def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key]:

@@ -9,7 +9,10 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Final, Generic, TypeVar
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar
+
+from waypost.runtime.fair import FairLane
 
 K = TypeVar("K", bound=Hashable)
 
@@ -19,17 +22,25 @@ _SOONEST: Final = 5.0
 _STALE_TIMERS: Final = 64  # replaced timers in the heap, until it is rebuilt
 
 
+def _one_group(_: Hashable) -> Hashable:
+    return ""
+
+
 class KeyedQueue(Generic[K]):
     """Keys that are due now, keys that are due later, keys that are being worked on.
 
-    Due keys are handed out first in, first out; spare ones when no other is due. Use it on one
-    event loop only; `monotonic` returns that loop's time in seconds.
+    Due keys are handed out first in, first out within a group, and groups take turns; spare ones
+    when no other is due. Use it on one event loop only; `monotonic` returns that loop's time in
+    seconds. `group` is the group of a key, its namespace; all keys are of one if it is not given.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, monotonic: Callable[[], float], group: Callable[[K], Hashable] = _one_group
+    ) -> None:
         self._monotonic = monotonic
-        self._due: dict[K, float] = {}  # key -> since when it is due, in order
-        self._spare: dict[K, float] = {}  # the same, for spare keys
+        self._group = group
+        self._due: FairLane[K] = FairLane()  # with the time since when a key is due
+        self._spare: FairLane[K] = FairLane()  # the same, for spare keys
         self._timer: dict[K, float] = {}  # key -> when it becomes due
         self._heap: list[
             tuple[float, int, K]
@@ -77,7 +88,8 @@ class KeyedQueue(Generic[K]):
             self._again.add(key)
         elif key not in self._due and not (spare and key in self._spare):
             lane = self._spare if spare else self._due
-            lane[key] = self._spare.pop(key, self._monotonic())
+            since = self._spare.remove(key, self._monotonic())
+            lane.add(key, self._group(key), since)
             self._wake_one()
 
     def add_at(self, key: K, when: float) -> None:
@@ -159,9 +171,7 @@ class KeyedQueue(Generic[K]):
         return min((*self._due.values(), *self._spare.values()), default=self._monotonic())
 
     def _hand_out(self) -> K:
-        lane = self._due or self._spare
-        key = next(iter(lane))
-        del lane[key]
+        key = (self._due or self._spare).take()
         self._timer.pop(key, None)
         self._busy.add(key)
         self._idle.clear()
@@ -210,3 +220,8 @@ class KeyedQueue(Generic[K]):
         self._promote()
         if self._getters:
             self._set_alarm()
+
+
+def by_namespace(monotonic: Callable[[], float]) -> KeyedQueue[Any]:
+    """A queue of keys with a namespace; namespaces take turns (S556)."""
+    return KeyedQueue(monotonic=monotonic, group=attrgetter("namespace"))

@@ -12,7 +12,7 @@ from waypost.ports.cluster import Cluster, Kind, Obj, PatchType
 from waypost.ports.offload import Offload
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.cache.templates import TemplateCache
-from waypost.runtime.queue import KeyedQueue
+from waypost.runtime.queue import KeyedQueue, by_namespace
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.writes.status_patch import status_patch, to_wire
 
@@ -29,7 +29,7 @@ class TemplateController:
         self._cache = cache
         self._clock = clock
         self._offload = offload
-        self._queue: KeyedQueue[Key] = KeyedQueue(monotonic=clock.monotonic)
+        self._queue: KeyedQueue[Key] = by_namespace(clock.monotonic)
         self._judged: dict[Key, object] = {}  # the generation that this process has judged
 
     def notice(self, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key]:

@@ -39,6 +39,25 @@ async def test_keys_are_handed_out_in_order_and_once() -> None:
     assert [await taken(queue) for _ in range(4)] == ["a", "b", "c", None]
 
 
+async def test_s556_groups_take_turns_and_each_is_first_in_first_out() -> None:
+    """W15: a thousand keys of one namespace do not make the key of another wait for all of them."""
+    clock = VirtualClock()
+    queue: KeyedQueue[str] = KeyedQueue(monotonic=clock.monotonic, group=lambda key: key[0])
+    for key in ("a1", "a2", "a3", "a4", "b1", "c1", "b2"):
+        queue.add(key)
+    order = [await taken(queue) for _ in range(7)]
+    assert order == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
+
+
+async def test_s556_a_busy_namespace_delays_the_key_of_another_by_one() -> None:
+    clock = VirtualClock()
+    queue: KeyedQueue[str] = KeyedQueue(monotonic=clock.monotonic, group=lambda key: key[0])
+    for number in range(1000):
+        queue.add(f"a{number}")
+    queue.add("b")
+    assert "b" in [await taken(queue), await taken(queue)]
+
+
 async def test_a_key_in_work_is_nobody_elses_until_done() -> None:
     queue, _ = make()
     queue.add("a")

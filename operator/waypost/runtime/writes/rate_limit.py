@@ -2,22 +2,23 @@
 
 A token bucket in front of a Cluster; reads are not limited. Creates and other writes wait in two
 lanes that take turns: a thousand creates of Jobs delay neither checkpoints nor releases of pods,
-and those do not delay creates whose fence expires soon. Each lane is first in, first out.
+and those do not delay creates whose fence expires soon. In each lane namespaces take turns, and
+each of them is first in, first out.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, Obj, PatchType
+from waypost.runtime.fair import FairLane
 
 CREATES: Final = 0  # lanes of a TokenBucket
 UPDATES: Final = 1
 LONGEST_PAUSE: Final = 30.0  # seconds; the API server may ask for a longer pause
 
-Lane = deque[asyncio.Future[None]]
+Lane = FairLane[asyncio.Future[None]]
 
 
 class TokenBucket:
@@ -32,7 +33,7 @@ class TokenBucket:
         self._monotonic = monotonic
         self._permits = self._burst
         self._counted_at = monotonic()
-        self._lanes: tuple[Lane, Lane] = (deque(), deque())
+        self._lanes: tuple[Lane, Lane] = (FairLane(), FairLane())
         self._turn = 0
         self._alarm: asyncio.TimerHandle | None = None
 
@@ -41,12 +42,17 @@ class TokenBucket:
         """Writers that wait for a permit."""
         return sum(len(lane) for lane in self._lanes)
 
-    async def permit(self, *, lane: int) -> None:
-        """Wait for a permit in CREATES or UPDATES. A wait that is cancelled uses none."""
+    async def permit(self, *, lane: int, group: str = "") -> None:
+        """Wait for a permit in CREATES or UPDATES. A wait that is cancelled uses none.
+
+        Args:
+            lane: CREATES or UPDATES.
+            group: The namespace of the object.
+        """
         if not self.waiting and self._take():
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lanes[lane].append(place)
+        self._lanes[lane].add(place, group)
         self._set_alarm()
         try:
             await place
@@ -54,8 +60,8 @@ class TokenBucket:
             if not place.cancelled():  # granted at the same moment: return it
                 self._permits = min(self._permits + 1, self._burst)
                 self._grant()
-            elif place in self._lanes[lane]:
-                self._lanes[lane].remove(place)
+            else:
+                self._lanes[lane].remove(place, 0.0)
             raise
 
     def pause(self, seconds: float) -> None:
@@ -98,7 +104,7 @@ class TokenBucket:
     def _next(self) -> asyncio.Future[None]:
         lane = self._turn if self._lanes[self._turn] else 1 - self._turn
         self._turn = 1 - lane
-        return self._lanes[lane].popleft()
+        return self._lanes[lane].take()
 
     def _set_alarm(self) -> None:
         if self._alarm is not None:
@@ -122,9 +128,9 @@ class RateLimitedCluster:
         self._bucket = bucket
 
     @asynccontextmanager
-    async def _permit(self, lane: int) -> AsyncIterator[None]:
+    async def _permit(self, lane: int, namespace: str) -> AsyncIterator[None]:
         """Wait for a permit of the lane; a Busy answer of the body pauses all lanes."""
-        await self._bucket.permit(lane=lane)
+        await self._bucket.permit(lane=lane, group=namespace)
         try:
             yield
         except Busy as busy:
@@ -148,7 +154,7 @@ class RateLimitedCluster:
         )
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:
-        async with self._permit(CREATES):
+        async with self._permit(CREATES, namespace):
             return await self._cluster.create(kind, namespace=namespace, body=body)
 
     async def patch(
@@ -161,7 +167,7 @@ class RateLimitedCluster:
         patch_type: PatchType,
         subresource: str = "",
     ) -> Obj:
-        async with self._permit(UPDATES):
+        async with self._permit(UPDATES, namespace):
             return await self._cluster.patch(
                 kind,
                 namespace=namespace,
@@ -181,7 +187,7 @@ class RateLimitedCluster:
         resource_version: str | None = None,
         propagation: str = "Background",
     ) -> None:
-        async with self._permit(UPDATES):
+        async with self._permit(UPDATES, namespace):
             await self._cluster.delete(
                 kind,
                 namespace=namespace,

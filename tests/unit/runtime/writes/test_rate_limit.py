@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 from waypost.ports.cluster import Busy, Cluster, Kind, Listing, NotFound, Obj, PatchType
-from waypost.runtime.writes.rate_limit import LONGEST_PAUSE, RateLimitedCluster, TokenBucket
+from waypost.runtime.writes.rate_limit import (
+    CREATES,
+    LONGEST_PAUSE,
+    RateLimitedCluster,
+    TokenBucket,
+)
 
 from tests.fakes.clock import ManualClock, VirtualClock
 
@@ -268,3 +273,17 @@ async def test_arguments_and_answers_pass_through() -> None:
         "patch_type": PatchType.JSON,
         "subresource": "status",
     }
+
+
+async def test_s556_a_busy_namespace_does_not_delay_the_writes_of_others() -> None:
+    clock = VirtualClock()
+    bucket = TokenBucket(qps=1.0, burst=1, monotonic=clock.monotonic)
+    await bucket.permit(lane=CREATES, group="busy")
+    waiting = [asyncio.create_task(bucket.permit(lane=CREATES, group="busy")) for _ in range(50)]
+    await asyncio.sleep(0)
+    other = asyncio.create_task(bucket.permit(lane=CREATES, group="other"))
+    await asyncio.sleep(2.5)
+    assert other.done(), "the second permit is that of the other namespace"
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
