@@ -130,7 +130,7 @@ class Controller:
             store=self.store,
             telemetry=self.telemetry,
         )
-        self._ingest = Ingest(store=self.store)
+        self._ingest = Ingest(store=self.store, clock=self.clock)
         self._pace = Pace(store=self.store, monotonic=self.clock.monotonic)
         namespaces: tuple[str | None, ...] = self.settings.namespaces or (None,)
         self.syncer = Resync(

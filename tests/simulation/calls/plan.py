@@ -68,6 +68,11 @@ class Plan:
         return ["write"] if self.items is None else [f"write/{at}" for at in range(self.items)]
 
     @property
+    def may_miss(self) -> bool:
+        """Whether an operator may see an answer long after it was given."""
+        return self.delivery == "rough" or bool(self.kinds & {*OPERATORS, "lost_answer"})
+
+    @property
     def kinds(self) -> set[str]:
         return {trouble.kind for trouble in self.troubles}
 

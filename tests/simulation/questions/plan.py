@@ -43,6 +43,11 @@ class Plan:
     delivery: Literal["immediate", "rough"] = "immediate"
 
     @property
+    def may_miss(self) -> bool:
+        """Whether an operator may see an answer long after it was given."""
+        return self.delivery == "rough" or bool(self.kinds & {*OPERATORS, "lost_answer"})
+
+    @property
     def kinds(self) -> set[str]:
         return {trouble.kind for trouble in self.troubles}
 

@@ -1,5 +1,7 @@
 """Facts from bodies: what is read, and that no body whatever can stop the operator (I16)."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -226,28 +228,37 @@ def test_scheduling_gates_are_not_unschedulable() -> None:
     assert fact.unschedulable == ""
 
 
-@pytest.mark.parametrize(
-    ("managed", "moment"),
-    [
-        pytest.param([], None, id="nothing"),
-        pytest.param([{"time": T, "fieldsV1": {"f:spec": {"f:message": {}}}}], None, id="other"),
-        pytest.param([{"time": T, "fieldsV1": {"f:spec": {"f:decision": {}}}}], NOW, id="decision"),
-        pytest.param([{"time": T, "fieldsV1": {"f:spec": {"f:votes": {}}}}], NOW, id="votes"),
-        pytest.param([{"time": "x", "fieldsV1": {"f:spec": {"f:votes": {}}}}], None, id="no-time"),
-        pytest.param(
-            [
-                {"time": "2026-03-01T11:00:00Z", "fieldsV1": {"f:spec": {"f:votes": {}}}},
-                {"time": T, "fieldsV1": {"f:spec": {"f:decision": {}}}},
-            ],
-            NOW,
-            id="the-latest",
-        ),
-    ],
-)
-def test_when_it_was_answered(managed: Any, moment: Any) -> None:
-    fact = approvals.approval_fact(body(managedFields=managed))
+QUESTION = {
+    "run": "brief",
+    "path": "ok",
+    "subject": "gate",
+    "message": "Go on?",
+    "approvers": {"users": ["ann"]},
+    "requestDigest": "sha256:1",
+}
+
+
+def answered(name: str = "ann", **more: Any) -> approvals.ApprovalFact:
+    """An Approval with a decision, whose managedFields say that it was made long ago."""
+    long_ago = [{"time": "2020-01-01T00:00:00Z", "fieldsV1": {"f:spec": {"f:decision": {}}}}]
+    made = body(managedFields=long_ago)
+    spec = {**QUESTION, "decision": "Approved", "decidedBy": name, **more}
+    fact = approvals.approval_fact({**made, "spec": spec})
     assert fact is not None
-    assert fact.answered_at == moment
+    assert fact.spec is not None
+    return fact
+
+
+def test_s70_the_time_of_an_answer_is_when_the_operator_first_saw_it() -> None:
+    """W4: clients write managedFields, so they prove nothing."""
+    first = approvals.seen(answered(), None, NOW)
+    assert first.answered_at == NOW
+    later = NOW + timedelta(hours=1)
+    assert approvals.seen(answered(), first, later).answered_at == NOW, "the same answer"
+    changed = approvals.seen(answered(decision="Denied"), first, later)
+    assert changed.answered_at == later, "another answer"
+    other = replace(first, uid="another")
+    assert approvals.seen(answered(), other, later).answered_at == later, "another object"
 
 
 def test_approval_that_models_refuse() -> None:

@@ -88,7 +88,14 @@ def test_s320_a_run_whose_spec_has_changed_does_not_wait() -> None:
 
 
 def approval(answered: bool) -> dict[str, Any]:
-    managed = [{"time": "2026-03-01T09:00:00Z", "fieldsV1": {"f:spec": {"f:decision": {}}}}]
+    question = {
+        "run": KEY.name,
+        "path": "ok",
+        "subject": "gate",
+        "message": "Go on?",
+        "approvers": {"users": ["ann"]},
+        "requestDigest": "sha256:1",
+    }
     return {
         "metadata": {
             "namespace": KEY.namespace,
@@ -96,9 +103,8 @@ def approval(answered: bool) -> dict[str, Any]:
             "uid": "a",
             "resourceVersion": "20" if answered else "10",
             "labels": {"waypost.dev/run": UID},
-            "managedFields": managed if answered else [],
         },
-        "spec": {},
+        "spec": {**question, **({"decision": "Approved"} if answered else {})},
     }
 
 
@@ -107,7 +113,7 @@ def test_s320_an_answer_to_an_approval_does_not_wait(answered: bool) -> None:
     writer = Writer(250 * 1024)
     for _ in range(5):
         writer.write()
-    ingest = Ingest(store=writer.store)
+    ingest = Ingest(store=writer.store, clock=writer.clock)
     taken = ingest.take(Kind.APPROVAL, approval(answered), deleted=False)
     assert taken == [KEY]
     assert writer.pace.rest(UID) == (0 if answered else LONGEST)

@@ -176,7 +176,7 @@ def _record_answer(
 ) -> None:
     expires = timestamps.parse_timestamp(spec.expires_at)
     expired = expires is not None and transition.now >= expires
-    # A decision that the API server stored before the expiry counts, even if no operator ran.
+    # A decision that this operator saw before the expiry counts (S70).
     in_time = not expired or (
         expires is not None and fact.answered_at is not None and fact.answered_at < expires
     )

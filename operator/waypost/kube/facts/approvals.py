@@ -1,6 +1,6 @@
 """Approvals: the facts that the engine needs. Reading them from a body never raises."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
-from waypost.kube.objects import controller_uid, items, moment, section, text, whole_number
+from waypost.kube.objects import controller_uid, section, text, whole_number
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ApprovalFact:
     spec: ApprovalSpec | None  # None if the models refuse it
     status: ApprovalStatus
     generation: int = 1
-    answered_at: datetime | None = None  # when the API server stored the decision or the last vote
+    answered_at: datetime | None = None  # when this operator first saw its answer
     deleting: bool = False
     round: int = 1
     attempt: int = 0  # that asks about tool calls; 0 for a gate
@@ -50,19 +50,35 @@ def approval_fact(body: Any) -> ApprovalFact | None:
         spec=spec,
         status=status,
         generation=generation if isinstance(generation, int) else 1,
-        answered_at=_answered_at(metadata),
         deleting=bool(metadata.get("deletionTimestamp")),
         round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
         attempt=whole_number(section(metadata, "labels").get(meta.LABEL_ATTEMPT)) or 0,
     )
 
 
-def _answered_at(metadata: dict[str, Any]) -> datetime | None:
-    """When the API server last stored a decision or a vote: the time of its field manager."""
-    moments = []
-    for entry in items(metadata, "managedFields"):
-        fields = section(entry, "fieldsV1", "f:spec")
-        if fields.keys() & {"f:decision", "f:votes"}:
-            moments.append(moment(entry, "time"))
-    known = [moment for moment in moments if moment is not None]
-    return max(known, default=None)
+def seen(fact: ApprovalFact, earlier: ApprovalFact | None, now: datetime) -> ApprovalFact:
+    """A newer state of an Approval, with the time when this operator first saw its answer (S70).
+
+    Nothing that a client can write says when an answer was given: not managedFields either.
+
+    Args:
+        fact: The newer state.
+        earlier: The state that was known before; None if there was none.
+        now: The current time.
+    """
+    if not _is_answered(fact):
+        return fact
+    same = earlier is not None and earlier.uid == fact.uid and _answer(earlier) == _answer(fact)
+    known = earlier.answered_at if earlier is not None and same else None
+    return replace(fact, answered_at=known or now)
+
+
+def _is_answered(fact: ApprovalFact) -> bool:
+    return fact.spec is not None and bool(fact.spec.decision or fact.spec.votes)
+
+
+def _answer(fact: ApprovalFact) -> Any:
+    """What people wrote."""
+    if fact.spec is None:
+        return None
+    return fact.spec.decision, fact.spec.answer, fact.spec.votes

@@ -9,6 +9,7 @@ from waypost.kube import objects
 from waypost.kube.facts.approvals import approval_fact
 from waypost.kube.facts.children import ChildFact
 from waypost.kube.facts.pods import pod_fact
+from waypost.ports.clock import Clock
 from waypost.ports.cluster import Kind, Obj
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
@@ -17,8 +18,9 @@ from waypost.runtime.cache.runs import Key, RunCache
 class Ingest:
     """Puts runs, pods and Approvals into the cache."""
 
-    def __init__(self, *, store: RunCache) -> None:
+    def __init__(self, *, store: RunCache, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
 
     def take(self, kind: Kind, raw: Obj, *, deleted: bool) -> list[Key]:
         """Put one object into the cache.
@@ -90,7 +92,10 @@ class Ingest:
             self._store.drop_approval(uid, fact.name)
             return self._store.last_key(uid)
         key = self._owner_key(raw, uid)
-        return key if key and self._store.put_approval(fact, uid, version_of(raw)) else None
+        if key is None:
+            return None
+        is_new = self._store.put_approval(fact, uid, version_of(raw), now=self._clock.now())
+        return key if is_new else None
 
     def _owner_key(self, raw: Obj, uid: str) -> Key | None:
         """The run that a child names; None when it is in another namespace or not named."""

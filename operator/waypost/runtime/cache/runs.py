@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from waypost.engine.state.decision import FreeSlot
-from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.facts.approvals import ApprovalFact, seen
 from waypost.kube.facts.children import ChildFact, child_fact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.pods import PodFact, following
@@ -205,9 +205,13 @@ class RunCache:
             entry.events.pop(uid, None)
             self._forget_if_empty(run_uid)
 
-    def put_approval(self, fact: ApprovalFact, run_uid: str, version: int) -> bool:
-        """Put in a state of an Approval; False when this or a newer one is cached already."""
+    def put_approval(
+        self, fact: ApprovalFact, run_uid: str, version: int, *, now: datetime
+    ) -> bool:
+        """Put in a state of an Approval, read at `now`; False when this or a newer one is cached
+        already."""
         entry = self.entry(run_uid)
+        fact = seen(fact, entry.approvals.get(fact.name), now)
         is_new = entry.approvals.put(fact.name, fact, version)
         entry.urgent = entry.urgent or (is_new and fact.answered_at is not None)
         return is_new

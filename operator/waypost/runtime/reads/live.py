@@ -112,7 +112,7 @@ class LiveReads:
         for name in set(entry.approvals) - set(present):
             self._store.drop_approval(key.uid, name)
         for fact, version in present.values():
-            self._store.put_approval(fact, key.uid, version)
+            self._store.put_approval(fact, key.uid, version, now=self._clock.now())
 
     async def _tried(
         self, key: Key, what: str, reading: Callable[[], Awaitable[T]]

@@ -319,7 +319,7 @@ class ActionExecutor:
     def _keep_approval(self, key: Key, body: Obj) -> None:
         fact = approvals.approval_fact(body)
         if fact is not None:
-            self._store.put_approval(fact, key.uid, version_of(body))
+            self._store.put_approval(fact, key.uid, version_of(body), now=self._clock.now())
 
     async def _settle_approval(self, key: Key, action: SettleApproval, done: Prepared) -> None:
         patch = status_patch(

@@ -81,8 +81,8 @@ def test_newest_state_of_children_wins() -> None:
     assert not store.put_pod(pod("a"), 5)
     assert not store.put_pod(pod("a"), 4)
     assert store.entry(RUN_UID).pods["pod-a-1"].phase == "Running"
-    assert store.put_approval(approval(state="Approved"), RUN_UID, 5)
-    assert not store.put_approval(approval(), RUN_UID, 4)
+    assert store.put_approval(approval(state="Approved"), RUN_UID, 5, now=NOW)
+    assert not store.put_approval(approval(), RUN_UID, 4, now=NOW)
     assert store.entry(RUN_UID).approvals["ap"].status.state == "Approved"
 
 
@@ -145,7 +145,7 @@ def filled() -> RunCache:
     store = RunCache()
     store.put_run(run("5"))
     store.put_pod(pod("a"), 6)
-    store.put_approval(approval(), RUN_UID, 7)
+    store.put_approval(approval(), RUN_UID, 7, now=NOW)
     return store
 
 
@@ -180,9 +180,11 @@ def test_lists_of_one_namespace_say_nothing_of_others() -> None:
 def test_a_recreated_approval_replaces_the_old_one() -> None:
     store = RunCache()
     store.put_run(run())
-    store.put_approval(approval(state="Denied"), RUN_UID, 5)
+    store.put_approval(approval(state="Denied"), RUN_UID, 5, now=NOW)
     store.drop_approval(RUN_UID, "ap")
-    assert store.put_approval(approval(), RUN_UID, 3), "another object: its versions start again"
+    assert store.put_approval(approval(), RUN_UID, 3, now=NOW), (
+        "another object: its versions start again"
+    )
 
 
 def test_active_runs_are_those_without_an_end() -> None:

@@ -99,15 +99,16 @@ async def test_s70_silence_ends_in_time_when_the_approval_cannot_be_written(
 
 @virtual
 async def test_s70_an_answer_in_time_counts_though_it_cannot_be_recorded_at_once() -> None:
-    """The watch is late, the status cannot be written: a live read finds the answer."""
+    """The operator saw it before the expiry, and the status cannot be written until after it."""
     async with World() as world:
         operator = world.start()
         refused = Refusal(operator, QUOTA, Kind.APPROVAL, verb="patch_status")
         await world.submit(spec(gate("ok", timeout="60s")))
         await world.until(lambda: bool(world.all(Kind.APPROVAL)), "asked")
-        operator.watch.pause()
         await asyncio.sleep(50)
         await world.answer(decision="Approved")
+        await asyncio.sleep(1)
+        operator.watch.pause()
         await asyncio.sleep(120)
         assert "finishedAt" not in world.node("ok")
         assert world.node("ok")["reason"] == "RecordRejected"
