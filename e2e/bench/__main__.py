@@ -1,4 +1,8 @@
-"""`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json."""
+"""`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
+
+The parts hostile and everyday need no cluster. They print a table, and the command exits with 1 if
+something is over its bound; they run only when they are named.
+"""
 
 import argparse
 import sys
@@ -10,6 +14,8 @@ from pathlib import Path
 from e2e.bench import audit, chains, maps
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
+from e2e.bench.hostile import __main__ as hostile
+from e2e.bench.hostile import everyday
 from e2e.cluster import api
 from e2e.suite.install import install
 from e2e.suite.kube import Kube, connected
@@ -18,17 +24,31 @@ from e2e.suite.space import Space, allow_approvers
 from e2e.suite.uploads import forwarded
 
 RESULT = Path("build/bench.json")
+WITHOUT_CLUSTER: dict[str, Callable[[], int]] = {
+    "hostile": lambda: hostile.main([]),
+    "everyday": everyday.main,
+}
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
 
 
 def main() -> int:
     """Run the parts that were asked for; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m e2e.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all")
+    known = (*PARTS, *WITHOUT_CLUSTER)
+    text = f"of {', '.join(known)}; all that need a cluster"
+    parser.add_argument("parts", nargs="*", metavar="PART", help=text)
     chosen = parser.parse_args().parts or list(PARTS)
-    unknown = [part for part in chosen if part not in PARTS]
+    unknown = [part for part in chosen if part not in known]
     if unknown:
-        parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(PARTS)}")
+        parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(known)}")
+    codes = [WITHOUT_CLUSTER[part]() for part in chosen if part in WITHOUT_CLUSTER]
+    chosen = [part for part in chosen if part in PARTS]
+    if chosen:
+        _on_cluster(chosen)
+    return max(codes, default=0)
+
+
+def _on_cluster(chosen: list[str]) -> None:
     cluster = api.ensure_up()
     with connected(cluster.kubeconfig, cluster.tools_dir) as kube:
         install(kube, cluster.chart_values)
@@ -42,7 +62,6 @@ def main() -> int:
             figures += measured
     write(figures, RESULT)
     print(f"bench: wrote {RESULT}")
-    return 0
 
 
 def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) -> list[Figure]:

@@ -31,11 +31,11 @@ GATEWAY_HELD_MS: Final = 250
 GATEWAY_MIB: Final = 256
 
 
-def main() -> int:
-    """Measure; gives 1 if something is over its bound."""
+def main(arguments: list[str] | None = None) -> int:
+    """Measure; gives 1 if something is over its bound. `arguments`: instead of those given."""
     parser = argparse.ArgumentParser(prog="python -m e2e.bench.hostile", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="of the inputs; all")
-    chosen = set(parser.parse_args().names)
+    chosen = set(parser.parse_args(arguments).names)
     unknown = chosen - {one.name for one in INPUTS}
     if unknown:
         parser.error(f"there is no input {min(unknown)!r}")
@@ -49,6 +49,7 @@ def main() -> int:
     bounds = {"heldMs": HELD_MS, "grownMiB": GROWN_MIB, "seconds": SECONDS}
     document = {"machine": machine, "bounds": bounds, "inputs": rows}
     RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    RESULT.with_suffix(".md").write_text(_table(rows))
     over = [row["name"] for row in rows if row["over"]]
     print(f"hostile: wrote {RESULT}; {len(rows)} inputs, over a bound: {', '.join(over) or 'none'}")
     return 1 if over else 0
@@ -157,6 +158,26 @@ def _line(row: dict[str, Any]) -> str:
     cells.append(f"lint {taken} {lint['grownMiB']:>4} MiB")
     cells.append(f"gateway {_cells(gateway)}" if gateway else "")
     return "  ".join(cells) + ("  OVER " + "; ".join(row["over"]) if row["over"] else "")
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """The rows as docs/performance.md shows them."""
+    lines = [
+        "| input | operator: run, hold, growth, worker | lint: CPU, memory | gateway: upload |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        operator, lint, gateway = row["operator"], row["lint"], row.get("gateway", {})
+        cells = [f"`{row['name']}`", f"{_plain(operator)}, {operator.get('childMiB', 0)} MiB"]
+        cells.append(f"{lint.get('cpuSeconds')} s, {lint.get('grownMiB')} MiB")
+        lines.append(f"| {' | '.join([*cells, _plain(gateway) if gateway else ''])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _plain(found: dict[str, Any]) -> str:
+    if "problem" in found:
+        return str(found["problem"])[-80:]
+    return f"{found['seconds']} s, {found['heldMs']} ms, {found['grownMiB']} MiB"
 
 
 def _cells(found: dict[str, Any]) -> str:

@@ -8,6 +8,9 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from waypost.adapters import collector
@@ -28,6 +31,7 @@ from e2e.bench.hostile.remote import RemoteCluster
 from e2e.bench.hostile.watchdog import Watchdog, peak, reset_peak
 from tests.support.line import Notebook
 
+CostOf = Callable[[dict[str, Any], str], Awaitable[dict[str, Any]]]
 PATIENCE: Final = 120.0  # seconds for one run
 # A run that loads all that a run can load, so that this is not counted for the input.
 HARMLESS: Final[dict[str, Any]] = {
@@ -61,7 +65,15 @@ _SETTINGS: Final = ControllerSettings(
 
 async def measure(hostile: Hostile) -> dict[str, Any]:
     """Run the harmless run, then the hostile one; what the latter cost."""
-    cluster = RemoteCluster(hostile.stored)
+    async with operating(hostile.stored) as cost_of:
+        return await cost_of(hostile.spec, "hostile")
+
+
+@asynccontextmanager
+async def operating(stored: dict[str, Any]) -> AsyncIterator[CostOf]:
+    """An operator that has run the harmless run; gives a function that runs a spec under a name,
+    and returns what that cost."""
+    cluster = RemoteCluster(stored)
     passes, child = OneThread(), ChildProcess()
     pool.use(child)
     clock, stop = SystemClock(), asyncio.Event()
@@ -81,20 +93,26 @@ async def measure(hostile: Hostile) -> dict[str, Any]:
         serving = asyncio.create_task(controller.run(stop))
         await asyncio.to_thread(cluster.submit, HARMLESS, "harmless")
         await _ended(cluster, "harmless")
-        before, started = reset_peak(), time.perf_counter()
-        async with Watchdog() as watchdog:
-            try:
-                await asyncio.to_thread(cluster.submit, hostile.spec, "hostile")
-                status = await _ended(cluster, "hostile")
-            except Rejected as refused:
-                status = {"phase": "refused by the API server", "message": refused.message}
-            taken = time.perf_counter() - started
+        yield partial(_cost, cluster, child)
         stop.set()
         await serving
     finally:
         passes.close()
         child.close()
         pool.use(None)
+
+
+async def _cost(
+    cluster: RemoteCluster, child: ChildProcess, spec: dict[str, Any], name: str
+) -> dict[str, Any]:
+    before, started = reset_peak(), time.perf_counter()
+    async with Watchdog() as watchdog:
+        try:
+            await asyncio.to_thread(cluster.submit, spec, name)
+            status = await _ended(cluster, name)
+        except Rejected as refused:
+            status = {"phase": "refused by the API server", "message": refused.message}
+        taken = time.perf_counter() - started
     return {
         "seconds": round(taken, 2),
         "stallMs": round(watchdog.stall * 1000),
