@@ -29,6 +29,8 @@ FINISHES = [
     ("OpenAI", "REASON_MAX_LEN", CUT),
     ("OpenAI", "tokens_exceeded", CUT),
     ("OpenAI", "stop_length", CUT),
+    ("OpenAI", "limit_reached", CUT),
+    ("Anthropic", "context_limit", CUT),
     ("OpenAI", {"type": "max_tokens"}, CUT),
     ("OpenAI", {"reason": "length", "type": None}, CUT),
     # A filter or a refusal.

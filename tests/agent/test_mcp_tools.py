@@ -56,6 +56,7 @@ GONE = [
     pytest.param(Http(404, ""), id="404-without-words"),
     pytest.param(Http(400, "Bad Request: No valid session ID provided"), id="400"),
     pytest.param(Http(400, "Server not initialized"), id="not-initialized"),
+    pytest.param(Http(400, "No transport found for sessionId"), id="no-transport"),
 ]
 
 

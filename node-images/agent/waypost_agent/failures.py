@@ -23,6 +23,7 @@ from waypost.protocol.agents.gated_calls import GatedCall
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
 
+from waypost_agent.provider.error_bodies import sentence_of
 from waypost_agent.provider.error_words import meaning_of
 from waypost_agent.provider.model_gateway import GatewayRefusal
 from waypost_agent.provider.provider_http import UnusableAnswer
@@ -245,12 +246,9 @@ def _causes(error: BaseException) -> "list[BaseException]":
 
 def _error_text(body: Any) -> str:
     """The sentence in an error's body, in any of the usual forms."""
-    while isinstance(body, dict):
-        inner = body.get("error") or body.get("message") or body.get("detail")
-        if inner is None:
-            return json.dumps(body, ensure_ascii=False, default=str)
-        body = inner
-    if isinstance(body, list):
+    if found := sentence_of(body):
+        return found
+    if isinstance(body, dict | list):
         return json.dumps(body, ensure_ascii=False, default=str)
     return "" if body is None else str(body)
 

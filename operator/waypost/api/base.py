@@ -14,8 +14,10 @@ INPUT_KEY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 
 _SECONDS_PER_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 LONGEST_WAIT: Final = 99999 * 3600  # seconds: as far as one number of hours in a manifest goes
-_COMPUTED_DURATION: Final = re.compile(r"([0-9]{1,15}(\.[0-9]{1,9})?(h|ms|m|s)){1,4}", re.ASCII)
-_COMPUTED_PART: Final = re.compile(r"([0-9.]+)(ms|h|m|s)")
+# A double has up to 17 digits after its point, and an exponent from 1e+06 on.
+_NUMBER: Final = r"[0-9]{1,15}(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?"
+_COMPUTED_DURATION: Final = re.compile(rf"(?:{_NUMBER}(?:h|ms|m|s)){{1,4}}", re.ASCII)
+_COMPUTED_PART: Final = re.compile(rf"({_NUMBER})(ms|h|m|s)", re.ASCII)
 _DAYS: Final = re.compile(r"[0-9](d|w|days?|weeks?)\b")
 
 # Any JSON value; rendered in the CRD as x-kubernetes-preserve-unknown-fields.

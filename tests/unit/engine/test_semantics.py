@@ -560,6 +560,9 @@ def test_s36_no_objects_for_what_is_skipped() -> None:
         pytest.param("${inputs.x}s", 400000, 400000, id="more-digits-than-in-a-manifest"),
         pytest.param("${string(duration(inputs.x))}", "1m", 60, id="cel-duration"),
         pytest.param("${inputs.x}m${inputs.x}ms", 2, 120.002, id="two-units"),
+        pytest.param("${inputs.x * 3.0}s", 0.1, 0.3, id="17-digits-of-a-double"),
+        pytest.param("${string(inputs.x)}s", 1000000.0, 1e6, id="exponent-of-a-double"),
+        pytest.param("${inputs.x}", "1e3ms", 1, id="exponent-of-milliseconds"),
     ],
 )
 def test_s76_computed_duration(duration: str, value: JsonValue, seconds: float) -> None:
@@ -581,6 +584,13 @@ def test_s76_computed_duration(duration: str, value: JsonValue, seconds: float) 
         pytest.param("-5s", "found '-5s'", id="negative"),
         pytest.param("2d", "found '2d'", id="days"),
         pytest.param("1.2.3s", "found '1.2.3s'", id="two-points"),
+        pytest.param("1es", "found '1es'", id="exponent-without-digits"),
+        pytest.param("1e99h", "expected at most 99999h", id="large-exponent"),
+        pytest.param("PT5M", "found 'PT5M'", id="iso-8601"),
+        pytest.param("1h 30m", "found '1h 30m'", id="space"),
+        pytest.param("90s\n", "found '90s", id="line-break"),
+        pytest.param("NaNs", "found 'NaNs'", id="nan"),
+        pytest.param("Infinitys", "found 'Infinitys'", id="infinity"),
         pytest.param("\u0661s", "found", id="digits-of-another-script"),
         pytest.param("100000h", "expected at most 99999h, found '100000h'", id="too-long"),
         pytest.param("9" * 15 + "h", "expected at most 99999h", id="beyond-all-calendars"),

@@ -125,10 +125,30 @@ def test_times_survive(moment: datetime, offset: int) -> None:
         "0001-01-01T00:00:00+23:59",
         "9" * 400,
         "2026-01-01T00:00:00+99:99",
+        "2026-02-30T10:00:00Z",
+        "2026-12-31T24:00:00Z",
+        "2026-12-31T23:58:60Z",
+        "9999-12-31T23:59:60Z",
+        "1796083200",
+        "\uff12026-12-01T10:00:00Z",
     ],
 )
 def test_no_times(text: str | None) -> None:
     assert parse_timestamp(text) is None, "never an exception, never a time without a zone"
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        pytest.param("2026-12-31T23:59:60Z", "2027-01-01T00:00:00Z", id="leap-second"),
+        pytest.param("2026-06-30t23:59:60.5z", "2026-07-01T00:00:00.500Z", id="with-a-fraction"),
+        pytest.param("2026-12-01t10:00:00z", "2026-12-01T10:00:00Z", id="small-letters"),
+        pytest.param("2026-12-01 10:00:00Z", "2026-12-01T10:00:00Z", id="space"),
+        pytest.param("2026-12-01T10:00:00.123456789Z", "2026-12-01T10:00:00.123456Z", id="nanos"),
+    ],
+)
+def test_all_forms_of_rfc_3339_are_times(text: str, same: str) -> None:
+    assert parse_timestamp(text) == parse_timestamp(same) is not None
 
 
 def test_zones_are_understood() -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from waypost_agent.provider import reported_usage
 
 Json = dict[str, Any]
+_LONGEST_NAME: Final = 256
 
 
 def cleaned(document: Json, *, type_: str) -> Json:
@@ -38,14 +39,15 @@ def without_surrogates(value: Any) -> Any:
 def _openai(document: Json) -> Json:
     choices = document.get("choices")
     # The node does not ask for these, and some servers fill them with what is none.
-    kept = {key: each for key, each in document.items() if key not in ("service_tier", "object")}
+    unread = ("service_tier", "object", "system_fingerprint")
+    kept = {key: each for key, each in document.items() if key not in unread}
     created = document.get("created")
     return {
         **kept,
-        "id": _text(document.get("id")),
+        "id": _name(document.get("id")),
         "object": "chat.completion",
         "created": created if type(created) is int else 0,
-        "model": _text(document.get("model")),
+        "model": _name(document.get("model")),
         "choices": [_choice(each, _cut_of(document)) for each in choices[:1]]
         if isinstance(choices, list)
         else choices,
@@ -71,7 +73,8 @@ def _choice(choice: Any, cut: str | None = None) -> Any:
         message |= {"role": "assistant", "tool_calls": calls}
         if not isinstance(message.get("refusal"), str):
             message["refusal"] = None
-        if isinstance(message.get("content"), str):
+        message["content"] = _content(message.get("content"))
+        if isinstance(message["content"], str):
             message["content"] = _without_thoughts_cut(message["content"]) or None
     return {
         **{k: v for k, v in choice.items() if k != "logprobs"},
@@ -79,6 +82,16 @@ def _choice(choice: Any, cut: str | None = None) -> Any:
         "finish_reason": _finish(choice, cut),
         "message": message,
     }
+
+
+def _content(content: Any) -> Any:
+    """The content of a message as text or a list of parts; a gateway may have parsed the JSON that
+    its model wrote, or send the one part without its list."""
+    if content is None or isinstance(content, str | list):
+        return content
+    if isinstance(content, dict) and isinstance(content.get("text"), str):
+        return content["text"]
+    return json.dumps(content, ensure_ascii=False)
 
 
 _OPENED, _CLOSED = "<think>", "</think>"
@@ -153,10 +166,10 @@ def _anthropic(document: Json) -> Json:
         content = [{"type": "text", "text": content}]
     return {
         **document,
-        "id": _text(document.get("id")),
+        "id": _name(document.get("id")),
         "type": "message",
         "role": "assistant",
-        "model": _text(document.get("model")),
+        "model": _name(document.get("model")),
         "stop_reason": _word(document.get("stop_reason")),
         "content": [block for each in content if (block := _block(each))]
         if isinstance(content, list)
@@ -189,6 +202,8 @@ def _block(block: Any) -> Json | None:
 def _google(document: Json) -> Json:
     candidates = document.get("candidates")
     changed: Json = {"usageMetadata": reported_usage.google_usage(document)}
+    for name in ("modelVersion", "responseId"):
+        changed[name] = _name(document.get(name)) or None
     if isinstance(candidates, list):
         changed["candidates"] = [_candidate(each) for each in candidates if isinstance(each, dict)]
     return document | changed
@@ -233,6 +248,13 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return str(value) if type(value) in (int, float) else ""
+
+
+def _name(value: Any) -> str:
+    """The id of an answer or the name of its model, which stand in records; empty for one that is
+    too long to be one, and for none."""
+    found = _text(value)
+    return found if len(found) <= _LONGEST_NAME else ""
 
 
 def _word(value: Any) -> str | None:

@@ -24,8 +24,11 @@ _FULL_CONTEXT: Final = frozenset(
 # Finish reasons of servers that have other words than the interface they speak.
 _FOREIGN_WORDS: Final = (
     ("length", re.compile(
-        r"length|max[-_ ]?(output|new|completion|len|tokens?)|tokens?[-_ ]?(limit|exceed)|"
-        r"output[-_ ]?(limit|exceed)|^limit$|truncat|window", re.I)),
+        r"length|max[-_ ]?(output|new|completion|len|tokens?|context)|tokens?[-_ ]?(limit|exceed)|"
+        r"output[-_ ]?(limit|exceed)|^limit([-_ ](reached|hit|exceeded))?$|truncat|window|"
+        r"(context|input|char(acter)?s?|words?|model|size|stopped|hit|reached|max|error|reason)"
+        r"[-_ ]?limit|cut[-_ ]?off|^partial|too[-_ ]?long|reached[-_ ]?max|^max$|"
+        r"context[-_ ]?(full|exceed|overflow)", re.I)),
     ("content_filter", re.compile(
         r"filter|safety|refus|sensitive|prohibit|block|recitation|guardrail|moderat|policy|spii|"
         r"unsafe|toxic|harm|violence|hate|sexual|copyright|blacklist|responsible[-_ ]?ai",

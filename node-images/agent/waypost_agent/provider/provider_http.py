@@ -9,34 +9,17 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
-from waypost_node import endpoint_access
 from waypost_node.redaction import public
 
 from waypost_agent.http_responses import DAMAGED, redirect_in, start_of
-from waypost_agent.provider import answer_bodies
+from waypost_agent.provider import answer_bodies, error_bodies
 
 _NAMES: Final = {
     "OpenAI": "a chat completion",
     "Anthropic": "a message",
     "Google": "a generated content",
 }
-# Words for statuses, as providers and gateways put them in the code or the type of an error.
-_STATUS_OF_WORD: Final = (
-    ("insufficient_quota", 402),
-    ("billing", 402),
-    ("content_filter", 400),
-    ("rate_limit", 429),
-    ("ratelimit", 429),
-    ("too_many_requests", 429),
-    ("resource_exhausted", 429),
-    ("overloaded", 529),
-    ("unavailable", 503),
-    ("timeout", 504),
-    ("authentication", 401),
-    ("permission", 403),
-    ("not_found", 404),
-    ("invalid_request", 400),
-)
+_SHOWN_ERROR: Final = 300  # characters of the sentence of an error
 _SHOWN: Final = 200  # characters of an answer that is something else
 _ANSWER_BYTES: Final = 32 * 1024**2
 _ERROR_BYTES: Final = 1024**2
@@ -135,9 +118,11 @@ def usable(body: bytes, *, type_: str, redact: Callable[[str], str]) -> dict[str
             return document
         if found:
             whole = json.dumps({"error": found})
-            words = endpoint_access.said_in(whole.encode(), redact)
+            words = public(error_bodies.sentence_of(found), redact, _SHOWN_ERROR)
             words = words or f"the answer {_start(text, redact)}"
-            raise UnusableAnswer(words, status=_status_of(found), is_error=True, body=whole)
+            raise UnusableAnswer(
+                words, status=error_bodies.status_of(found), is_error=True, body=whole
+            )
     raise UnusableAnswer(f"the answer {_start(text, redact)}: {hint}")
 
 
@@ -169,16 +154,12 @@ def _has_words(error: Any) -> bool:
     if not isinstance(error, dict):
         return True
     words = [error.get(name) for name in ("message", "msg", "type", "status")]
-    return any(words) or _status_of(error) is not None
+    return any(words) or error_bodies.status_of(error) is not None
 
 
 def _bare_error(document: dict[str, Any]) -> Any:
     """The error of a body that is nothing but an error."""
-    errors = document.get("errors")
-    if isinstance(errors, list) and errors:
-        return errors[0]
-    words = document.get("message") or document.get("detail")
-    return {**document, "message": words} if isinstance(words, str) else None
+    return document if error_bodies.sentence_of(document) else None
 
 
 def _error_of_choice(document: dict[str, Any]) -> Any:
@@ -186,21 +167,3 @@ def _error_of_choice(document: dict[str, Any]) -> Any:
     choices = document.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     return first.get("error") if isinstance(first, dict) else None
-
-
-def _status_of(error: Any) -> int | None:
-    """The HTTP status that an error object in a body stands for."""
-    if not isinstance(error, dict):
-        return None
-    for name in ("code", "status", "type"):
-        value = error.get(name)
-        if isinstance(value, str) and value.isascii() and value.isdecimal():
-            value = int(value)
-        if isinstance(value, int) and 400 <= value < 600:
-            return value
-        if isinstance(value, str):
-            word = value.lower().replace("-", "_").replace(" ", "_")
-            for known, status in _STATUS_OF_WORD:
-                if known in word:
-                    return status
-    return None

@@ -5,6 +5,7 @@ found there counts as unknown (zero here, estimated later), never as nothing use
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -12,16 +13,20 @@ Json = dict[str, Any]
 
 # More than any call uses. A larger number is no measurement, and no record could hold it.
 _MOST_TOKENS: Final = 10**12
+# Small letters without separators: prompt_tokens, promptTokens and Prompt-Tokens are one name.
 _ASKED: Final = (
-    *("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount"),
-    *("prompt_token_count", "prompt_eval_count", "inputTokenCount", "input_token_count"),
+    *("prompttokens", "inputtokens", "prompttokencount", "prompttoken", "inputtokencount"),
+    *("promptevalcount", "inputtoken", "tokensin", "numprompttokens", "numinputtokens"),
+    *("prompt", "input"),
 )
 _ANSWERED: Final = (
-    *("completion_tokens", "output_tokens", "completionTokens", "outputTokens", "eval_count"),
-    *("candidatesTokenCount", "candidates_token_count", "outputTokenCount", "output_token_count"),
-    *("generated_tokens", "generation_tokens"),
+    *("completiontokens", "outputtokens", "evalcount", "candidatestokencount", "outputtokencount"),
+    *("generatedtokens", "generationtokens", "completiontoken", "outputtoken", "tokensout"),
+    *("numcompletiontokens", "numoutputtokens", "completion", "output"),
 )
-_ALL: Final = ("total_tokens", "totalTokens", "totalTokenCount", "total_token_count")
+_ALL: Final = ("totaltokens", "totaltokencount", "totaltoken", "tokenstotal", "total")
+_SEPARATORS: Final = re.compile(r"[-_ ]")
+_NUMBER: Final = re.compile(r"(\d+)(\.0*)?", re.ASCII)
 _USAGES: Final = ("usage", "usageMetadata", "usage_metadata", "token_usage", "tokenUsage")
 # Where servers put the object with the usage, or the counts themselves.
 _PARENTS: Final = ("x_groq", "metadata", "meta", "response_metadata")
@@ -32,8 +37,8 @@ _CACHED: Final = ("cache_read_input_tokens", "cache_creation_input_tokens")
 
 def count(value: Any) -> int:
     """A number of tokens; 0 for what is none."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        value = int(value) if len(value) < 20 else _MOST_TOKENS
+    if isinstance(value, str) and (found := _NUMBER.fullmatch(value.strip())):
+        value = int(found[1]) if len(found[1]) < 20 else _MOST_TOKENS
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if type(value) is int and 0 <= value < _MOST_TOKENS else 0
@@ -93,8 +98,9 @@ _GOOGLE_OTHERS: Final = ("promptTokenCount", "toolUsePromptTokenCount", "thought
 
 def _counts(found: Json) -> tuple[int, int, int]:
     """Tokens asked, answered, and both together, under any of their names."""
+    plain = {_SEPARATORS.sub("", key).lower(): each for key, each in found.items()}
     return tuple(  # type: ignore[return-value]
-        next((n for name in names if (n := count(found.get(name)))), 0)
+        next((n for name in names if (n := count(plain.get(name)))), 0)
         for names in (_ASKED, _ANSWERED, _ALL)
     )
 

@@ -39,10 +39,15 @@ from waypost_agent.tools.tool_results import Content
 _LARGEST_EVENT: Final = 64 * 1024 * 1024  # bytes of one event; a larger result is cut by us
 # Of the protocol's session, and of no other that a tool may speak of: the call is made again.
 _NO_SESSION: Final = re.compile(
-    r"(no|invalid|unknown|missing|expired|bad|no valid|without a) (mcp[- ])?session\b|"
+    r"(no|invalid|unknown|missing|expired|bad|no valid|no active|no matching|without a) "
+    r"(mcp[- ])?session\b|"
     r"\bsession(-| )?(id)?( header)?( [\w-]{1,80})?( is| has| was| does)?( been)? "
-    r"(not found|not exist|expired|terminated|"
+    r"(not found|not exist|expired|terminated|timed out|not active|inactive|"
+    r"no longer (active|valid)|"
     r"unknown|invalid|missing|required|closed|gone|not initiali[sz]ed)|"
+    r"\b(no|not find|unknown|missing|invalid) (active )?(transport|connection) (found )?for "
+    r"(this )?session|\btransport (is )?not (found|initiali[sz]ed)|"
+    r"\bnot find (the |your )?session\b|"
     r"server (is )?not initiali[sz]ed|before initiali[sz]ation",
     re.I,
 )
