@@ -142,15 +142,22 @@ class RunCache:
         return entry.as_child if entry is not None else None
 
     def tree(self, uid: str) -> list[str]:
-        """The uids of all cached runs of the tree of a run, its root first."""
-        root, child = uid, self.child(uid)
-        while child is not None:
-            root, child = child.owner_uid, self.child(child.owner_uid)
-        found = [root]
-        for one in found:
+        """The uids of all cached runs of the tree of a run, its root first.
+
+        Owner references may name each other in a circle: each run is visited once.
+        """
+        above = {uid: None}
+        while (child := self.child(uid)) is not None and child.owner_uid not in above:
+            uid = child.owner_uid
+            above[uid] = None
+        found, left = dict[str, None](), [uid]
+        while left:
+            one = left.pop()
             entry = self._entries.get(one)
-            found += [fact.uid for fact in entry.children.values()] if entry is not None else []
-        return found
+            if one not in found and entry is not None:
+                left += [fact.uid for fact in entry.children.values()]
+            found[one] = None
+        return list(found)
 
     def text(self, uid: str) -> str:
         """A cached run as JSON; "" when there is none."""

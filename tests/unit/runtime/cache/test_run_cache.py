@@ -228,3 +228,29 @@ def test_what_monitoring_counts_of_a_run(status: dict[str, Any], expected: Signa
     assert list(store.signals()) == ([] if expected == Signals() else [expected])
     store.drop_run(RUN_UID)
     assert not list(store.signals())
+
+
+def _run_below(uid: str, parent: str) -> dict[str, Any]:
+    owner = {"uid": parent, "controller": True, "kind": "AgentWorkflow", "name": parent}
+    named = {"uid": parent, "run": parent, "root": "a", "path": "n", "templates": []}
+    metadata = {"name": uid, "namespace": "default", "uid": uid, "resourceVersion": "1"}
+    below = {"metadata": {**metadata, "ownerReferences": [owner]}, "spec": {"parent": named}}
+    return below if parent else {"metadata": metadata, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("parents", "expected"),
+    [
+        pytest.param({"a": "", "b": "a", "c": "b", "d": "a"}, "abcd", id="a-tree"),
+        pytest.param({"a": "", "x": "", "b": "x"}, "a", id="another-tree"),
+        pytest.param({"a": "b", "b": "a"}, "ab", id="a-circle"),
+        pytest.param({"a": "a"}, "a", id="its-own-parent"),
+        pytest.param({"b": "gone", "a": "b"}, ["gone", "b", "a"], id="a-root-that-is-not-cached"),
+    ],
+)
+def test_the_tree_of_a_run(parents: dict[str, str], expected: str | list[str]) -> None:
+    """I16: owner references that people write hold up nothing."""
+    cache = RunCache()
+    for uid, parent in parents.items():
+        cache.put_run(_run_below(uid, parent))
+    assert sorted(cache.tree("a")) == sorted(expected)
