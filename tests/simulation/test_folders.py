@@ -34,6 +34,13 @@ def test_agents_take_folders_as_attachments() -> None:
     assert sum(bool(step.takes) for step in attached) > SEEDS / 2
 
 
+def test_questions_are_about_folders() -> None:
+    """S498"""
+    plans = [plan(seed) for seed in range(SEEDS)]
+    assert sum(bool(one.asked) for one in plans) > SEEDS / 3
+    assert any(set(one.asked) & set(one.again) for one in plans), "a round asks again"
+
+
 def test_loops_pass_folders_on() -> None:
     times = [step.times for seed in range(SEEDS) for step in plan(seed).steps]
     assert min(times.count(2), times.count(3)) > SEEDS / 8

@@ -14,9 +14,10 @@ from waypost.ports.cluster import Obj
 from waypost.protocol.artifacts.request import Content
 
 from tests.simulation.focused.troubles import Trouble, draw_trouble
-from tests.support.builders import agent, python
+from tests.support.builders import agent, gate, python
 
 RUN: Final = "folders"
+ASK: Final = "ask"
 LIMIT: Final = 5  # retries of each node
 LINGERS: Final = 4000.0  # seconds, longer than two visits of the sweep
 # What an attempt does: it fails before it stores anything, dies after it, commits what was never
@@ -47,7 +48,8 @@ class Step:
 @dataclass(frozen=True)
 class Plan:
     """All that follows from a seed. `again`: the nodes that a second round repeats. `swept`: the
-    play lasts until the sweep has removed what nothing names."""
+    play lasts until the sweep has removed what nothing names. `asked`: the nodes whose folders a
+    question is about."""
 
     seed: int
     steps: tuple[Step, ...]
@@ -55,6 +57,7 @@ class Plan:
     again: tuple[str, ...] = ()
     delivery: Literal["immediate", "rough"] = "immediate"
     swept: bool = False
+    asked: tuple[str, ...] = ()
 
     @property
     def by_name(self) -> dict[str, Step]:
@@ -83,7 +86,15 @@ def plan(seed: int) -> Plan:
     again = tuple(draw.sample([step.name for step in steps], 1)) if draw.random() < 0.4 else ()
     delivery: Literal["immediate", "rough"] = draw.choice(("immediate", "immediate", "rough"))
     planned = _with_child_runs(Plan(seed, tuple(steps), troubles, again, delivery))
-    return _with_a_sweep(_with_loops(_with_agents(planned)))
+    return _with_a_question(_with_a_sweep(_with_loops(_with_agents(planned))))
+
+
+def _with_a_question(planned: Plan) -> Plan:
+    """The plan with a question about some folders. A separate source of random numbers."""
+    draw = random.Random(f"question of {planned.seed}")
+    names = [step.name for step in planned.steps]
+    asked = draw.sample(names, draw.choice((0, 1, 2)))
+    return replace(planned, asked=tuple(asked))
 
 
 def _with_a_sweep(planned: Plan) -> Plan:
@@ -142,6 +153,9 @@ def spec_of(planned: Plan) -> Obj:
         _call(step, called) if step.called else _node(step, step.takes, _values(step, called))
         for step in planned.steps
     ]
+    if planned.asked:
+        shown = [{"from": f"${{{_value(name, called)}}}"} for name in planned.asked]
+        nodes.append(gate(ASK, attachments=shown, approvers={"users": ["ann"]}))
     last = _value(planned.steps[-1].name, called)
     spec: Obj = {"nodes": nodes, "outputs": {"last": f"${{{last}.digest}}"}}
     templates = [_template(step) for step in planned.steps if step.called]

@@ -10,6 +10,7 @@ from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.engine.artifacts import made, taken
 from waypost.engine.attempts import stored_results
 from waypost.engine.nodes.children import patches, runs
+from waypost.engine.nodes.gates import request
 from waypost.engine.state import artifacts
 from waypost.engine.state.outcome import Succeeded
 from waypost.kube.facts import children
@@ -162,3 +163,12 @@ def _nothing_is_swept(patch: pytest.MonkeyPatch) -> None:
         return {}
 
     patch.setattr(ArtifactSweep, "sweep", nothing)
+
+
+@bug("VA1", "T11", focus=lambda planned: len(planned.asked) > 1)
+def _a_question_is_about_the_first_folder_alone(patch: pytest.MonkeyPatch) -> None:
+    def first(transition: Any) -> Any:
+        found = artifacts.known(transition)
+        return dict.fromkeys(found, next(iter(found.values()), None))
+
+    patch.setattr(request, "known", first)

@@ -9,7 +9,7 @@ from waypost.engine.state.paths import node_of
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.simulation.folders.plan import RUN, Plan
+from tests.simulation.folders.plan import ASK, RUN, Plan
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
@@ -22,6 +22,8 @@ class Watcher:
         self.reads = 0  # artifacts that pods were given
         self._world = world
         self._steps = planned.by_name
+        self._shown = planned.asked
+        self.questions: list[list[str]] = []  # the digests that each is about
         self.runs: dict[str, Obj] = {}  # by uid, without those that are gone
         self._records: dict[str, Obj] = {}
         world.cluster.server.storage.listeners.insert(0, self._changed)
@@ -67,11 +69,13 @@ class Watcher:
             self._records[name] = body
         elif kind is Kind.POD and change == "ADDED":
             self._given(body)
+        elif kind is Kind.APPROVAL and change == "ADDED":
+            self._asked(body)
 
     def _checkpoint(self, uid: str, node: Obj) -> None:
         """Each artifact that a success names is recorded, by its attempt, with that digest."""
         maker = section(node, "child").get("uid") or uid
-        if node["phase"] != "Succeeded":
+        if node["phase"] != "Succeeded" or node["path"] == ASK:
             return
         listed = items(node, "artifacts")
         if [one["name"] for one in listed] != ["repo"]:
@@ -138,6 +142,16 @@ class Watcher:
             == (labels[meta.LABEL_RUN], f"{name}/{int(number) - 1}")
             and str(spec["attempt"]) in last
         ]
+
+    def _asked(self, approval: Obj) -> None:
+        """A question is about what the checkpoints of the producers name (S498)."""
+        shown = items(approval, "spec", "attachments")
+        found = [(one["record"], one["digest"]) for one in shown]
+        made = [self.made(name) for name in self._shown]
+        expected = [(one.get("record"), one.get("digest")) for one in made]
+        if found != expected:
+            self.blame("VA1", f"the question is about {found}, the producers made {expected}")
+        self.questions.append([digest for _, digest in found])
 
     def _given(self, pod: Obj) -> None:
         """What the operator pinned is what the checkpoints of the producers name."""
