@@ -26,6 +26,7 @@ OLDEST_GO = (1, 24)
 
 SOURCES = Path(__file__).parent / "embedded"
 POLICIES = Path(__file__).parent / "policies"
+COLLECTOR = Path(__file__).parent / "collector"
 COMPONENTS = (
     "etcd",
     "kube-apiserver",
@@ -85,15 +86,26 @@ def node_binaries(settings: Settings, progress: Progress) -> Path:
 
 def policy_engine(settings: Settings, progress: Progress) -> Path:
     """Return the program that enforces NetworkPolicies; builds it when the key is new."""
-    folder = settings.cache / "bin" / f"policies-{_source_hash(POLICIES)}"
+    return _from_sources(settings, progress, POLICIES, "NetworkPolicy engine")
+
+
+def collector(settings: Settings, progress: Progress) -> Path:
+    """Return an OpenTelemetry Collector, which receives OTLP and writes JSON lines; builds it when
+    the key is new."""
+    return _from_sources(settings, progress, COLLECTOR, "OpenTelemetry Collector")
+
+
+def _from_sources(settings: Settings, progress: Progress, sources: Path, what: str) -> Path:
+    """The program of a folder with a main.go, named after the folder."""
+    folder = settings.cache / "bin" / f"{sources.name}-{_source_hash(sources)}"
     if folder.is_dir():
-        return folder / "policies"
+        return folder / sources.name
     with lock.hold(settings.cache / "build.lock", wait=_BUILD_WAIT, waiting=progress.say):
         if not folder.is_dir():
-            progress.say("building the NetworkPolicy engine from source (2 cores: ~2 min, once)")
-            with progress.step("NetworkPolicy engine, compiled from source"):
-                _into(folder, lambda staging: _build_policies(settings, staging))
-    return folder / "policies"
+            progress.say(f"building the {what} from source (2 cores: ~3 min, once)")
+            with progress.step(f"{what}, compiled from source"):
+                _into(folder, lambda staging: _build_folder(settings, sources, staging))
+    return folder / sources.name
 
 
 def tools(settings: Settings, progress: Progress, wanted: Sequence[Installable] = TOOLS) -> Path:
@@ -189,9 +201,9 @@ def _build_node(settings: Settings, staging: Path, progress: Progress) -> None:
         (staging / component).symlink_to("node")
 
 
-def _build_policies(settings: Settings, staging: Path) -> None:
-    argv = ["build", "-trimpath", "-ldflags", "-s -w", "-o", f"{staging}/policies", "."]
-    _go(settings, argv, log="build-policies", cwd=POLICIES)
+def _build_folder(settings: Settings, sources: Path, staging: Path) -> None:
+    argv = ["build", "-trimpath", "-ldflags", "-s -w", "-o", f"{staging}/{sources.name}", "."]
+    _go(settings, argv, log=f"build-{sources.name}", cwd=sources)
 
 
 def _linker_flags() -> str:
