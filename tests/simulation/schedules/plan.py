@@ -22,7 +22,7 @@ TROUBLES: Final = (
     "refused",
     "template",
 )
-# Troubles after which the times that were started or missed cannot be told from the calendar.
+# Troubles after which the times that were started or missed cannot be computed from the calendar.
 _MOVES_TIMES: Final = frozenset({"clock_back", "clock_ahead", "suspend", "edit", "delete_run"})
 SECONDS: Final = 900.0  # how long troubles last at most, and times are watched
 
