@@ -23,4 +23,19 @@ TRANSITIONS: list[Any] = [
         "requestedBy of run ",
         "is set when the run is created, and cannot be added, changed or removed; found ann",
     ),
+    row(
+        "time-added",
+        workflow(),
+        None,
+        spec(scheduledAt="2026-03-01T02:30:00Z"),
+        "scheduledAt of run ",
+        "cannot be added, changed or removed; create another run for another time",
+    ),
+    row(
+        "time-changed",
+        workflow(scheduledAt="2026-03-01T02:30:00Z"),
+        None,
+        spec(scheduledAt="2026-03-02T02:30:00Z"),
+        "scheduledAt of run ",
+    ),
 ]

@@ -12,6 +12,7 @@ from tests.support import minutes
 
 # A run that ends, or starts, this close to a time may be seen on either side of it.
 _CLOSE = timedelta(seconds=3)
+_TO_CANCEL = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,16 @@ def wrong(plan: Plan, expected: list[datetime], ran: list[Ran], delay: timedelta
         if plan.policy == "Allow" or (not busy and not unsure and not _waits(plan, ran, start)):
             if not prompt:
                 found.append(f"{moment} started no run, and nothing was in its way")
+        elif plan.policy == "Replace" and (late := _not_replaced(busy, start)):
+            found.append(f"{moment} did not replace {late[0].time}")
         elif plan.policy == "Forbid" and busy and run is not None:
             found.append(f"{moment} started a run beside {busy[0].time}")
     return found
+
+
+def _not_replaced(busy: list[Ran], start: datetime) -> list[Ran]:
+    """Runs that were not cancelled when the run of a later time was to start."""
+    return [one for one in busy if one.ended is not None and one.ended > start + _TO_CANCEL]
 
 
 def _waits(plan: Plan, ran: list[Ran], start: datetime) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from waypost.runtime.schedules.controller import ScheduleController
 from waypost.runtime.schedules.reads import ScheduleReads
-from waypost.schedules import cron, decide, fires, history, starting
+from waypost.schedules import decide, history, starting
 from waypost.schedules.due import Clockwork
 
 from tests.simulation.focused.hunting import Bugs
@@ -90,22 +90,6 @@ def _times_that_were_overtaken_are_not_counted(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(Clockwork, "due", latest_only)
 
 
-@bug("VS2", "T11", focus=lambda planned: planned.is_counted and planned.zone != "Etc/UTC")
-def _local_times_that_exist_twice_fire_once(patch: pytest.MonkeyPatch) -> None:
-    moments = cron._moments
-
-    def first(*given: Any, **more: Any) -> list[datetime]:
-        return moments(*given, **more)[:1]
-
-    patch.setattr(cron, "_moments", first)
-
-
-@bug("VS1", focus=_with("clock_back", "clock_ahead"))
-def _a_clock_that_is_set_back_starts_times_again(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(decide, "SKEW", timedelta(seconds=-1))
-    patch.setattr(fires, "run_name", lambda schedule, moment: "none")
-
-
 @bug("VS3", focus=lambda planned: planned.kept == 0)
 def _the_run_that_is_starting_is_history(patch: pytest.MonkeyPatch) -> None:
     def eager(run: Any, draft: Any) -> bool:
@@ -114,7 +98,11 @@ def _the_run_that_is_starting_is_history(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(history, "_may_go", eager)
 
 
-@bug("T11", "VS2", focus=lambda planned: planned.policy == "Replace" and max(planned.runs) >= 70)
+def _replaces(planned: Plan) -> bool:
+    return planned.policy == "Replace" and planned.is_undisturbed and max(planned.runs) >= 200
+
+
+@bug("T11", focus=_replaces)
 def _replace_does_not_cancel(patch: pytest.MonkeyPatch) -> None:
     run = decide._run
 
