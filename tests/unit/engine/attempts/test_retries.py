@@ -43,6 +43,7 @@ OWN = {
     "Disrupted": RetryClass.CLUSTER,
     "NodeLost": RetryClass.CLUSTER,
     "SlotTaken": RetryClass.CLUSTER,
+    "Preempted": RetryClass.CLUSTER,
     "Unschedulable": RetryClass.LAUNCH,
     "ImagePull": RetryClass.LAUNCH,
     "PodRejected": RetryClass.LAUNCH,
@@ -90,13 +91,14 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
     elif effect == "once" and started:
         assert isinstance(found, GiveUp), "S53: no second attempt, whatever the reason"
         unknown = reason in (
-            *("Disrupted", "NodeLost", "SlotTaken", "ResultLost"),
+            *("Disrupted", "NodeLost", "SlotTaken", "ResultLost", "Preempted"),
             "ContainerRestarted",
         )
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
         assert isinstance(found, Again), "E3: what surely never started does not count as once"
-        assert (found.retry_class, found.count) == (budget, 1)
+        uncounted = reason == "Preempted"  # as often as its queue does (S553)
+        assert (found.retry_class, found.count) == (budget, 0 if uncounted else 1)
 
 
 def test_the_reasons_that_a_user_may_name() -> None:
@@ -114,7 +116,14 @@ LIMITS = {
 COUNTERS = ("retries", "provider_retries", "disruptions", "launch_retries")
 
 
-@pytest.mark.parametrize("reason", sorted(CLASSES))
+def test_s553_a_preemption_has_no_limit() -> None:
+    used: dict[str, Any] = dict.fromkeys(COUNTERS, 99)
+    found = verdict(broken("Preempted"), **used)
+    assert isinstance(found, Again)
+    assert found.count == 99
+
+
+@pytest.mark.parametrize("reason", sorted({*CLASSES} - {"Preempted"}))
 def test_each_class_has_its_own_limit(reason: str) -> None:
     budget = CLASSES[reason]
     limit, counter = LIMITS[budget], budget.value
