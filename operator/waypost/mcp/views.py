@@ -9,13 +9,13 @@ from waypost.api.base import JsonObject
 from waypost.cli.connection.changes import requested_spec
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.connection.definitions import body, definition
-from waypost.cli.connection.node_logs import read_node_log
 from waypost.cli.connection.pages import read_list
 from waypost.cli.connection.records import read_records
 from waypost.cli.errors import CommandError, Exit
 from waypost.cli.lint import linter, manifests, templates
 from waypost.cli.lint.output import as_json
 from waypost.cli.reading.describe import describe
+from waypost.cli.reading.node_logs import read_node_log
 from waypost.ports.cluster import Kind, Obj
 from waypost.views.approvals import approval_row
 from waypost.views.cost import run_cost

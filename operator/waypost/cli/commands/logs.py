@@ -46,7 +46,7 @@ def logs(
 
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
     from waypost.cli.connection.log_lines import follow_log
-    from waypost.cli.connection.node_logs import read_node_log
+    from waypost.cli.reading.node_logs import read_node_log
     from waypost.cli.report.format import write
 
     say = partial(write, raw=raw)
