@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from waypost.engine.attempts import close, judge, retries
-from waypost.engine.items import begin, finish, identity
+from waypost.engine.items import begin, finish
 from waypost.engine.state.outcome import Failed
 from waypost.engine.state.transition import Transition
+from waypost.kube.items import identity
 from waypost.kube.items.open_map import OpenMap
 from waypost.protocol.reasons import Reason
 

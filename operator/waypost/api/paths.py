@@ -1,7 +1,8 @@
 """Paths: the node that an attempt, an Approval or a record belongs to.
 
-A path names a node (`scan`), an item or iteration of it (`scan/3`), or its compensation
-(`charge/compensate`). Labels, annotations, records and status contain paths as text.
+A path names a node (`scan`), an item or iteration of it (`scan/3`), its compensation
+(`charge/compensate`), or an item of that (`scan/compensate/0`). Labels, annotations, records and
+status contain paths as text.
 """
 
 import re
@@ -19,7 +20,7 @@ class NodePath:
 
     Attributes:
         node: Name of the node.
-        index: Number of the item or iteration, from 0; None for the node itself.
+        index: Number of the item or iteration, from 0; None for a whole node or compensation.
         compensates: Whether it is the compensation of the node.
     """
 
@@ -28,9 +29,7 @@ class NodePath:
     compensates: bool = False
 
     def __str__(self) -> str:
-        if self.compensates:
-            return f"{self.node}/{_COMPENSATE}"
-        return self.node if self.index is None else f"{self.node}/{self.index}"
+        return self.entry if self.index is None else f"{self.entry}/{self.index}"
 
     @property
     def entry(self) -> str:
@@ -56,9 +55,11 @@ def parse_path(text: str) -> NodePath:
         return NodePath(node)
     if part == _COMPENSATE:
         return NodePath(node, compensates=True)
-    if not _INDEX.fullmatch(part):
+    compensates = part.startswith(f"{_COMPENSATE}/")
+    number = part.removeprefix(f"{_COMPENSATE}/")
+    if not _INDEX.fullmatch(number):
         raise ValueError(f"path {text!r}: expected a number or {_COMPENSATE!r}, found {part!r}")
-    return NodePath(node, index=int(part))
+    return NodePath(node, index=int(number), compensates=compensates)
 
 
 def is_item(text: str) -> bool:

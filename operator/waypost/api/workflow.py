@@ -206,8 +206,17 @@ def compensation_of(node: Node) -> CompensationNode | None:
         inputs=given.inputs,
         timeout=given.timeout,
         retry=given.retries,
+        for_each=_undoing(node.for_each) if node.for_each is not None else None,
         effect=given.effect or ("idempotent" if given.workflow is None else None),
         isolation=node.isolation if given.workflow is None else None,
+    )
+
+
+def _undoing(for_each: ForEach) -> ForEach:
+    """The modifier of the compensation of a map: one item at a time, and each is tried. The list is
+    made of the items that succeeded; `items` is there for the types."""
+    return ForEach.model_construct(
+        items=for_each.items, max_parallel=1, tolerate="100%", collect="None"
     )
 
 

@@ -36,7 +36,7 @@ def _digits(run: str, path: str, *, beside: int) -> int:
 
 def _readable(run: str, path: str, limit: int) -> str:
     node, _, part = path.replace("_", "-").partition("/")
-    end = f"-{part}" if part else ""  # never cut
+    end = f"-{part.replace('/', '-')}" if part else ""  # never cut
     room = max(limit - len(node) - len(end) - 1, 8)
     head = run.replace(".", "-")[:room].strip("-")
     return f"{head}-{node}"[: limit - len(end)].strip("-") + end

@@ -47,6 +47,32 @@ def output(plan: Saga, name: str) -> int:
     return step.n + sum(output(plan, other) for other in step.needs)
 
 
+def item_output(plan: Saga, name: str, value: int) -> int:
+    """The number that the program of an item gives."""
+    return output(plan, name) + value
+
+
+def undone_items(states: str) -> list[int]:
+    """The items of a map that must be undone, in that order, from their stored states (S504)."""
+    letters: list[str] = []
+    for token in states.split():
+        letter, _, times = token.partition("*")
+        letters += [letter[0]] * int(times or 1)
+    return [at for at in reversed(range(len(letters))) if letters[at] in "SU"]
+
+
+def inputs_of_item(plan: Saga, step: Step, at: int, key: str) -> dict[str, object]:
+    """What the compensation of an item gets (S505)."""
+    assert step.values is not None
+    was = {other: output(plan, other) for other in step.needs}
+    gave = item_output(plan, step.name, step.values[at])
+    return {
+        "was": {**was, "own": step.values[at]},
+        "gave": gave,
+        "key": key if step.keyed else "none",
+    }
+
+
 def inputs_of_undo(plan: Saga, step: Step, phase: str, key: str) -> dict[str, object]:
     """What the compensation of a node gets (S273)."""
     was = {other: output(plan, other) for other in step.needs}

@@ -39,6 +39,9 @@ class Step:
     undo_seconds: float = 1.0
     undo_once: bool = False
     undo_child: bool = False  # the compensation is a child run
+    values: tuple[int, ...] | None = None  # the items of a map
+    item_fails: tuple[int, ...] = ()  # attempts that fail first, by item
+    tolerate: int = 0
     keyed: bool = True  # the compensation gets the key of the program that it undoes
 
     @property
@@ -92,6 +95,9 @@ def saga(seed: int) -> Saga:
     # Drawn apart, so that what a seed stands for otherwise does not change.
     more = random.Random(f"saga {seed}, children")
     steps = [replace(one, undo_child=one.undoable and more.random() < 0.2) for one in steps]
+    more = random.Random(f"saga {seed}, maps")
+    read = {name for one in steps for name in one.needs}
+    steps = [_as_map(more, one) if _may_be_map(one, read) else one for one in steps]
     troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 0, 1, 1, 2, 3))))
     return Saga(
         seed,
@@ -126,6 +132,22 @@ def _step(draw: random.Random, name: str, before: list[str]) -> Step:
     )
 
 
+def _may_be_map(step: Step, read: set[str]) -> bool:
+    """Whether a step can be a map: no other one reads its output, which is a list then."""
+    plain = not step.once and not step.undo_child and step.name != "last"
+    return plain and step.name not in read
+
+
+def _as_map(draw: random.Random, step: Step) -> Step:
+    if draw.random() < 0.5:
+        return step
+    values = tuple(draw.randint(1, 4) for _ in range(draw.choice((0, 1, 2, 3, 4))))
+    fails = tuple(draw.choice((0, 0, 0, 1)) for _ in values)
+    return replace(
+        step, values=values, item_fails=fails, tolerate=draw.choice((0, 0, 1, 2)), fails=0
+    )
+
+
 def _trouble(draw: random.Random) -> Trouble:
     drawn = draw_trouble(draw, (*TROUBLES, *_OPERATORS))
     return replace(drawn, at=round(drawn.at, 2))
@@ -153,6 +175,13 @@ def _program(name: str, inputs: Obj) -> Obj:
 def _node(step: Step) -> Obj:
     node = _program(step.name, {name: f"${{nodes.{name}.output.n}}" for name in step.needs})
     node["outputSchema"] = NUMBER
+    if step.values is not None:
+        node["forEach"] = {
+            "items": f"${{{list(step.values)}}}",
+            "maxParallel": 2,
+            "tolerate": step.tolerate,
+        }
+        node["inputs"] = {**node["inputs"], "own": "${item}"}
     if step.follows:
         node["after"] = list(step.follows)
     if step.once:

@@ -11,9 +11,9 @@ from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.focused import troubles
 from tests.simulation.focused.playing import played, what_stays
 from tests.simulation.focused.troubles import Trouble
-from tests.simulation.sagas.interpreter import end_of_undo, output
+from tests.simulation.sagas.interpreter import end_of_undo, item_output, output
 from tests.simulation.sagas.plan import MANY, RUN, Saga, Step, body
-from tests.simulation.sagas.watcher import Watcher
+from tests.simulation.sagas.watcher import Watcher, base_of
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
 
@@ -33,11 +33,17 @@ class _Play:
         for name, step in self.steps.items():
             world.script[name] = [self._program] * 90
             world.script[step.undo_program] = [self._undo] * 90
+            for at in range(len(step.values or ())):
+                world.script[f"{name}/{at}"] = [self._program] * 90
+                world.script[f"{step.undo}/{at}"] = [self._undo] * 90
         world.script["clean"] = [self._clean] * 9
 
     def _program(self, pod: PodView) -> Outcome:
         self.watcher.started(pod)
-        step = self.steps[pod.path]
+        name, _, item = pod.path.partition("/")
+        step = self.steps[name]
+        if item and pod.attempt <= step.item_fails[int(item)]:
+            return pod.fails(seconds=step.seconds)
         if step.vanishes and pod.attempt == 1:
             return Outcome(seconds=step.seconds)
         if pod.attempt <= step.fails:
@@ -46,7 +52,7 @@ class _Play:
 
     def _undo(self, pod: PodView) -> Outcome:
         self.watcher.started(pod)
-        step = self.undoing[pod.path]
+        step = self.undoing[base_of(pod.path)]
         if pod.attempt <= step.undo_fails:
             return pod.fails(seconds=step.undo_seconds)
         return pod.succeeds(None, seconds=step.undo_seconds)
@@ -125,7 +131,9 @@ class _Play:
         status = self._status()
         entries = {entry["path"]: entry for entry in items(status, "nodes")}
         for step in self.steps.values():
-            if entries[step.name]["phase"] == "Succeeded":
+            if step.values is not None:
+                self._judge_map(step, entries[step.name])
+            elif entries[step.name]["phase"] == "Succeeded":
                 found = section(entries[step.name], "output").get("n")
                 if found != output(self.plan, step.name):
                     self.watcher.blame("I4", f"{step.name} has {found}")
@@ -133,6 +141,20 @@ class _Play:
             if undo is not None:
                 self._judge_undo(step, undo)
         self._judge_condition(status, [e for p, e in entries.items() if "/" in p])
+
+    def _judge_map(self, step: Step, entry: Obj) -> None:
+        if entry["phase"] != "Succeeded":
+            return
+        legal = [item_output(self.plan, step.name, value) for value in step.values or ()]
+        found = entry.get("output") or []
+        for at, expected in enumerate(legal):
+            one = found[at]
+            if (one or {"n": expected}).get("n") != expected:
+                self.watcher.blame("I4", f"{step.name}/{at} has {one}")
+        if (step.name, self.round - 1) in self.watcher.undone:
+            kept = [at for at in range(len(legal)) if not self.watcher.ran(step, at, self.round)]
+            if kept:
+                self.watcher.blame("VF2", f"undo of {step.name}, and items {kept} are kept")
 
     def _judge_undo(self, step: Step, entry: Obj) -> None:
         if entry["phase"] == "Cancelled":
@@ -203,6 +225,11 @@ def _shown(step: Step) -> str:
     words += [f"after {' '.join(step.follows)}" if step.follows else ""]
     words += [f"fails {step.fails}" if step.fails else "", "once" if step.once else ""]
     words += ["vanishes" if step.vanishes else "", "tolerated" if step.tolerated else ""]
+    words += [
+        f"map {list(step.values)} fails {step.item_fails} tolerates {step.tolerate}"
+        if step.values is not None
+        else ""
+    ]
     words += [f"undo fails {undo}" if step.undoable else "no undo"]
     words += ["undo once" if step.undo_once else "", "by a child run" if step.undo_child else ""]
     return " ".join(word for word in words if word)

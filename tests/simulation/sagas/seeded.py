@@ -3,7 +3,9 @@
 from typing import Any, Final
 
 import pytest
+from waypost.api import workflow
 from waypost.api.changes import changed_node
+from waypost.engine.items import advance, finish
 from waypost.engine.nodes.children import result
 from waypost.engine.rounds import begin, undone
 from waypost.engine.run import compensating, summary
@@ -12,6 +14,8 @@ from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts import children
 from waypost.kube.facts.children import ChildFact
+from waypost.kube.items import undone as undone_items
+from waypost.kube.items.stored import ends_of
 
 from tests.simulation.focused.hunting import Bugs
 from tests.simulation.sagas.interpreter import after
@@ -100,7 +104,11 @@ def _attempts_of_compensations_begin_again(patch: pytest.MonkeyPatch) -> None:
 
 @bug("VF2", "VF1", focus=lambda planned: any(s.vanishes and s.undoable for s in planned.steps))
 def _an_unknown_effect_is_not_undone(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compensating, "_took_effect", lambda status: status.phase == "Succeeded")
+    patch.setattr(
+        compensating,
+        "_took_effect",
+        lambda transition, name: transition.statuses[name].phase == "Succeeded",
+    )
 
 
 @bug(
@@ -142,6 +150,83 @@ def _a_parent_expects_no_child_run_of_a_compensation(patch: pytest.MonkeyPatch) 
 def _a_child_run_that_runs_has_ended(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ChildFact, "has_ended", lambda self, round_: self.phase in ("Running", *FINAL))
     patch.setattr(result, "take", lambda transition, path, child, fact: checkpoint({}))
+
+
+def _undoes_items(planned: Saga) -> bool:
+    """Whether a map with different items is undone in the first round."""
+    full = any(
+        len(set(s.values or ())) > 1 and s.undoable and not any(s.item_fails) for s in planned.steps
+    )
+    return _undoes(planned) and full and not any(s.fails for s in planned.steps[:-1])
+
+
+def _undoes_items_twice(planned: Saga) -> bool:
+    return _undoes_items(planned) and planned.steps[-1].fails > 1
+
+
+@bug("VF2", "I6", focus=_undoes_items)
+def _items_are_undone_from_the_first_to_the_last(patch: pytest.MonkeyPatch) -> None:
+    effective = undone_items._effective
+    patch.setattr(undone_items, "_effective", lambda found: effective(found)[::-1])
+
+
+@bug("VF1", focus=_undoes_items)
+def _items_are_undone_beside_each_other(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(workflow, "_undoing", lambda for_each: for_each)
+    patch.setattr(advance, "_startable", _startable_as_in_other_maps)
+
+
+@bug("VF2", focus=_undoes_items_twice)
+def _items_that_were_undone_are_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(begin, "changed_items", lambda items, **fields: items)
+
+
+@bug("VF1", "VF2", focus=lambda planned: _undoes(planned) and _has_failing_map(planned))
+def _a_map_that_failed_is_not_undone(patch: pytest.MonkeyPatch) -> None:
+    took_effect = undone_items.took_effect
+
+    def succeeded(status: Any) -> bool:
+        return status.phase == "Succeeded" and took_effect(status)
+
+    patch.setattr(undone_items, "took_effect", succeeded)
+
+
+@bug("T11", focus=lambda planned: _undoes_items(planned) and _fails_to_undo_items(planned))
+def _an_item_that_is_not_undone_is_overlooked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(finish, "_undoes", lambda transition, path: False)
+
+
+@bug("I6", focus=_undoes_items)
+def _an_item_is_undone_with_the_output_of_another(patch: pytest.MonkeyPatch) -> None:
+    def shifted(found: Any, payloads: Any) -> Any:
+        ends = ends_of(found, payloads)
+        return {str(int(at) + 1): end for at, end in ends.items()} | {"0": ends.get("1")}
+
+    patch.setattr(undone_items, "ends_of", shifted)
+
+
+def _has_failing_map(planned: Saga) -> bool:
+    return any(
+        s.undoable and sum(map(bool, s.item_fails)) > s.tolerate and 0 in s.item_fails
+        for s in planned.steps
+    )
+
+
+def _fails_to_undo_items(planned: Saga) -> bool:
+    return any(
+        len(s.values or ()) > 1 and s.undoable and s.undo_fails == MANY for s in planned.steps
+    )
+
+
+def _startable_as_in_other_maps(transition: Transition, opened: Any, due: list[int]) -> Any:
+    while advance._busy(opened) < 3:
+        new = opened.next_not_started()
+        if due:
+            yield due.pop(0)
+        elif new is not None:
+            yield new
+        else:
+            return
 
 
 def _with(planned: Saga, kind: str) -> bool:

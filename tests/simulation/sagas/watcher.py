@@ -1,15 +1,25 @@
 """A watcher of the saga: judges every change as the API server stores it (VF1, VF2)."""
 
 from collections.abc import Iterator
+from typing import Final
 
+from waypost.kube.node_records import record_fact
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.nodes.programs import PodView
-from tests.simulation.sagas.interpreter import inputs_of_undo, may_begin, must_be_undone
+from tests.simulation.sagas.interpreter import (
+    inputs_of_item,
+    inputs_of_undo,
+    may_begin,
+    must_be_undone,
+    undone_items,
+)
 from tests.simulation.sagas.plan import RUN, Saga, Step
 from tests.simulation.watching.evidence import FINAL, Violation
 from tests.support.harness import World
+
+CLEAN: Final = "clean"  # the node of finally
 
 
 class Watcher:
@@ -24,6 +34,7 @@ class Watcher:
         self._steps = {step.name: step for step in plan.steps}
         self._undoing = {step.undo_program: step for step in plan.steps}
         self._status: Obj = {}
+        self._started: set[tuple[str, int]] = set()  # path and round of programs
         world.cluster.server.storage.listeners.insert(0, self._changed)
 
     def blame(self, invariant: str, text: str) -> None:
@@ -79,8 +90,24 @@ class Watcher:
     def _needed(self, entries: dict[str, Obj]) -> Iterator[Step]:
         for step in self._steps.values():
             entry = entries[step.name]
-            if must_be_undone(step, entry["phase"], entry.get("reason", "")):
+            if step.values is not None:
+                if step.undoable and entry["phase"] in FINAL and self._effective(entry):
+                    yield step
+            elif must_be_undone(step, entry["phase"], entry.get("reason", "")):
                 yield step
+
+    def _effective(self, entry: Obj) -> list[int]:
+        """The items of a map that must be undone, in their order, as the API server has them."""
+        name = section(entry, "items").get("sealed")
+        for one in self._world.all(Kind.NODE_RECORD):
+            if one["metadata"]["name"] == name:
+                value = record_fact(one).payload.value
+                return undone_items(value["states"]) if isinstance(value, dict) else []
+        return []
+
+    def ran(self, step: Step, at: int, round_: int) -> bool:
+        """Whether a program of an item of a map has started in a round."""
+        return (f"{step.name}/{at}", round_) in self._started
 
     def _starts(self, name: str, before: dict[str, Obj]) -> Iterator[str]:
         """The compensation of a node begins: it must be the next one."""
@@ -120,19 +147,22 @@ class Watcher:
             again = (name, ended) in self.undone
             if again and entries[name].get("disposition") in ("Reused", "Adopted"):
                 yield f"undo of {name} in round {ended}, and its checkpoint is reused"
-            if again:
-                self.worn.setdefault(name, set()).update(self.keys.get(name, ()))
+            for path, keys in self.keys.items():
+                if again and is_main(path) and path.partition("/")[0] == name:
+                    self.worn.setdefault(path, set()).update(keys)
         for path, keys in self.keys.items():
-            if "/" in path:
+            if not is_main(path):
                 self.worn.setdefault(path, set()).update(keys)
-        self.keys = {path: keys for path, keys in self.keys.items() if path in self._steps}
+        self.keys = {path: keys for path, keys in self.keys.items() if is_main(path)}
 
     # --- programs --------------------------------------------------------------------------------
 
     def started(self, pod: PodView) -> None:
         """A program starts: its key, its inputs, and what runs beside it."""
-        undone, main = self._undoing.get(pod.path), pod.path in self._steps
+        undone = self._undoing.get(pod.path)
+        main = undone is None and is_main(pod.path)
         path = undone.undo if undone is not None else pod.path
+        self._started.add((pod.path, self._status.get("round", 1)))
         if pod.key in self.worn.get(path, ()):
             self.blame("VF2", f"undo of {path.partition('/')[0]}: {path} has an old key")
         self.keys.setdefault(path, set()).add(pod.key)
@@ -141,7 +171,7 @@ class Watcher:
         entries = _by_path(self._status)
         if main and self._status.get("verdict"):
             self.blame("VF1", f"the program of {path} started after the verdict")
-        step = self._undoing.get(pod.path)
+        step = self._undoing.get(base_of(pod.path))
         if step is None or main:
             return
         if step.undo_child and entries[step.undo]["phase"] != "Running":
@@ -153,11 +183,40 @@ class Watcher:
         ]
         if running:
             self.blame("VF1", f"the program of {path} started beside {running}")
+        if step.values is not None:
+            self._judge_item(step, pod, entries[step.name])
+            return
         keys = self.keys.get(step.name, {""})
         phase = entries[step.name]["phase"]
         legal = [inputs_of_undo(self._plan, step, phase, key) for key in sorted(keys)]
         if pod.inputs not in legal:
             self.blame("I6", f"{path} got {pod.inputs}, expected one of {legal}")
+
+    def _judge_item(self, step: Step, pod: PodView, entry: Obj) -> None:
+        """An item is undone: it is its turn, and the program gets what the item had."""
+        at, order = int(pod.path.rpartition("/")[2]), self._effective(entry)
+        if at >= len(order):
+            self.blame("VF2", f"undo of {pod.path}, and {step.name} has {len(order)} to undo")
+            return
+        round_ = self._status.get("round", 1)
+        early = [n for n in range(at) if (f"{step.undo}/{n}", round_) not in self._started]
+        if early:
+            self.blame("VF2", f"undo of {pod.path} begins before that of {early}")
+        keys = self.keys.get(f"{step.name}/{order[at]}", {""})
+        legal = [inputs_of_item(self._plan, step, order[at], key) for key in sorted(keys)]
+        if pod.inputs not in legal:
+            self.blame("I6", f"{pod.path} got {pod.inputs}, expected one of {legal}")
+
+
+def base_of(path: str) -> str:
+    """The path of a compensation without that of an item in it."""
+    head, _, last = path.rpartition("/")
+    return head if last.isdecimal() and head.endswith("/compensate") else path
+
+
+def is_main(path: str) -> bool:
+    """Whether a path is that of a main node or of an item of one."""
+    return "/compensate" not in path and path != CLEAN
 
 
 def _by_path(status: Obj) -> dict[str, Obj]:

@@ -27,6 +27,9 @@ def test_parsing_is_the_inverse_of_printing(path: NodePath) -> None:
         pytest.param("scan/3", NodePath("scan", index=3), id="item-or-iteration"),
         pytest.param("scan/0", NodePath("scan", index=0), id="first"),
         pytest.param("charge/compensate", NodePath("charge", compensates=True), id="compensation"),
+        pytest.param(
+            "scan/compensate/7", NodePath("scan", 7, compensates=True), id="item-of-a-compensation"
+        ),
     ],
 )
 def test_paths(text: str, path: NodePath) -> None:

@@ -30,6 +30,18 @@ def undone(
     return python(name, compensate=block, **fields)
 
 
+def mapped(inputs: Any, **for_each: Any) -> JsonObject:
+    """A map over rooms, whose compensation has these inputs."""
+    rooms = {"type": "object", "properties": {"list": {"type": "array", "items": BOOKING}}}
+    node = undone(
+        inputs=inputs,
+        forEach={"items": "${inputs.list}", **for_each},
+        inputs_={"room": "${item.id}"},
+        outputSchema=BOOKING,
+    )
+    return spec(node, inputSchema={**rooms, "required": ["list"]}, inputs={"list": []})
+
+
 @pytest.mark.parametrize(
     ("raw", "place", "says"),
     [
@@ -52,10 +64,34 @@ def undone(
             id="S282-repeat",
         ),
         pytest.param(
-            spec(undone(forEach={"items": "${inputs.list}"}), inputs={"list": []}),
-            "nodes.book.compensate",
-            "cannot be used together with forEach",
-            id="S282-map",
+            mapped({"x": "${item.other}"}),
+            "nodes.book.compensate.inputs.x",
+            "other",
+            id="S505-item",
+        ),
+        pytest.param(
+            mapped({"x": "${self.output.none}"}),
+            "nodes.book.compensate.inputs.x",
+            "none",
+            id="S505-output-of-one-item",
+        ),
+        pytest.param(
+            mapped({"x": "${index.size()}"}),
+            "nodes.book.compensate.inputs.x",
+            "size",
+            id="S505-index",
+        ),
+        pytest.param(
+            mapped({"x": "${self.output.id}"}, collect="None"),
+            "nodes.book.compensate.inputs.x",
+            "forEach.collect: None keeps no outputs of items",
+            id="S505-no-outputs",
+        ),
+        pytest.param(
+            spec(undone(inputs={"x": "${item}"})),
+            "nodes.book.compensate.inputs.x",
+            "item exists only in a node with forEach",
+            id="S505-no-map",
         ),
         pytest.param(
             spec(python("a", compensate={})),
@@ -248,6 +284,29 @@ def test_s273_nodes_before_it_can_be_read() -> None:
     definition = define(raw)
     assert not definition.problems
     assert definition.graph.order == ("quote", "mid", "book"), "the graph has no compensations"
+
+
+def test_s505_a_compensation_of_a_map_sees_one_item() -> None:
+    read = {"id": "${self.output.id}", "room": "${self.inputs.room}", "at": "${index}"}
+    definition = define(_with_inputs(mapped({**read, "item": "${item.id}"})))
+    assert not definition.problems
+    assert not definition.warnings
+
+
+@pytest.mark.parametrize(
+    ("raw", "places"),
+    [
+        pytest.param(
+            mapped({"x": "1"}, items="${inputs.none}"), ["nodes.book.forEach.items"], id="items"
+        ),
+        pytest.param(
+            mapped({"x": "1"}, tolerate="200%"), ["nodes.book.forEach.tolerate"], id="tolerate"
+        ),
+    ],
+)
+def test_s505_a_defect_of_a_map_is_reported_once(raw: JsonObject, places: list[str]) -> None:
+    problems = define(_with_inputs(raw)).problems
+    assert [one.field for one in problems] == places
 
 
 def test_s279_the_fingerprint_of_a_node_does_not_cover_its_compensation() -> None:

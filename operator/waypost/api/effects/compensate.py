@@ -51,7 +51,7 @@ class Compensate(Model):
     inputs: dict[_InputKey, JsonValue] | None = Field(
         default=None,
         max_length=64,
-        description="Inputs by name. ${...} is evaluated, and self is the node that is undone: "
+        description="Inputs by name. ${...} is evaluated. self is the node or item that is undone: "
         "self.inputs, self.output and self.idempotencyKey.",
     )
     timeout: Duration | None = Field(

@@ -5,7 +5,7 @@ from typing import Final
 
 from waypost.api.base import JsonValue
 from waypost.api.modifiers.for_each import ForEach
-from waypost.api.workflow import Node
+from waypost.api.workflow import CompensationNode, Node
 from waypost.compiler.modifiers.modifier import Fields, Modifier, Typing
 from waypost.compiler.types.fields import element_of
 from waypost.compiler.types.schemas import TEXT, WHOLE, closed
@@ -25,7 +25,8 @@ def _map(node: Node) -> ForEach:
 
 
 def _evaluated(node: Node) -> Fields:
-    yield _FIELD, _map(node).items
+    if not isinstance(node, CompensationNode):  # its list is that of the node that it undoes
+        yield _FIELD, _map(node).items
 
 
 def _types(node: Node, typing: Typing) -> Mapping[str, Json]:

@@ -127,9 +127,8 @@ def _refusal(node: Node) -> str:
     kind = kind_of(node).name
     if kind not in COMPENSATED:
         return f"cannot be used with {kind}, only with {', '.join(COMPENSATED)}"
-    if node.repeat is not None or node.for_each is not None:
-        modifier = "repeat" if node.repeat is not None else "forEach"
-        return f"cannot be used together with {modifier} yet"
+    if node.repeat is not None:
+        return "cannot be used together with repeat yet"
     return ""
 
 
@@ -145,9 +144,22 @@ def compensation_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         yield Problem("nodes", text)
     dependencies = {node.name: dependencies_of(node) for node in spec.nodes}
     names = {node.name for node in spec.all_nodes}
+    outputs = {node.name: node.for_each.keeps_outputs for node in spec.nodes if node.for_each}
     for node in compensations:
+        if not outputs.get(node.undoes, True):
+            yield from _reads_of_no_output(node)
         later = names - reached_from(node.undoes, dependencies) - {node.undoes}
         yield from _later_references(node, later)
+
+
+def _reads_of_no_output(node: CompensationNode) -> Iterator[Problem]:
+    for key, value in (node.inputs or {}).items():
+        if any(path.root == "self" and path.fields[:1] == ("output",) for path in paths_in(value)):
+            text = (
+                "self.output does not exist, because forEach.collect: None keeps no outputs of "
+                "items; remove collect, or use self.inputs or self.idempotencyKey"
+            )
+            yield Problem(f"{node.place}.inputs.{key}", text)
 
 
 def _later_references(node: CompensationNode, later: set[str]) -> Iterator[Problem]:

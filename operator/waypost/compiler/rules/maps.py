@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from waypost.api.modifiers.for_each import is_tolerance
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
 from waypost.compiler.problems import Problem
 from waypost.expressions.templates import Template, parse_template
 
@@ -11,7 +11,7 @@ from waypost.expressions.templates import Template, parse_template
 def map_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report lists that are not one expression, and tolerances without a meaning."""
     for node in spec.all_nodes:
-        if node.for_each is None:
+        if node.for_each is None or isinstance(node, CompensationNode):
             continue
         place = f"{node.place}.forEach"
         template = parse_template(node.for_each.items)

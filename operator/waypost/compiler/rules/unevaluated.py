@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
@@ -118,6 +118,8 @@ def _around_expressions(place: str, value: Json) -> Iterator[tuple[str, str]]:
 def _strings_of(node: Node) -> Iterator[tuple[str, str]]:
     kind = compiler_kind(node)
     left_out = {**_LEFT_OUT, kind.name: {*kind.schema_fields, *kind.code_fields}}
+    if isinstance(node, CompensationNode):
+        left_out["for_each"] = True  # checked in the node that it undoes
     dumped = node.model_dump(by_alias=True, exclude_none=True, exclude=left_out)
     yield from strings_in(dumped, keys=True)
 

@@ -115,7 +115,8 @@ class Environment:
         return frozenset(found)
 
     def of_undone(self, name: str, view: JsonObject, inputs: Json, *, once: bool) -> JsonObject:
-        """The context of the inputs of a compensation: `view` with the undone node as `self`.
+        """The context of the inputs of a compensation: `view` with the undone node, or the item
+        of it that is undone, as `self`.
 
         Args:
             name: The node that is undone.
@@ -124,7 +125,7 @@ class Environment:
             once: It has `effect: once`, so its effect may be unknown, without an output.
         """
         present = ["inputs", "name", "idempotencyKey", *(() if once else ("output",))]
-        known = {"name": TEXT, "idempotencyKey": TEXT, "output": self.outputs[name]}
+        known = {"name": TEXT, "idempotencyKey": TEXT, "output": self.ones[name]}
         me = closed({"inputs": inputs, **known}, present)
         seen: JsonObject = closed({**view["properties"], "self": me})
         return seen

@@ -150,13 +150,19 @@ def start_items(
 def _startable(transition: Transition, opened: OpenMap, due: list[int]) -> Iterator[int]:
     """The items of a map that may start now, by index, while it has room."""
     limit = _places(transition, opened.place.path)
+    undoes = opened.place.path in transition.graph.compensations
     while _busy(opened) < limit:
-        blocked = opened.has_held or opened.is_full
+        # Items are undone one after another, their retries included.
+        blocked = opened.has_held or opened.is_full or (undoes and bool(opened.open))
         new = opened.next_not_started() if not blocked else None
         if due and (new is None or due[0] < new):
             yield due.pop(0)
         elif new is not None:
             yield new
+            if undoes:  # what the next one reads is loaded for one at a time
+                if not opened.open:
+                    transition.requeue_at(transition.now)
+                return
         else:
             return
 

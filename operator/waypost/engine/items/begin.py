@@ -8,9 +8,8 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import MAX_ITEMS, MAX_QUESTIONS, NOT_STARTED, ItemState, format_states
 from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.table import kind_of
-from waypost.api.workflow import Node
+from waypost.api.workflow import CompensationNode, Node
 from waypost.engine.items import matching, records
-from waypost.engine.items.identity import identities
 from waypost.engine.items.working import place_of
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.scheduling.inputs import (
@@ -25,8 +24,10 @@ from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
 from waypost.kube import timestamps
 from waypost.kube.facts.read_problems import ReadProblem
+from waypost.kube.items.identity import identities
 from waypost.kube.items.marks import format_counts
 from waypost.kube.items.open_map import OpenMap
+from waypost.kube.items.undone import listed
 from waypost.kube.node_records import EVALUATED
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
@@ -40,6 +41,10 @@ def begin(transition: Transition, path: str) -> None:
 
     The map fails if its list is not one, or too large. It waits while the list cannot be stored.
     """
+    node = transition.node(path)
+    if isinstance(node, CompensationNode):
+        _begin_to_undo(transition, path, node.undoes)
+        return
     context = context_for(transition, path)
     values = _list_of(transition.node(path), context)
     if isinstance(values, Invalid):
@@ -66,6 +71,19 @@ def begin(transition: Transition, path: str) -> None:
     kept = _reused(transition, path, known)
     kept = {index: end for index, end in kept.items() if known[index] not in again}
     _record(transition, path, content, kept)
+
+
+def _begin_to_undo(transition: Transition, path: str, name: str) -> None:
+    """Record the items of the map `name` that must be undone as those of its compensation."""
+    found = listed(transition.statuses[name], transition.payloads)
+    if isinstance(found, str):
+        transition.end(path, "Failed", invalid_reason(transition, found), found)
+        return
+    if (problem := transition.items_problem(path)) is not None:
+        transition.without_record(path, problem, what="its list")
+        return
+    indexes, marks = [index for index, _ in found], [mark for _, mark in found]
+    _record(transition, path, {"items": indexes, "identities": marks}, {})
 
 
 def before_begin(transition: Transition, path: str) -> ReadProblem | None:

@@ -6,6 +6,7 @@ from typing import Final
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import FAILED
 from waypost.api.items.status import ItemsStatus
+from waypost.api.paths import parse_path
 from waypost.engine.items import records
 from waypost.engine.items.working import person
 from waypost.engine.scheduling import deadlines
@@ -18,6 +19,7 @@ from waypost.expressions.values import Unavailable
 from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.kube.facts.read_problems import ReadProblem
 from waypost.kube.items.open_map import OpenMap
+from waypost.kube.items.stored import all_blocks
 from waypost.kube.node_records import EVALUATED
 from waypost.protocol import ijson
 from waypost.protocol.reasons import Reason
@@ -34,6 +36,8 @@ def finish(transition: Transition, opened: OpenMap) -> None:
     path = opened.place.path
     if all(state.letter == "S" for state in opened.states):
         opened.doomed = None  # what stopped it came too late
+    elif opened.doomed is None and _undoes(transition, path):
+        opened.doomed = str(Reason.ITEMS_FAILED)  # each was tried
     output: JsonValue = None
     if opened.doomed is None:
         needed = records_with_results(opened.blocks, opened.fresh, transition.payloads)
@@ -115,7 +119,7 @@ def records_with_results(
         payloads: The NodeRecords that were loaded, by name.
     """
     ends = list(fresh.values())
-    known = records.all_blocks(blocks, payloads)
+    known = all_blocks(blocks, payloads)
     for name in known:
         block = payloads.get(name)
         if isinstance(block, dict):
@@ -144,7 +148,7 @@ def _output(transition: Transition, opened: OpenMap) -> JsonValue:
 def _results(transition: Transition, opened: OpenMap) -> dict[int, JsonObject] | Unavailable:
     """The results of the items, by index; an Unavailable if a block of them cannot be read."""
     results: dict[int, JsonObject] = {}
-    for name in records.all_blocks(opened.blocks, transition.payloads):
+    for name in all_blocks(opened.blocks, transition.payloads):
         block = transition.payloads[name]
         if isinstance(block, Unavailable):
             return block
@@ -194,11 +198,30 @@ def _counts(opened: OpenMap) -> str:
 
 
 def _failures(transition: Transition, opened: OpenMap) -> str:
+    if _undoes(transition, opened.place.path):
+        return _not_undone(opened)
     for_each = transition.node(opened.place.path).for_each
     allowed = for_each.allowed_failures(opened.total) if for_each else 0
     text = f"{opened.failed} of {opened.total} items failed, forEach.tolerate allows {allowed}"
     for failure in opened.failures:
         text += f"; {person(failure.index, opened)}: {failure.reason}: {failure.message or ''}"
+    return shorten(text, 1024)
+
+
+def _undoes(transition: Transition, path: str) -> bool:
+    """Whether this map is the compensation of one."""
+    return path in transition.graph.compensations
+
+
+def _not_undone(opened: OpenMap) -> str:
+    """Which items of a map were not undone, by their paths in the map."""
+    content = opened.content if isinstance(opened.content, dict) else {}
+    indexes, name = content.get("items") or (), parse_path(opened.place.path).node
+    text = f"{opened.failed} of {opened.total} items were not undone"
+    for failure in opened.failures:
+        known = failure.index < len(indexes)
+        which = f"{name}/{indexes[failure.index]}" if known else person(failure.index, opened)
+        text += f"; {which}: {failure.reason}: {failure.message or ''}"
     return shorten(text, 1024)
 
 

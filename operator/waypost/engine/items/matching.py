@@ -2,22 +2,21 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import parse_states
 from waypost.api.items.status import ItemsStatus
-from waypost.engine.items.records import all_blocks
 from waypost.kube.items.marks import counts_of
+from waypost.kube.items.stored import all_blocks, ends_of, list_of, stored
 
 
 def records_to_read(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> set[str]:
     """The names of the NodeRecords that `results_by_identity` reads, as far as they are known."""
     if items.sealed is not None and items.sealed not in payloads:
         return {items.sealed}
-    stored = _stored(items, payloads)
-    blocks = all_blocks(stored.get("blocks") or (), payloads)
-    return {*blocks, *([stored["list"]] if stored.get("list") else ())}
+    found = stored(items, payloads)
+    blocks = all_blocks(found.get("blocks") or (), payloads)
+    return {*blocks, *([found["list"]] if found.get("list") else ())}
 
 
 def is_read(items: ItemsStatus) -> bool:
@@ -35,9 +34,9 @@ def named_before(
         The identities of the items whose results are not kept, and how often each identity was
         named, this time included.
     """
-    found = _list(_stored(items, payloads), payloads)
-    identities = found.get("identities") or []
-    counts = Counter(dict(zip(identities, counts_of(found), strict=False)))
+    listed = list_of(stored(items, payloads), payloads)
+    identities = listed.get("identities") or []
+    counts = Counter(dict(zip(identities, counts_of(listed), strict=False)))
     again = {identities[index] for index in items.again or () if index < len(identities)}
     counts.update(again)
     return again, counts
@@ -57,10 +56,10 @@ def results_by_identity(
     Returns:
         The results; those whose NodeRecord no longer exists are left out, so their items run again.
     """
-    stored = _stored(items, payloads)
-    identities = _list(stored, payloads).get("identities") or []
-    results = _results(stored, payloads)
-    states = parse_states(str(stored.get("states") or ""))
+    found = stored(items, payloads)
+    identities = list_of(found, payloads).get("identities") or []
+    results = ends_of(found, payloads)
+    states = parse_states(str(found.get("states") or ""))
     kept = (index for index, state in enumerate(states) if state.letter == "S")
     return {
         identities[index]: results.get(str(index), {})
@@ -78,43 +77,14 @@ def children_by_identity(
     one, and those of items that succeeded if no result is kept.
     """
     continued = "FC" if items.reusable else "FCS"
-    stored = _stored(items, payloads)
-    listed = _list(stored, payloads)
+    found = stored(items, payloads)
+    listed = list_of(found, payloads)
     identities, earlier = listed.get("identities") or [], listed.get("children") or {}
-    results = _results(stored, payloads)
-    states = parse_states(str(stored.get("states") or ""))
-    found = {
+    results = ends_of(found, payloads)
+    states = parse_states(str(found.get("states") or ""))
+    children = {
         identities[index]: results.get(str(index), {}).get("c") or earlier.get(str(index))
         for index, state in enumerate(states)
         if state.letter in continued and index < len(identities) and identities[index]
     }
-    return {identity: child for identity, child in found.items() if child}
-
-
-def _results(stored: Mapping[str, Any], payloads: Mapping[str, JsonValue]) -> dict[str, Any]:
-    """The ends of the items of a list, by index."""
-    results: dict[str, Any] = dict(stored.get("results") or {})
-    for name in all_blocks(stored.get("blocks") or (), payloads):
-        results |= _object(payloads[name]).get("results") or {}
-    return results
-
-
-def _stored(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> Mapping[str, Any]:
-    if items.sealed is not None:
-        return _object(payloads[items.sealed])
-    return {
-        "list": items.list_record,
-        "states": items.states,
-        "blocks": items.blocks,
-        "results": items.fresh,
-    }
-
-
-def _list(stored: Mapping[str, Any], payloads: Mapping[str, JsonValue]) -> Mapping[str, Any]:
-    """The stored list with the identities of its items; empty if there is none."""
-    return _object(payloads[stored["list"]]) if stored.get("list") else {}
-
-
-def _object(value: JsonValue) -> Mapping[str, Any]:
-    """A stored object; empty for an Unavailable."""
-    return value if isinstance(value, dict) else {}
+    return {identity: child for identity, child in children.items() if child}

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from waypost.api.items.states import ENDED, parse_states
 from waypost.api.items.status import ItemsStatus
 from waypost.api.status import NodeStatus
-from waypost.api.workflow import Node
+from waypost.api.workflow import CompensationNode, Node
 from waypost.engine.items import matching, records
 from waypost.engine.items.finish import records_with_results
 from waypost.engine.items.working import place_in
 from waypost.engine.state import parked
 from waypost.engine.state.observed import Observed
-from waypost.kube.items import open_items
+from waypost.kube.items import open_items, undone
 from waypost.protocol.reasons import Reason
 
 
@@ -39,18 +39,28 @@ def parked_reads(observed: Observed, status: NodeStatus) -> set[str]:
     return {name for item in found for name in parked.reads_of(observed, item)}
 
 
+def _reads_of_undo(observed: Observed, node: Node, status: NodeStatus | None) -> set[str]:
+    """The names of the NodeRecords that the compensation of a map reads of it."""
+    if status is None or not isinstance(node, CompensationNode) or node.for_each is None:
+        return set()
+    of_map = next((one for one in observed.status.nodes if one.path == node.undoes), None)
+    return undone.reads(of_map, status, observed.payloads) if of_map is not None else set()
+
+
 def payload_reads(observed: Observed, node: Node, status: NodeStatus | None) -> set[str]:
     """The names of the NodeRecords that a map reads: its list while items can start, what its next
-    block names, the results once all have ended, and those of an earlier list when it begins."""
+    block names, the results once all have ended, and those of an earlier list when it begins. Its
+    compensation reads what must be undone."""
     items = status.items if status is not None else None
+    of_undo = _reads_of_undo(observed, node, status)
     if status is None or items is None:
-        return set()
+        return of_undo
     if status.phase == "Pending" or (status.phase == "Superseding" and node.for_each is not None):
         read = matching.is_read(items)
         return matching.records_to_read(items, observed.payloads) if read else set()
     if status.phase != "Running" or items.states is None:
         return set()
-    return _of_running(observed, node, items)
+    return of_undo | _of_running(observed, node, items)
 
 
 def _of_running(observed: Observed, node: Node, items: ItemsStatus) -> set[str]:

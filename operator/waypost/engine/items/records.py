@@ -4,10 +4,9 @@ The results are in blocks. The status names at most MAX_NAMED of them: the next 
 before it, as its `earlier`, and the status names that one instead.
 """
 
-from collections.abc import Iterable, Mapping
 from typing import Final
 
-from waypost.api.base import JsonObject, JsonValue
+from waypost.api.base import JsonObject
 from waypost.api.items.status import ItemsStatus
 from waypost.engine.state.decision import PutRecord
 from waypost.engine.state.transition import Transition
@@ -85,21 +84,3 @@ def reads_of_next(items: ItemsStatus) -> set[str]:
     chain of blocks would name each other, and its end would take a read after the other."""
     blocks = list(items.blocks or ())
     return {blocks[0]} if len(blocks) >= MAX_NAMED else set()
-
-
-def all_blocks(named: Iterable[str], payloads: Mapping[str, JsonValue]) -> list[str]:
-    """The names of all blocks of a map, as far as they are known.
-
-    Args:
-        named: The names in the status, or in the NodeRecord of a map that has ended.
-        payloads: The NodeRecords that were loaded, by name. Those that a block names are only
-            known once it was loaded.
-    """
-    found, left = dict[str, None](), list(named)
-    while left:
-        name = left.pop()
-        block = payloads.get(name)
-        if name not in found and isinstance(block, dict):
-            left += block.get("earlier") or ()
-        found[name] = None
-    return list(found)

@@ -11,6 +11,7 @@ from datetime import datetime
 from waypost.api.changes import (
     NodeChanges,
     changed_attempt,
+    changed_items,
     changed_loop,
     changed_node,
     changed_run,
@@ -175,7 +176,11 @@ def _is_over(status: NodeStatus, loop: LoopStatus) -> bool:
 
 
 def _with_undo_attempts(status: NodeStatus, known: Mapping[str, NodeStatus]) -> NodeStatus:
-    """A later compensation continues the count of attempts: their Jobs have the names."""
+    """A later compensation continues the count of attempts: their Jobs have the names. What was
+    undone of a map is not kept, whatever becomes of the map in this round."""
+    if status.items is not None and undone.may_have_undone(known, status.path):
+        kept = changed_items(status.items, reusable=None, continues=None)
+        status = changed_node(status, items=kept)
     number = undone.latest_attempt(known, status.path)
     return status if number is None else changed_node(status, undo_attempts=number)
 

@@ -16,6 +16,7 @@ from waypost.engine.scheduling import clean_up
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.kube.conditions import Conditions
+from waypost.kube.items import undone
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -39,7 +40,7 @@ def needed(transition: Transition) -> list[str]:
     return [
         name
         for name in reversed(transition.of_stage())
-        if name in with_one and _took_effect(transition.statuses[name])
+        if name in with_one and _took_effect(transition, name)
     ]
 
 
@@ -129,7 +130,10 @@ def _explain_failures(transition: Transition, failed: list[NodeStatus]) -> str:
     )
 
 
-def _took_effect(status: NodeStatus) -> bool:
+def _took_effect(transition: Transition, name: str) -> bool:
+    status = transition.statuses[name]
+    if transition.node(name).for_each is not None:
+        return undone.took_effect(status)
     unknown = status.phase == "Failed" and status.reason == Reason.UNKNOWN_EFFECT
     return status.phase == "Succeeded" or unknown
 

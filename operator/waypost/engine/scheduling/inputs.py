@@ -14,6 +14,7 @@ from waypost.expressions.templates import RenderError, render_json
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube import names
 from waypost.kube.items.marks import mark_of
+from waypost.kube.items.undone import UndoneItem, item_of
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
@@ -41,7 +42,7 @@ def resolve(transition: Transition, path: str) -> Inputs | Invalid:
     if isinstance(found, Invalid):
         return found
     view = {**context_for(transition, path), **found.variables}
-    if isinstance(node, CompensationNode):
+    if isinstance(node, CompensationNode) and node.for_each is None:
         view = {**view, "self": _undone(transition, node.undoes)}
     values = _values(transition, path, node, view)
     if isinstance(values, Invalid):
@@ -106,8 +107,8 @@ def inputs_of_item(transition: Transition, path: str, view: JsonObject) -> JsonO
 
 @dataclass(frozen=True)
 class _Item:
-    """What distinguishes an item or an iteration: its variables, and the path in its idempotency
-    key."""
+    """What distinguishes an item or an iteration: its variables, among them `self` in the inputs of
+    a compensation, and the path in its idempotency key."""
 
     variables: JsonObject
     key_path: str
@@ -123,9 +124,57 @@ def _item_of(transition: Transition, path: str) -> _Item | Invalid:
     if not isinstance(content, dict):
         why = content.why if isinstance(content, Unavailable) else "it was not read"
         return Invalid(f"the list of forEach cannot be read: {why}")
-    item = _declared(transition, parsed.node, content["items"][parsed.index])
-    mark = mark_of(content, parsed.index)
-    return _Item({"item": item, "index": parsed.index}, f"{parsed.node}#{mark}")
+    item, key_path = (
+        content["items"][parsed.index],
+        f"{parsed.entry}#{mark_of(content, parsed.index)}",
+    )
+    if parsed.compensates:  # the list has indexes of the map that is undone
+        undone_item = _undone_item(transition, parsed.node, item)
+        return undone_item if isinstance(undone_item, Invalid) else _Item(undone_item, key_path)
+    item = _declared(transition, parsed.node, item)
+    return _Item({"item": item, "index": parsed.index}, key_path)
+
+
+def _undone_item(transition: Transition, name: str, index: int) -> JsonObject | Invalid:
+    """`item`, `index` and `self` in the inputs of the compensation of an item of the map `name`.
+
+    `self` has `name`, `inputs` and `idempotencyKey` (an Unavailable if they are not those with
+    which the item ran) and, if it succeeded and the map keeps outputs, `output`.
+    """
+    node, payloads = transition.node(name), transition.payloads
+    found = item_of(transition.statuses[name], payloads, index)
+    if isinstance(found, str):
+        return Invalid(found)
+    me = {"name": name, **_inputs_of_undone(transition, name, found)}
+    if found.end is not None and node.for_each is not None and node.for_each.keeps_outputs:
+        value = payloads[found.end["r"]] if "r" in found.end else found.end.get("o")
+        me["output"] = declare_numbers(value, node.output_schema)
+    return {"item": _declared(transition, name, found.value), "index": index, "self": me}
+
+
+def _inputs_of_undone(transition: Transition, name: str, item: UndoneItem) -> JsonObject:
+    """`inputs` and `idempotencyKey` of an item, if they are those with which it ran."""
+    view = view_of_item(transition, name, context_for(transition, name), item.value, item.index)
+    inputs, what = inputs_of_item(transition, name, view), f"the inputs of {name}/{item.index}"
+    if isinstance(inputs, Invalid):
+        lost = Unavailable(f"{what} cannot be evaluated again: {inputs.message}")
+        return {"inputs": lost, "idempotencyKey": lost}
+    others = transition.observed.definition.item_variables(name)
+    content: JsonObject = {"inputs": inputs}
+    content |= {"item": item.value} if "item" in others else {}
+    content |= {"index": item.index} if "index" in others else {}
+    if not item.ran_with(content):
+        text = f"a later round changed {what} or what they read, after it had run"
+        lost = Unavailable(text)
+        return {"inputs": lost, "idempotencyKey": lost}
+    key = names.idempotency_key(
+        run_uid=transition.observed.uid,
+        path=f"{name}#{item.mark}",
+        input_digest=ijson.digest(inputs),
+        repeats=transition.statuses[name].repeats or 0,
+    )
+    declared = declare_numbers(inputs, transition.node(name).input_schema)
+    return {"inputs": declared, "idempotencyKey": key}
 
 
 def _declared(transition: Transition, name: str, item: JsonValue) -> JsonValue:
@@ -136,6 +185,8 @@ def _declared(transition: Transition, name: str, item: JsonValue) -> JsonValue:
 def _values(
     transition: Transition, path: str, node: Node, view: JsonObject
 ) -> JsonObject | Invalid:
+    """The inputs of a node or of an item, evaluated in the context `view`, with defaults and
+    checked against `inputSchema`."""
     values = render_json(node.inputs or {}, view)
     if isinstance(values, RenderError):
         return Invalid(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from waypost.api.workflow import CompensationNode
 from waypost.compiler.graph import evaluated_fields
 from waypost.engine.state import item_artifacts, parked
 from waypost.engine.state.paths import node_of
@@ -10,6 +11,7 @@ from waypost.engine.state.visible import records_of
 from waypost.expressions.references import Path
 from waypost.expressions.templates import paths_in
 from waypost.kube.facts.read_problems import ReadProblem, of_record
+from waypost.kube.items import undone
 
 
 def unread_by(transition: Transition, path: str) -> ReadProblem | None:
@@ -23,8 +25,8 @@ def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     fields = [value for _, value in evaluated_fields(transition.node(path))]
     used = [used for value in fields for used in paths_in(value)]
     names = _records(transition, used)
-    if path in transition.graph.compensations:
-        names |= _read_by_undone(transition, path)
+    if node_of(path) in transition.graph.compensations:
+        names |= _read_by_undone(transition, node_of(path))
     names |= parked.reads_of(transition.observed, transition.statuses[path])
     if item_artifacts.takes(transition.node(path)):
         names |= item_artifacts.records_of(transition.graph.nodes, transition.node_statuses)
@@ -63,12 +65,16 @@ def _records(transition: Transition, used: list[Path]) -> set[str]:
 
 def _read_by_undone(transition: Transition, path: str) -> set[str]:
     """The NodeRecords of `self` of a compensation: the output of its node, and what that read."""
-    read = transition.graph.dependencies[path].joined
-    return {
+    read, node = transition.graph.dependencies[path].joined, transition.node(path)
+    found = {
         record
         for name in read
         for record in records_of(transition.node(name), transition.statuses[name])
     }
+    if isinstance(node, CompensationNode) and node.for_each is not None:
+        of_map, of_undo = transition.statuses[node.undoes], transition.statuses[path]
+        found |= undone.reads(of_map, of_undo, transition.payloads)
+    return found
 
 
 def _first(transition: Transition, names: set[str]) -> ReadProblem | None:

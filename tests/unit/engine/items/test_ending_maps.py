@@ -10,6 +10,7 @@ from waypost.engine.rounds import replaced
 from waypost.engine.state.transition import INLINE_TOTAL, Transition
 from waypost.kube import names, node_records
 from waypost.kube.facts.jobs import WriteProblem
+from waypost.kube.items.stored import all_blocks
 
 from tests.support.builders import SETTINGS, python
 from tests.support.maps import items_of, mapped, output, programs, run_of, steps
@@ -218,9 +219,9 @@ def test_s530_a_block_names_the_earlier_ones(read: bool) -> None:
         fact = node_records.record_fact(manifest)
         stored[fact.name] = fact.payload.value
         assert len(named) <= records.MAX_NAMED
-    assert set(records.all_blocks(named, stored)) == stored.keys()
+    assert set(all_blocks(named, stored)) == stored.keys()
     first = {name: stored[name] for name in named}
-    found = records.all_blocks(named, first)
+    found = all_blocks(named, first)
     assert (set(found) == stored.keys()) is read
 
 

@@ -10,12 +10,12 @@ COMPENSATIONS: Final = ("python", "container", "http", "workflow")
 OF_ATTEMPTS: Final = ("timeout", "retry", "effect")
 
 OF_COMPENSATED: Final = Rule(
-    f"!has(self.compensate) || {any_of(COMPENSATED)} && !has(self.repeat) && !has(self.forEach)",
+    f"!has(self.compensate) || {any_of(COMPENSATED)} && !has(self.repeat)",
     [
         "node ",
         Cel("self.name"),
-        f" has compensate, which only {', '.join(COMPENSATED)} nodes without repeat and "
-        "forEach can have; undo what others do in a node of finally",
+        f" has compensate, which only {', '.join(COMPENSATED)} nodes without repeat can have; "
+        "undo what others do in a node of finally",
     ],
     field_path=".compensate",
 )

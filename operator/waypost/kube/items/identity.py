@@ -27,6 +27,16 @@ def identities(contents: Iterable[object | None]) -> list[str]:
             found.append("")
             continue
         digest = ijson.digest(content)
-        found.append(ijson.digest([digest, seen[digest]]).removeprefix("sha256:")[:16])
+        found.append(_identity(digest, seen[digest]))
         seen[digest] += 1
     return found
+
+
+def possible_identities(content: object, index: int) -> set[str]:
+    """The identities that an item with this content can have at this index of a list."""
+    digest = ijson.digest(content)
+    return {_identity(digest, occurrence) for occurrence in range(index + 1)}
+
+
+def _identity(digest: str, occurrence: int) -> str:
+    return ijson.digest([digest, occurrence]).removeprefix("sha256:")[:16]
