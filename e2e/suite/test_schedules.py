@@ -117,7 +117,7 @@ def test_s570_a_template_that_is_missing(space: Space) -> None:
     schedule(space, "lonely")
     until(
         lambda: (
-            condition(space.get(SCHEDULES, "lonely") or {}, "Blocked")["reason"]
+            condition(space.get(SCHEDULES, "lonely") or {}, "Blocked").get("reason")
             == "MissingReference"
         ),
         within=30,
