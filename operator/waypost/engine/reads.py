@@ -9,12 +9,13 @@ from waypost.engine.nodes.table import watching_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry, Halted, is_stopped_alone
 from waypost.engine.scheduling import missing_references
-from waypost.engine.state import item_artifacts, parked, transition
+from waypost.engine.state import parked, transition
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import is_finished
 from waypost.engine.state.visible import records_of
 from waypost.expressions.templates import references_in
 from waypost.kube.facts.read_problems import OBJECTS, REFERENCES, of_record
+from waypost.kube.items import artifacts as item_artifacts
 
 
 def required_reads(entry: Entry, now: datetime) -> Reads:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 from waypost.engine.items import matching
-from waypost.engine.state import item_artifacts
+from waypost.kube.items import artifacts as item_artifacts
 from waypost.runtime.sweeps.artifacts import ArtifactSweep
 
 from tests.simulation.focused.hunting import Bugs

@@ -11,13 +11,13 @@ from waypost.engine.items import records
 from waypost.engine.items.working import person
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.unread import unread_records
-from waypost.engine.state import item_artifacts
-from waypost.engine.state.item_artifacts import makes_lists
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import INLINE_ITEMS, Transition
 from waypost.expressions.values import Unavailable
 from waypost.kube.facts.jobs import WriteProblem, lasts_long
 from waypost.kube.facts.read_problems import ReadProblem
+from waypost.kube.items import artifacts as item_artifacts
+from waypost.kube.items.artifacts import makes_lists
 from waypost.kube.items.open_map import OpenMap
 from waypost.kube.items.stored import all_blocks
 from waypost.kube.node_records import EVALUATED

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 
 from waypost.api.workflow import CompensationNode
 from waypost.compiler.graph import evaluated_fields
-from waypost.engine.state import item_artifacts, parked
+from waypost.engine.state import parked
 from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.visible import records_of
 from waypost.expressions.references import Path
 from waypost.expressions.templates import paths_in
 from waypost.kube.facts.read_problems import ReadProblem, of_record
+from waypost.kube.items import artifacts as item_artifacts
 from waypost.kube.items import undone
 
 

@@ -16,10 +16,10 @@ from waypost.api.nodes.artifacts import (
 )
 from waypost.api.status import NodeStatus
 from waypost.api.template.parent import MAX_ARTIFACTS
-from waypost.engine.state import item_artifacts
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
+from waypost.kube.items import artifacts as item_artifacts
 
 MOST_OF_LIST: Final = 100
 _ADVICE: Final = "put several folders into one"

@@ -15,8 +15,8 @@ from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
 from waypost.compiler.node_output import with_numbers
 from waypost.compiler.on_failure import has_fallback
-from waypost.engine.state import item_artifacts
 from waypost.expressions.values import Unavailable, declare_numbers
+from waypost.kube.items import artifacts as item_artifacts
 from waypost.kube.node_records import EVALUATED
 from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
