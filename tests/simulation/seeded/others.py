@@ -149,7 +149,7 @@ def _events_of_pods_are_not_read(patch: pytest.MonkeyPatch) -> None:
 
 
 @bug("said", focus=others("queue"))
-def _suspended_jobs_are_not_told(patch: pytest.MonkeyPatch) -> None:
+def _suspended_jobs_are_not_reported(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("waypost.engine.attempts.watch._podless", lambda job: "")
 
 

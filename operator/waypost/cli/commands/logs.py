@@ -41,7 +41,7 @@ def logs(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Print the log of a node: from its pod, or the one that was kept of it."""
+    """Print the log of a node, also after its pod is gone."""
     from functools import partial
 
     from waypost.cli.connection.cluster import Target, find_run, with_cluster

@@ -27,7 +27,7 @@ def schedules(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List schedules and when their next runs start, soonest first."""
+    """List schedules with the times of their next runs."""
     from datetime import UTC, datetime
 
     from waypost.cli.connection.cluster import Target, with_cluster
