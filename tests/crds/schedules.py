@@ -45,11 +45,21 @@ FULL: Manifest = schedule(
     },
 )
 
+# What the API server adds.
+DEFAULTS: Manifest = {
+    "timeZone": "Etc/UTC",
+    "concurrencyPolicy": "Forbid",
+    "startingDeadlineSeconds": 600,
+    "successfulRunsHistoryLimit": 10,
+    "failedRunsHistoryLimit": 10,
+}
+WRONG_LINE: Manifest = {**DEFAULTS, "schedules": ["@daily"]}
+
 ACCEPTED = [
-    pytest.param(schedule(), "the smallest", id="schedule-small"),
+    pytest.param(schedule(**DEFAULTS), "the smallest", id="schedule-small"),
     pytest.param(FULL, "all fields", id="schedule-full"),
-    pytest.param(schedule("n" * 52), "the longest name", id="schedule-name-52"),
-    pytest.param(schedule(schedules=["@daily"]), "Accepted says what is wrong", id="schedule-line"),
+    pytest.param(schedule("n" * 52, **DEFAULTS), "the longest name", id="schedule-name-52"),
+    pytest.param(schedule(**WRONG_LINE), "Accepted says what is wrong", id="schedule-line"),
 ]
 
 
