@@ -125,7 +125,13 @@ def _a_taken_slot_does_not_stop_the_launch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Slots, "_is_ours", ours)
 
 
-@bug("T11", focus=_with("freeze", "freeze_acting"))
+def _seldom(planned: Plan) -> bool:
+    """Whether an operator freezes while it acts, from the seeds on where that loses a slot soon:
+    of a hundred such plans one does."""
+    return planned.seed >= 600 and _with("freeze_acting")(planned)
+
+
+@bug("T11", focus=_seldom)
 def _a_lost_slot_counts_as_a_retry(patch: pytest.MonkeyPatch) -> None:
     fail = close.fail
 
