@@ -14,8 +14,10 @@ from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
 from waypost.ports.cluster import Kind
 from waypost.runtime.reads.observer import Observer
+from waypost.runtime.writes.actions import Prepared
 
 from tests.fakes.faults import Request
+from tests.simulation.drawing.scenarios import scenario
 from tests.simulation.play.stage import play
 from tests.simulation.scenario.plan import Act, Answer, Node, Read, Round, Scenario, Trouble, When
 from tests.simulation.test_excuses import broken
@@ -42,6 +44,19 @@ def test_a_clock_begins_when_the_status_is_decided(scenario: Scenario) -> None:
     violations, seen = play(scenario)
     assert violations == []
     assert seen.ended["n0"] > 20
+
+
+def test_a_status_that_is_written_long_after_its_decision_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An operator freezes between the two, for longer than the fence (A11)."""
+    drawn = scenario(805644)
+    freeze = next(each for each in drawn.troubles if each.kind == "freeze")
+    others = tuple(each for each in drawn.troubles if each.kind != "freeze")
+    frozen = replace(drawn, troubles=(*others, replace(freeze, at=16.3)))
+    assert broken(frozen) == set()
+    monkeypatch.setattr(Prepared, "stands", lambda self, age: True)
+    assert "I9" in broken(frozen)
 
 
 def test_a_gate_that_expires_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

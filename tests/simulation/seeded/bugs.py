@@ -43,7 +43,6 @@ from tests.simulation.scenario.plan import Scenario
 from tests.simulation.seeded import (
     choices,
     clean_up,
-    clocks,
     copies,
     loops,
     maps,
@@ -61,7 +60,6 @@ from tests.simulation.seeded.hunting import acts, both, bug, holds, suffers
 PARTS: Final = (
     choices,
     clean_up,
-    clocks,
     copies,
     loops,
     maps,
