@@ -109,3 +109,51 @@ def test_s278_skip_finally_stops_compensation(space: Space, ledger: Ledger) -> N
     assert seen["status"]["phase"] == "Failed", "the verdict stays"
     assert condition(seen, "CompensationSucceeded")["reason"] == "CompensationSkipped"
     assert "hotel/compensate" not in ledger.starts(run.uid)
+
+
+def rooms(name: str, ledger: Ledger, *, seconds: float = 0.1) -> Workflow:
+    """A map of three reservations, each with its compensation, and a node that fails."""
+    undo = {
+        "inputs": {"gave": "${self.output.id}", "key": "${self.idempotencyKey}"},
+        "python": {"source": ledger.counted(UNDO.replace("SECONDS", str(seconds)))},
+    }
+    source = ledger.counted("def run(room):\n    return {'id': room}\n")
+    made = workflow(name).python(
+        "book",
+        source,
+        forEach={"items": "${['a', 'b', 'c']}", "maxParallel": 3},
+        inputs={"room": "${item}"},
+        compensate=undo,
+    )
+    return made.python("ticket", ledger.counted(LAST), dependsOn=["book"])
+
+
+def test_s504_the_items_of_a_map_are_undone_from_the_last_to_the_first(
+    space: Space, ledger: Ledger
+) -> None:
+    run = space.start(rooms("rooms", ledger, seconds=1.2))  # Jobs have whole seconds
+    seen = run.finished(within=120)
+    assert seen["status"]["phase"] == "Failed"
+    undone = node_of(seen, "book/compensate")
+    assert (undone["phase"], undone["items"]["succeeded"]) == ("Succeeded", 3)
+    items = [f"book/compensate/{index}" for index in range(3)]
+    starts = ledger.starts(run.uid)
+    assert {path: starts[path] for path in items} == dict.fromkeys(items, 1)
+    jobs = [job for path in items for job in run.jobs(path.replace("/", "."))]
+    made = [job["metadata"]["creationTimestamp"] for job in jobs]
+    assert made == sorted(set(made)), "one after another"
+
+
+@pytest.mark.alone
+def test_s504_an_operator_killed_while_items_are_undone_undoes_each_once(
+    space: Space, ledger: Ledger, operator: Operator
+) -> None:
+    run = space.start(rooms("rooms-killed", ledger, seconds=4))
+    for _ in range(2):
+        run.reaches("book/compensate", "Running")
+        operator.crash(operator.ready())
+        operator.ready()
+    run.finished(within=180)
+    items = [f"book/compensate/{index}" for index in range(3)]
+    starts = ledger.starts(run.uid)
+    assert {path: starts[path] for path in items} == dict.fromkeys(items, 1)

@@ -64,6 +64,29 @@ def test_nothing_to_print(api: Api, capsys: Captured, node: str, reported: str) 
     assert reported in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("path", ["draft/1", "draft/compensate/1"])
+def test_an_item(api: Api, capsys: Captured, path: str) -> None:
+    pods(api, 1)
+    found = run()
+    undo = {"path": "draft/compensate", "phase": "Succeeded", "stage": "Compensating"}
+    found["status"]["nodes"].append(undo)
+    serve(api, found)
+    assert main(["logs", "notes", path]) == 0
+    assert '"attempt": 1' in capsys.readouterr().out
+    selector = f"waypost.dev/run=uid-1,waypost.dev/node={path.replace('/', '.')}"
+    assert api.asked[-2][1]["labelSelector"] == [selector]
+
+
+def test_a_map_has_no_log(api: Api, capsys: Captured) -> None:
+    pods(api)
+    found = run()
+    [draft] = [one for one in found["status"]["nodes"] if one["path"] == "draft"]
+    draft["items"] = {"total": 3}
+    serve(api, found)
+    assert main(["logs", "notes", "draft"]) == Exit.NOT_FOUND
+    assert "name an item or iteration, such as draft/0" in capsys.readouterr().err
+
+
 def test_a_compensation(api: Api, capsys: Captured) -> None:
     pods(api, 1)
     found = run()

@@ -62,6 +62,15 @@ def parse_path(text: str) -> NodePath:
     return NodePath(node, index=int(number), compensates=compensates)
 
 
+def entry_of(text: str) -> str:
+    """The path of the entry in the status to which a path belongs; the text itself if it is not a
+    path. Never raises."""
+    try:
+        return parse_path(text).entry
+    except ValueError:
+        return text
+
+
 def is_item(text: str) -> bool:
     """Whether a text is the path of an item or of an iteration. Never raises."""
     if "/" not in text:

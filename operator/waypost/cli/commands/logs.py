@@ -70,17 +70,21 @@ def logs(
 
 
 def _has_ended(run: "Obj", node: str) -> bool:
+    from waypost.api.paths import entry_of
     from waypost.api.status import FINAL_PHASES
 
-    states = [one for one in (run.get("status") or {}).get("nodes") or () if one["path"] == node]
+    entry = entry_of(node)
+    states = [one for one in (run.get("status") or {}).get("nodes") or () if one["path"] == entry]
     return any(one.get("phase") in FINAL_PHASES for one in states)
 
 
 def _check_node(run: "Obj", node: str) -> None:
+    from waypost.api.paths import entry_of
+
     names = [each["name"] for each in run["spec"].get("nodes") or ()]
     # Compensations, nodes of finally, and the nodes of a run of a template.
     known = [each["path"] for each in (run.get("status") or {}).get("nodes") or ()]
     names = list(dict.fromkeys([*names, *known]))
-    if node not in names:
+    if entry_of(node) not in names:
         text = f"no node {node!r} in {run['metadata']['name']}; its nodes are: {', '.join(names)}"
         raise CommandError(text, code=Exit.NOT_FOUND)

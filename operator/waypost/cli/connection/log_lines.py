@@ -7,6 +7,7 @@ from typing import Final
 import typer
 
 from waypost.api.meta import LABEL_ATTEMPT, LABEL_NODE, LABEL_RUN, NODE_CONTAINER
+from waypost.api.paths import entry_of
 from waypost.api.status import FINAL_PHASES
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.kube.facts.pods import pod_fact
@@ -88,7 +89,8 @@ async def follow_log(
             if name != fact.name:
                 name, lines = fact.name, NewLines()
             say(lines.take(await _read(session, fact.name, since=lines.since, tail=tail)))
-        states = [one for one in items(found, "status", "nodes") if one.get("path") == node]
+        entry = entry_of(node)
+        states = [one for one in items(found, "status", "nodes") if one.get("path") == entry]
         ended = any(text(one, "phase") in FINAL_PHASES for one in states)
         over = fact is None or fact.over
         if over and (ended or (attempt is not None and fact is not None)):

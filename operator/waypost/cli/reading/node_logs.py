@@ -139,6 +139,9 @@ async def _kept(
 def _missing(run: Obj, node: str, attempt: int | None) -> str:
     which = f"attempt {attempt} of {node}" if attempt else node
     where = text(section(run, "metadata"), "name")
+    states = [one for one in items(run, "status", "nodes") if one.get("path") == node]
+    if any(one.get("items") or one.get("loop") for one in states):
+        return f"{node} of {where} has no pod; name an item or iteration, such as {node}/0"
     return (
         f"no pod and no kept log found for {which} in {where}: it has not started, its kind has no "
         "pod, it printed nothing, or its log was not kept (keep, the limit of the run); see "
