@@ -1,5 +1,6 @@
 """Exit codes of commands, and the error that a command raises."""
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -22,3 +23,9 @@ class CommandError(Exception):
     def __init__(self, message: str, *, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+def no_node(run: str, node: str, known: Iterable[str]) -> CommandError:
+    """The error for a node that a run does not have. `known`: the nodes that it has."""
+    text = f"no node {node!r} in {run}; its nodes are: {', '.join(known) or 'none'}"
+    return CommandError(text, code=Exit.NOT_FOUND)

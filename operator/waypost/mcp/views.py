@@ -11,7 +11,7 @@ from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.connection.definitions import body, definition
 from waypost.cli.connection.pages import read_list
 from waypost.cli.connection.records import read_records
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.errors import CommandError, Exit, no_node
 from waypost.cli.lint import linter, manifests, templates
 from waypost.cli.lint.output import as_json
 from waypost.cli.reading.describe import describe
@@ -62,7 +62,7 @@ async def node_values(session: Session, name: str, node: str) -> JsonObject:
     run = await find_run(session, name)
     known = await definition(session, run)
     if node not in known.graph.nodes:
-        raise _no_node(name, node, known.graph.order)
+        raise no_node(name, node, known.graph.order)
     records = await read_records(session, needed_records(run, known, node))
     found = node_io(run, known, node, records=records, now=datetime.now(UTC)).to_json()
     return bounded(found, "`waypost io` in a terminal")
@@ -152,10 +152,5 @@ def _only(run: RunView, nodes: Sequence[str]) -> RunView:
         return run
     kept = [node for node in run.nodes if node.path in nodes]
     if missing := [node for node in nodes if node not in {one.path for one in kept}]:
-        raise _no_node(run.name, missing[0], [node.path for node in run.nodes])
+        raise no_node(run.name, missing[0], [node.path for node in run.nodes])
     return run.model_copy(update={"nodes": kept})
-
-
-def _no_node(run: str, node: str, known: Sequence[str]) -> CommandError:
-    text = f"no node {node!r} in {run}; its nodes are: {', '.join(known) or 'none'}"
-    return CommandError(text, code=Exit.NOT_FOUND)

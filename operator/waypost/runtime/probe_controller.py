@@ -17,7 +17,6 @@ from waypost.ports.cluster import (
     Kind,
     NotFound,
     Obj,
-    PatchType,
     Rejected,
 )
 from waypost.probes.decide import Look, Step, step, underway
@@ -32,7 +31,8 @@ from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.policies import Policies
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.writes.accounts import NodeAccounts
-from waypost.runtime.writes.status_patch import status_patch, to_wire
+from waypost.runtime.writes.status_patch import to_wire
+from waypost.runtime.writes.status_write import write_status
 
 _WORKERS: Final = 4
 _LOG_LINES: Final = 400
@@ -117,17 +117,14 @@ class ProbeController:
             await self._launch(key, decision.launch)
 
     async def _write(self, key: SubjectKey, subject: Subject, decision: Step) -> None:
-        landed = await self._cluster.patch(
+        landed = await write_status(
+            self._cluster,
             key.kind,
             namespace=key.namespace,
             name=key.name,
-            body=status_patch(
-                body={"status": to_wire(subject.status)} if _has_status(subject) else {},
-                resource_version=subject.resource_version,
-                status=decision.status,
-            ),
-            patch_type=PatchType.JSON,
-            subresource="status",
+            body={"status": to_wire(subject.status)} if _has_status(subject) else {},
+            resource_version=subject.resource_version,
+            status=decision.status,
         )
         self._catalog.take(key.kind, landed)
 

@@ -8,13 +8,14 @@ from typing import Final
 from waypost.engine.template import judged, status_of
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import Cluster, Kind, Obj, PatchType
+from waypost.ports.cluster import Cluster, Kind, Obj
 from waypost.ports.offload import Offload
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.cache.templates import TemplateCache
 from waypost.runtime.queue import KeyedQueue, by_namespace
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
-from waypost.runtime.writes.status_patch import status_patch, to_wire
+from waypost.runtime.writes.status_patch import to_wire
+from waypost.runtime.writes.status_write import write_status
 
 _JUDGED: Final = 10_000  # templates that are remembered as judged by this process
 
@@ -79,17 +80,14 @@ class TemplateController:
             return
         status = await self._offload(judged, body, self._clock.now())
         if to_wire(status) != to_wire(known):
-            landed = await self._cluster.patch(
+            landed = await write_status(
+                self._cluster,
                 Kind.AGENT_WORKFLOW_TEMPLATE,
                 namespace=key.namespace,
                 name=key.name,
-                body=status_patch(
-                    body=body,
-                    resource_version=text(section(body, "metadata"), "resourceVersion"),
-                    status=status,
-                ),
-                patch_type=PatchType.JSON,
-                subresource="status",
+                body=body,
+                resource_version=text(section(body, "metadata"), "resourceVersion"),
+                status=status,
             )
             self._cache.take(landed)
         if len(self._judged) >= _JUDGED:

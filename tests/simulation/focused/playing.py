@@ -3,7 +3,7 @@
 import asyncio
 import traceback
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj
@@ -89,6 +89,21 @@ class Playing(Protocol):
     async def run(self) -> list[Violation]:
         """Play to the end; everything that is wrong."""
         ...
+
+
+P = TypeVar("P", bound=Playing)
+
+
+def played_and_kept(seed: int, begin: Callable[[World], P]) -> tuple[list[Violation], P]:
+    """As `played`, and the play itself."""
+    begun: list[P] = []
+
+    def keep(world: World) -> P:
+        begun.append(begin(world))
+        return begun[0]
+
+    violations = played(seed, keep)
+    return violations, begun[0]
 
 
 def played(seed: int, begin: Callable[[World], Playing]) -> list[Violation]:

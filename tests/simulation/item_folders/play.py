@@ -13,7 +13,7 @@ from waypost.runtime.sweeps.artifacts import EVERY
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.focused import troubles
-from tests.simulation.focused.playing import played, what_stays
+from tests.simulation.focused.playing import played_and_kept, what_stays
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.item_folders.plan import LINGERS, MAP, RUN, Plan, content, spec_of
 from tests.simulation.item_folders.watcher import Watcher
@@ -172,14 +172,8 @@ class _Play:
 def play(planned: Plan) -> tuple[list[Violation], int]:
     """Everything that is wrong with the play of a plan, and how many artifacts pods were given. An
     exception is a violation too."""
-    begun: list[_Play] = []
-
-    def begin(world: World) -> _Play:
-        begun.append(_Play(world, planned))
-        return begun[0]
-
-    violations = played(planned.seed, begin)
-    return violations, begun[0].watcher.reads
+    violations, playing = played_and_kept(planned.seed, lambda world: _Play(world, planned))
+    return violations, playing.watcher.reads
 
 
 def described(planned: Plan) -> str:

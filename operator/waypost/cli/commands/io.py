@@ -35,7 +35,7 @@ def io(
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
     from waypost.cli.connection.definitions import definition
     from waypost.cli.connection.records import read_records
-    from waypost.cli.errors import CommandError, Exit
+    from waypost.cli.errors import no_node
     from waypost.cli.report.output import emit, form_of
     from waypost.views.io import needed_records, node_io
 
@@ -45,9 +45,7 @@ def io(
         found = await find_run(session, run)
         known = await definition(session, found)
         if node not in known.graph.nodes:
-            listed = ", ".join(known.graph.order) or "none"
-            text = f"no node {node!r} in {run}; its nodes are: {listed}"
-            raise CommandError(text, code=Exit.NOT_FOUND)
+            raise no_node(run, node, known.graph.order)
         records = await read_records(session, needed_records(found, known, node))
         return node_io(found, known, node, records=records, now=datetime.now(UTC))
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from waypost.cli import options
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.errors import no_node
 
 if TYPE_CHECKING:
     from waypost.cli.connection.cluster import Session
@@ -86,5 +86,4 @@ def _check_node(run: "Obj", node: str) -> None:
     known = [each["path"] for each in (run.get("status") or {}).get("nodes") or ()]
     names = list(dict.fromkeys([*names, *known]))
     if entry_of(node) not in names:
-        text = f"no node {node!r} in {run['metadata']['name']}; its nodes are: {', '.join(names)}"
-        raise CommandError(text, code=Exit.NOT_FOUND)
+        raise no_node(run["metadata"]["name"], node, names)

@@ -13,7 +13,6 @@ from waypost.kube.objects import section, text
 from waypost.ports.cluster import (
     AlreadyExists,
     Cluster,
-    Conflict,
     Kind,
     NotFound,
     Obj,
@@ -23,6 +22,7 @@ from waypost.ports.cluster import (
 )
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.writes.creates import Foreign
+from waypost.runtime.writes.removal import remove_as_read
 
 # How long a policy that an attempt has asked for is kept although no Job shows it: far longer than
 # a launch may take.
@@ -114,20 +114,7 @@ class EgressPolicies:
         namespace, name = text(metadata, "namespace"), text(metadata, "name")
         if (namespace, name) in self._wanted:
             return False
-        try:
-            await self._cluster.delete(
-                Kind.NETWORK_POLICY,
-                namespace=namespace,
-                name=name,
-                uid=text(metadata, "uid"),
-                resource_version=text(metadata, "resourceVersion"),
-            )
-        except (NotFound, Conflict):
-            return False
-        except Rejected as error:  # one that may not be deleted must not hold up the others
-            log.warning("NetworkPolicy %s cannot be deleted: %s", name, error.message)
-            return False
-        return True
+        return await remove_as_read(self._cluster, Kind.NETWORK_POLICY, body)
 
     async def _listed(self, kind: Kind, namespace: str | None) -> tuple[Obj, ...]:
         return (await self._cluster.list(kind, namespace=namespace, labels=meta.LABEL_EGRESS)).items

@@ -25,7 +25,8 @@ from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.schedules.reads import ScheduleReads
 from waypost.runtime.writes.run_events import RunEvents
-from waypost.runtime.writes.status_patch import status_patch, to_wire
+from waypost.runtime.writes.status_patch import to_wire
+from waypost.runtime.writes.status_write import write_status
 from waypost.schedules.decide import Step, needs, step
 from waypost.schedules.subject import Schedule, ScheduledRun, schedule, schedule_of
 
@@ -152,15 +153,14 @@ class ScheduleController:
         await self._events.post(key, events)
 
     async def _write(self, key: Key, body: Obj, subject: Schedule, decision: Step) -> None:
-        landed = await self._cluster.patch(
+        landed = await write_status(
+            self._cluster,
             Kind.AGENT_WORKFLOW_SCHEDULE,
             namespace=key.namespace,
             name=key.name,
-            body=status_patch(
-                body=body, resource_version=subject.resource_version, status=decision.status
-            ),
-            patch_type=PatchType.JSON,
-            subresource="status",
+            body=body,
+            resource_version=subject.resource_version,
+            status=decision.status,
         )
         self._cache.take(landed)
 

@@ -22,10 +22,11 @@ from waypost.kube.facts.children import root_uid
 from waypost.kube.facts.runs import written_by_newer_engine
 from waypost.kube.objects import controller_uid, section, text
 from waypost.kube.payloads import AttemptRef, RecordFact
-from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound, Obj, Rejected
+from waypost.ports.cluster import Cluster, Kind, NotFound, Obj
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.sweeps.rounds import RepeatedSweep, Unused
+from waypost.runtime.writes.removal import remove_as_read
 
 EVERY: Final = 1800.0  # seconds
 
@@ -151,22 +152,7 @@ class ArtifactSweep(RepeatedSweep):
 
     async def remove(self, body: Obj) -> bool:
         """Delete a record that is still as it was read; whether it was deleted."""
-        metadata = section(body, "metadata")
-        name = _name(body)
-        try:
-            await self._cluster.delete(
-                Kind.NODE_RECORD,
-                namespace=_namespace(body),
-                name=name,
-                uid=text(metadata, "uid"),
-                resource_version=text(metadata, "resourceVersion"),
-            )
-        except (NotFound, Conflict):
-            return False
-        except Rejected as error:  # one that may not be deleted must not hold up the others
-            log.warning("NodeRecord %s cannot be deleted: %s", name, error.message)
-            return False
-        return True
+        return await remove_as_read(self._cluster, Kind.NODE_RECORD, body)
 
     async def _get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
         try:
