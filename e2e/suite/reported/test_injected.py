@@ -191,10 +191,14 @@ def test_s524_a_job_whose_restart_policy_is_changed_is_refused(hooked: Space) ->
 def test_s524_a_program_that_the_kubelet_starts_again_is_stopped_and_named(
     hooked: Space, runner: str
 ) -> None:
-    """It has two hours, and is named within a minute; its second run is not taken for the first."""
+    """It has two hours, and is named within a minute; its second run is not taken for the first.
+
+    The kubelet may have removed the first container before the operator looks (S524).
+    """
     made = workflow("repeated-pod").container("work", runner, CRASHES, effect="once", timeout="2h")
     ended = node_of(hooked.start(made).finished(within=60), "work")
     assert (ended["phase"], ended["reason"]) == ("Failed", "UnknownEffect")
     assert "because its pod has restartPolicy OnFailure" in ended["message"]
-    assert "exit code 3" in ended["message"]
+    known = "the first time it ended with exit code 3" in ended["message"]
+    assert known or "how it ended the first time is not known any more" in ended["message"]
     assert [each["reason"] for each in ended["attempts"]] == ["ContainerRestarted"]
