@@ -504,17 +504,21 @@ def test_what_the_program_left_running_is_killed(bench: Bench) -> None:
 
 
 def test_a_daemon_that_the_program_forked_does_not_hold_up_its_end(bench: Bench) -> None:
-    source = """
+    written = bench.folder / "daemon"
+    source = f"""
     import os, time
     def run():
-        if os.fork() == 0:
+        if (daemon := os.fork()) == 0:
             os.setsid()
             for stream in range(3): os.dup2(os.open(os.devnull, os.O_RDWR), stream)
             time.sleep(3600)
-        time.sleep(0.2)
+        with open({str(written)!r}, "w") as file: file.write(str(daemon))
         os._exit(3)
     """
-    assert bench.run(source).code == 3
+    try:
+        assert bench.run(source).code == 3
+    finally:
+        os.kill(int(written.read_text()), signal.SIGKILL)
 
 
 def test_the_record_is_written_in_place(bench: Bench) -> None:
