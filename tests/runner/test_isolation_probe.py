@@ -1,9 +1,12 @@
 """S387: the probe lets the program start only once what must be blocked is blocked."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from waypost_node.isolation_probe import Target, _targets, wait_for_isolation
+from waypost.protocol.isolation import REPORT_PATIENCE, Measured, parse_measured
+from waypost_node import isolation_probe
+from waypost_node.isolation_probe import Target, _targets, measured, wait_for_isolation
 
 API = ("10.96.0.1", 443)
 CANARY = ("10.96.0.7", 8081)
@@ -95,3 +98,117 @@ def test_targets_come_from_the_environment_and_the_kubelet() -> None:
     blocked, needed = _targets(environment)
     assert blocked == [("169.254.169.254", 80), ("fd00::7", 8081), API]
     assert needed == [GATEWAY]
+
+
+CONFINED = """Name:\tpython3
+Uid:\t65532\t65532\t65532\t65532
+CapEff:\t0000000000000000
+NoNewPrivs:\t1
+Seccomp:\t2
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "users", "held", "missing"),
+    [
+        pytest.param(
+            CONFINED,
+            "         0 2000000000      65536\n",
+            "Egress Seccomp Restricted UserNamespace",
+            "",
+            id="all",
+        ),
+        pytest.param(
+            CONFINED.replace("Seccomp:\t2", "Seccomp:\t0"),
+            "         0          0 4294967295\n",
+            "Egress Restricted",
+            "Seccomp UserNamespace",
+            id="no-filter-and-users-of-the-machine",
+        ),
+        pytest.param(CONFINED.replace("65532", "0"), "", "Egress Seccomp", "Restricted", id="root"),
+        pytest.param(
+            CONFINED.replace("CapEff:\t0", "CapEff:\t8"),
+            "",
+            "Egress Seccomp",
+            "Restricted",
+            id="a-capability",
+        ),
+        pytest.param(
+            CONFINED.replace("NoNewPrivs:\t1", "NoNewPrivs:\t0"),
+            "",
+            "Egress Seccomp",
+            "Restricted",
+            id="may-gain-privileges",
+        ),
+        pytest.param("Name:\tpython3\n", "", "Egress", "", id="a-kernel-that-says-nothing"),
+    ],
+)
+def test_s626_what_the_kernel_says(
+    tmp_path: Path, status: str, users: str, held: str, missing: str
+) -> None:
+    (tmp_path / "status").write_text(status)
+    if users:
+        (tmp_path / "uid_map").write_text(users)
+    assert measured("", tmp_path) == Measured(tuple(held.split()), tuple(missing.split()))
+
+
+def test_s627_an_open_network_is_missing_egress(tmp_path: Path) -> None:
+    assert measured("the pod reaches 10.96.0.1:443", tmp_path) == Measured(
+        (), ("Egress",), "the pod reaches 10.96.0.1:443"
+    )
+
+
+@pytest.mark.parametrize(
+    ("report", "problem", "code", "verdict"),
+    [
+        pytest.param(False, "", 0, "held", id="required-and-held"),
+        pytest.param(False, "reached", 1, "", id="required-and-open"),
+        pytest.param(True, "", 0, "held", id="report-and-held"),
+        pytest.param(True, "reached", 0, "missing", id="report-and-open"),
+    ],
+)
+def test_s627_exit_code_and_message(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    report: bool,
+    problem: str,
+    code: int,
+    verdict: str,
+) -> None:
+    """Only a probe that reports lets the program start although egress does not hold."""
+    patiences: list[float] = []
+
+    def waits(blocked: object, needed: object, *, patience: float) -> str:
+        patiences.append(patience)
+        return problem
+
+    monkeypatch.setattr(isolation_probe, "wait_for_isolation", waits)
+    monkeypatch.setenv("WAYPOST_MESSAGE", str(tmp_path / "message"))
+    if report:
+        monkeypatch.setenv("WAYPOST_REPORT", "true")
+    assert isolation_probe.main() == code
+    said = (tmp_path / "message").read_text()
+    found = parse_measured(said)
+    assert ("Egress" in found.held, "Egress" in found.missing) == (
+        verdict == "held",
+        verdict == "missing",
+    )
+    assert found.problem == (problem if verdict else "")
+    assert verdict or said == problem
+    assert patiences == [REPORT_PATIENCE if report else 30.0]
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "oops", "[]", "3", "null", '{"held": "Egress"}', '{"held": [1, {}]}', "[" * 4000],
+)
+def test_s626_a_message_that_is_none_of_a_probe(message: str) -> None:
+    assert parse_measured(message) == Measured()
+
+
+def test_s626_the_longest_message_fits() -> None:
+    """The kubelet keeps 4096 bytes of all containers of a pod."""
+    found = Measured(("Egress", "Seccomp"), ("Restricted", "UserNamespace"), "\u20ac" * 5000)
+    text = found.to_text()
+    assert len(text.encode()) < 2048
+    assert parse_measured(text).problem == "\u20ac" * 300

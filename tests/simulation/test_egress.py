@@ -1,4 +1,4 @@
-"""Random runs with limited egress under random troubles: VE1, VE2, I11 and I12 hold.
+"""Random runs with limited egress under random troubles: VE1 to VE3, I11 and I12 hold.
 
 `python -m tests.simulation.egress --seeds N --start S` plays others.
 """

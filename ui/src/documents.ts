@@ -71,6 +71,15 @@ export interface Change {
   after?: string;
 }
 
+export interface ControlStatus {
+  control: "Egress" | "UserNamespace" | "RuntimeClass" | "Seccomp" | "Restricted";
+  verified?: number;
+  applied?: number;
+  unavailable?: number;
+  off?: number;
+  message?: string;
+}
+
 export interface GraphEdge {
   from: string;
   to: string;
@@ -335,6 +344,7 @@ export interface RunView {
   finishedAt?: string;
   seconds?: number;
   usage?: Usage;
+  isolation?: ControlStatus[];
   budget?: JsonObject;
   template?: PinnedTemplate;
   parent?: string;

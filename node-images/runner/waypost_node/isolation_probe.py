@@ -2,7 +2,8 @@
 
 It ends with exit code 0 when the pod reaches what it must reach, and then twice nothing that its
 policy must block; with 1 and a message if that has not happened in time. Then the node is never
-started.
+started. With exit code 0, its message says what it has measured (`measured`). A probe that only
+reports always ends with 0.
 """
 
 import os
@@ -14,7 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from waypost.protocol.isolation import MUST_FAIL, MUST_REACH, PATIENCE
+from waypost.protocol.isolation import (
+    MUST_FAIL,
+    MUST_REACH,
+    PATIENCE,
+    REPORT,
+    REPORT_PATIENCE,
+    Measured,
+)
 
 MESSAGE_FILE: Final = "/dev/termination-log"
 _CONNECT: Final = 1.0  # seconds for a connection: policies drop packets, so most take all of it
@@ -27,19 +35,58 @@ Connects = Callable[[Target], bool]
 def main() -> int:
     """Wait until the isolation holds; returns the exit code."""
     blocked, needed = _targets(os.environ)
-    problem = wait_for_isolation(blocked, needed)
+    only_reports = REPORT in os.environ
+    patience = REPORT_PATIENCE if only_reports else PATIENCE
+    problem = wait_for_isolation(blocked, needed, patience=patience)
     if problem:
         print(problem, file=sys.stderr)
-        with Path(os.environ.get("WAYPOST_MESSAGE", MESSAGE_FILE)).open("wb") as file:
-            file.write(problem.encode()[:2048])  # in place: it is a bind mount
+    if problem and not only_reports:
+        _say(problem)
         return 1
+    _say(measured(problem, Path("/proc/self")).to_text())
     return 0
+
+
+def _say(message: str) -> None:
+    with Path(os.environ.get("WAYPOST_MESSAGE", MESSAGE_FILE)).open("wb") as file:
+        file.write(message.encode()[:2048])  # in place: it is a bind mount
+
+
+def measured(problem: str, process: Path) -> Measured:
+    """What holds in this pod, by what the kernel says of this process.
+
+    Args:
+        problem: Why egress does not hold; "" if it does.
+        process: Its folder in /proc.
+    """
+    found: dict[str, bool] = {"Egress": not problem}
+    lines = [line.partition(":") for line in _lines(process / "status")]
+    status = {name: value.split() for name, _, value in lines}
+    if mode := status.get("Seccomp"):
+        found["Seccomp"] = mode[0] == "2"  # a filter
+    users, rights, fixed = (status.get(key) for key in ("Uid", "CapEff", "NoNewPrivs"))
+    if users and rights and fixed:
+        may_nothing = int(rights[0], 16) == 0 and fixed[0] == "1"
+        found["Restricted"] = "0" not in users and may_nothing
+    if maps := _lines(process / "uid_map"):
+        # Without a user namespace, user 0 is user 0 of the machine.
+        found["UserNamespace"] = maps[0].split()[:2] != ["0", "0"]
+    held = tuple(name for name, holds in found.items() if holds)
+    return Measured(held, tuple(name for name in found if name not in held), problem)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def wait_for_isolation(
     blocked: Sequence[Target],
     needed: Sequence[Target],
     *,
+    patience: float = PATIENCE,
     connects: Connects | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -49,15 +96,16 @@ def wait_for_isolation(
     Args:
         blocked: What the policy must block.
         needed: What it must allow: an address that does not answer yet proves nothing.
+        patience: Seconds until it gives up.
         connects: Whether a connection succeeds.
         clock: Seconds.
         sleep: Waits.
 
     Returns:
-        Why the isolation is not verified after 30 seconds; "" once it is.
+        Why the isolation is not verified in this time; "" once it is.
     """
     look = _Look(connects or _connects)
-    until = clock() + PATIENCE
+    until = clock() + patience
     failures = 0
     while True:
         missing = [target for target in needed if target not in look.reached(needed)]
@@ -95,7 +143,7 @@ def _problem(missing: Sequence[Target], reached: Sequence[Target]) -> str:
     if missing:
         return f"the pod does not reach {_shown(missing)}, which its NetworkPolicy allows"
     if not reached:
-        return "the isolation was not stable within 30 seconds"
+        return "the isolation was not stable in the time of the probe"
     return (
         f"the pod reaches {_shown(reached)}, which its NetworkPolicy must block: the network "
         "plugin does not enforce NetworkPolicies, or another NetworkPolicy allows it"

@@ -9,7 +9,9 @@ from waypost.api.base import JsonObject, JsonValue, StatusCondition
 from waypost.api.items.status import ItemFailure, ItemsStatus
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.first import FirstStatus
 from waypost.api.state.image import ImageStatus
+from waypost.api.state.isolation import ControlStatus
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
@@ -17,7 +19,6 @@ from waypost.api.status import (
     AgentWorkflowStatus,
     AttemptStatus,
     Disposition,
-    FirstStatus,
     LoopStatus,
     NodePhase,
     NodeStatus,
@@ -158,6 +159,7 @@ class RunChanges(TypedDict, total=False):
     inputs: JsonValue | None
     outputs: JsonValue | None
     usage: Usage | None
+    isolation: list[ControlStatus] | None
     cancelled_at: str | None
     started_at: str | None
     finished_at: str | None

@@ -6,10 +6,11 @@ from pydantic import ConfigDict, Field
 
 from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Timestamp, keyed_by
 from waypost.api.items.status import ItemsStatus
-from waypost.api.kinds.first import MAX_CANDIDATES, CandidateName
 from waypost.api.nodes.artifacts import MadeArtifacts, MadeTexts
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.first import FirstStatus
 from waypost.api.state.image import ImageStatus
+from waypost.api.state.isolation import IsolationStatus
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
@@ -142,20 +143,6 @@ class LoopStatus(StatusModel):
     artifacts: MadeTexts = None
     usage: Usage | None = Field(
         default=None, description="Resources that the iterations of this loop used that have ended."
-    )
-
-
-class FirstStatus(StatusModel):
-    """State of a first node."""
-
-    chosen: CandidateName | None = Field(
-        default=None,
-        description="Candidate that was chosen. It does not change while the checkpoint is kept.",
-    )
-    rejected: list[CandidateName] | None = Field(
-        default=None,
-        max_length=MAX_CANDIDATES,
-        description="Candidates that succeeded and were not accepted.",
     )
 
 
@@ -375,6 +362,7 @@ class AgentWorkflowStatus(StatusModel):
     )
     outputs: JsonValue | None = Field(default=None, description="Outputs of the run.")
     usage: Usage | None = Field(default=None, description="Resources that all nodes used.")
+    isolation: IsolationStatus = None
     cancelled_at: Timestamp | None = Field(
         default=None, description="Time when cancel was first seen. It cannot be taken back."
     )

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from waypost.api.base import JsonObject, Model
 from waypost.api.kinds.approval import Approvers
+from waypost.api.state.isolation import ControlStatus
 from waypost.api.state.usage import Usage
 from waypost.api.status import PinnedTemplate, Verdict
 
@@ -181,6 +182,7 @@ class RunView(View):
     finished_at: str | None = None
     seconds: float | None = None
     usage: Usage | None = None
+    isolation: list[ControlStatus] | None = None
     budget: JsonObject | None = None
     template: PinnedTemplate | None = None
     parent: str | None = None  # the run that started this one

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from waypost.kube.objects import items, section
+from waypost.kube.objects import items, named, section
 from waypost.ports.cluster import Kind, NotFound, Obj
+from waypost.protocol.isolation import PROBE
 
 from tests.fakes.api.deletion import Deletion
 from tests.fakes.api.server import ApiServer
@@ -209,6 +210,8 @@ class Kubelet:
         run.stage = "running"
         run.reported = {"startedAt": self._server.time()}
         self.ledger.executions.append(run.execution)
+        if run.outcome.probed and named(items(body, "spec", "initContainers"), PROBE):
+            self._update(uid, partial(podstatus.init_done, message=run.outcome.probed, name=PROBE))
         self._update(uid, shown(run.reported["startedAt"]))
         outcome = run.outcome
         if outcome.seconds is not None:
@@ -235,6 +238,9 @@ class Kubelet:
             case "InitFails":
                 run.stage = "ended"
                 self._update(uid, partial(podstatus.init_failed, why=why, now=self._server.time()))
+            case "ProbeFails":
+                run.stage, now = "ended", self._server.time()
+                self._update(uid, partial(podstatus.init_failed, why=why, now=now, name=PROBE))
             case "InitPull":
                 self._update(uid, partial(podstatus.init_waiting, why=why))
             case _:

@@ -12,6 +12,7 @@ DEADLINE: Final = {
     "reason": "DeadlineExceeded",
     "message": "Pod was active on the node longer than the specified deadline",
 }
+INJECTED: Final = "vault-agent-init"  # an init container of others
 Time = Callable[[], str]
 
 
@@ -49,18 +50,19 @@ def init_waiting(status: Obj, *, why: str) -> None:
     _init(status, {"waiting": {"reason": "ErrImagePull", "message": why}})
 
 
-def init_failed(status: Obj, *, why: str, now: str) -> None:
+def init_failed(status: Obj, *, why: str, now: str, name: str = INJECTED) -> None:
     """It failed, and with it the pod."""
-    _init(status, {"terminated": ended(7, why, "", now)})
+    _init(status, {"terminated": ended(7, why, "", now)}, name)
     status["phase"] = "Failed"
 
 
-def init_done(status: Obj) -> None:
-    _init(status, {"terminated": {"exitCode": 0, "reason": "Completed"}})
+def init_done(status: Obj, *, message: str = "", name: str = INJECTED) -> None:
+    end = {"exitCode": 0, "reason": "Completed", "message": message}
+    _init(status, {"terminated": end}, name)
 
 
-def _init(status: Obj, state: Obj) -> None:
-    status["initContainerStatuses"] = [{"name": "vault-agent-init", "state": state}]
+def _init(status: Obj, state: Obj, name: str = INJECTED) -> None:
+    status["initContainerStatuses"] = [{"name": name, "state": state}]
     _container(status, {"waiting": {"reason": "PodInitializing"}})
 
 

@@ -46,10 +46,12 @@ class Outcome:
         "StartError",
         "InitPull",
         "InitFails",
+        "ProbeFails",
     ] = ""
     blocked_text: str = ""
     blocked_seconds: float | None = None
     pull_seconds: float = 0.0  # how long its image takes then
+    probed: str = ""  # what the probe of its isolation says, if the pod has one
     again: "Outcome | None" = None  # what it does if the kubelet starts it again; None: the same
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.manifests.pod import PodSettings
-from waypost.ports.cluster import Kind, QuotaExceeded
+from waypost.ports.cluster import Kind, Obj, QuotaExceeded
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH
 from tests.fakes.nodes.programs import Outcome, PodView
@@ -95,6 +95,19 @@ class _Play:
             if node.get("phase") != "Succeeded":
                 found = f"{node.get('phase')} {node.get('reason')} {node.get('message')}"
                 self.watcher.blame(f"{run.name}/{name} is {found}", "T11")
+        self._judge_counts(run)
+
+    def _judge_counts(self, run: Run) -> None:
+        """Each attempt that ended with its pod is counted once, as its node declares (S626)."""
+        expected = {"off": 0, "verified": 0}
+        for name, mode in zip(names(run), run.modes, strict=True):
+            ended = [one for one in self.world.node(name, run.name)["attempts"] if "podUid" in one]
+            expected["off" if mode == "Inherit" else "verified"] += len(ended)
+        listed = self.world.status(run.name).get("isolation", [])
+        found: Obj = next((one for one in listed if one["control"] == "Egress"), {})
+        counts = {state: found.get(state, 0) for state in expected}
+        if counts != expected or "unavailable" in found or "applied" in found:
+            self.watcher.blame(f"{run.name}: {found}, expected {expected}", "VE3")
 
     async def _happen(self, trouble: Trouble) -> None:
         if await troubles.disturb(

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 import pytest
+from waypost.engine.attempts import watch
+from waypost.engine.isolation import controls
 from waypost.ports.cluster import Kind
 from waypost.runtime.egress.policies import EgressPolicies
 from waypost.runtime.sweeps.egress import EgressSweep
@@ -58,6 +60,19 @@ def _the_sweep_does_not_look_at_jobs(patch: pytest.MonkeyPatch) -> None:
         return await listed(self, kind, namespace) if kind is Kind.NETWORK_POLICY else ()
 
     patch.setattr(EgressPolicies, "_listed", policies_alone)
+
+
+@bug("VE3", focus=_any)
+def _an_attempt_is_counted_at_each_look(patch: pytest.MonkeyPatch) -> None:
+    advance = watch.advance
+
+    def counted(transition: Any, path: str) -> None:
+        attempt = transition.statuses[path].open_attempt
+        advance(transition, path)
+        if attempt is not None:
+            controls.count(transition, path, attempt)
+
+    patch.setattr(watch, "advance", counted)
 
 
 @bug("I12", focus=_any)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from waypost.api.status import FirstStatus
+from waypost.api.state.first import FirstStatus
 from waypost.engine.attempts import stop
 from waypost.engine.nodes import first, table
 from waypost.engine.run import closing, losers

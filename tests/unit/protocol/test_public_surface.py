@@ -31,7 +31,9 @@ PROTOCOL = {
         *("BigIntegerError", "IJsonError", "Json", "MAX_DEPTH", "NotJsonError"),
         *("canonical", "check", "digest", "parse", "step"),
     },
-    "waypost.protocol.isolation": {"MUST_FAIL", "MUST_REACH", "PATIENCE"},
+    "waypost.protocol.isolation": {
+        *("MUST_FAIL", "MUST_REACH", "Measured", "PATIENCE", "REPORT", "REPORT_PATIENCE"),
+    },
     "waypost.protocol.probe": {
         *("ProbeReason", "REQUEST_FILE", "VERSION", "Verdict", "encode"),
         *("lines_digest", "tool_lines"),

@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 from waypost.api.base import Model
 
 Egress = Literal["None", "Gateway", "AllowList", "Inherit"]
-Verify = Literal["Required", "Off"]
+Verify = Literal["Required", "Report", "Off"]
 MOST_DESTINATIONS: Final = 16
 MOST_EXCEPTIONS: Final = 16
 

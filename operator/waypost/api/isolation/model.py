@@ -116,7 +116,8 @@ class Isolation(Model):
     verify: Verify | None = Field(
         default=None,
         description="Required (default): the program starts only once a probe in the pod has seen "
-        "that its limited egress holds. Off: without this probe.",
+        "that its limited egress holds. Report: it starts in any case, and status.isolation says "
+        "what the probe saw. Off: without this probe.",
     )
     volumes: list[Volume] | None = Field(
         default=None,

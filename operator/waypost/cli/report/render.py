@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from waypost.api.state.usage import Usage
-from waypost.cli.report import format
+from waypost.cli.report import format, isolation
 from waypost.kube.timestamps import parse_timestamp
 from waypost.protocol.text import printable
 from waypost.views.models import (
@@ -98,6 +98,8 @@ def details(run: RunView) -> Iterator[Text]:
     if run.budget:
         parts = ", ".join(f"{key} {value}" for key, value in run.budget.items())
         yield Text(f"budget   {format.tame(parts)}")
+    for line in isolation.lines(run.isolation or ()):
+        yield Text(f"isolated {line}")
     if run.verdict and not run.finished_at:
         stage = "undo    " if run.stage == "Compensating" else "finally "
         yield Text(f"{stage} runs after {run.verdict.phase} ({run.verdict.reason})")

@@ -12,6 +12,7 @@ from waypost.engine.attempts.judge import NOT_STARTED, judge_pod
 from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage
+from waypost.engine.isolation import controls
 from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.slots import take as slots
@@ -228,6 +229,7 @@ def _record_end(
     )
     transition.record_attempt(path, attempt)
     slots.free(transition, path, attempt)
+    controls.count(transition, path, attempt)
     if attempt.usage is not None or attempt.carried is not None:
         used = total((transition.statuses[path].usage, attempt.usage, attempt.carried))
         transition.update(path, usage=used)

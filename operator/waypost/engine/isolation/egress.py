@@ -63,6 +63,7 @@ def limited(transition: Transition, node: Node, job: JsonObject) -> JsonObject |
             settings.egress,
             gateway=isolation.egress != "None" and settings.gateway_url is not None,
             models=models,
+            report_only=isolation.verify == "Report",
             image=settings.runner_image,
             pull_policy=settings.image_pull_policy,
         )

@@ -10,7 +10,8 @@ from typing import Final
 
 from waypost.api.changes import NodeChanges
 from waypost.api.kinds.first import FirstKind
-from waypost.api.status import FirstStatus, NodeStatus
+from waypost.api.state.first import FirstStatus
+from waypost.api.status import NodeStatus
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling.inputs import context_for, invalid_reason
 from waypost.engine.scheduling.unread import unread_by, unread_records

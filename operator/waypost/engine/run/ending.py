@@ -224,6 +224,7 @@ def with_nodes(transition: Transition) -> AgentWorkflowStatus:
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
     changes["usage"] = total((before.retired_usage, *(status.usage for status in nodes)))
+    changes["isolation"] = list(transition.isolation) or None
     if transition.spec.cancel and not before.cancelled_at and not is_finished(before):
         changes["cancelled_at"] = timestamps.timestamp(transition.now)
     return changed_run(before, **changes)

@@ -1,6 +1,6 @@
 """The next status of a run, and its actions, while one call of `decide` computes them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, Unpack
@@ -10,6 +10,7 @@ from waypost.api.changes import NodeChanges, changed_node
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.meta import EventReason
 from waypost.api.paths import is_item
+from waypost.api.state.isolation import ControlStatus
 from waypost.api.state.usage import Allotment
 from waypost.api.status import (
     FINAL_PHASES,
@@ -67,6 +68,7 @@ class Transition:
         self.settings = settings
         self.spec: AgentWorkflowSpec = observed.spec
         self.graph: Graph = observed.definition.graph
+        self.isolation: Sequence[ControlStatus] = observed.status.isolation or ()
         self.stage: Stage = observed.status.stage or "Main"
         self.cleans_up = cleans_up(observed.status)
         self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
@@ -86,7 +88,7 @@ class Transition:
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet
         self.slots = SlotsOfPass(known=observed.slots)
         self.needs_right = ""  # what a person must allow the operator to read before all continues
-        # By name of NodeRecord, also of those of this pass; an Unavailable if it cannot be read.
+        # By name of NodeRecord, with those of this pass; an Unavailable if it cannot be read.
         self.payloads: dict[str, JsonValue] = dict(observed.payloads)
         self._inline = sum(_inline_size(status) for status in self.statuses.values())
 
@@ -377,8 +379,7 @@ def _initial(observed: Observed) -> dict[str, NodeStatus]:
 
 
 def _inline_size(status: NodeStatus) -> int:
-    output: JsonValue = status.output
-    return len(ijson.canonical(output)) if output is not None else 0
+    return len(ijson.canonical(status.output)) if status.output is not None else 0
 
 
 def is_finished(status: AgentWorkflowStatus) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from waypost.api.base import JsonObject
 from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.manifests.security import container_security
-from waypost.protocol.isolation import MUST_FAIL, MUST_REACH, PROBE, PROBE_COMMAND
+from waypost.protocol.isolation import MUST_FAIL, MUST_REACH, PROBE, PROBE_COMMAND, REPORT
 
 # An open port of the gateway's Service, for metrics, which no policy of egress allows.
 _CANARY_PORT: Final = 8081
@@ -27,6 +27,7 @@ def add_probe(
     *,
     gateway: bool,
     models: bool = False,
+    report_only: bool = False,
     image: str,
     pull_policy: str,
 ) -> None:
@@ -37,6 +38,7 @@ def add_probe(
         settings: What the installation says.
         gateway: Whether the pod must reach the gateway.
         models: Whether it must reach the model gateway.
+        report_only: Whether the program starts whatever the probe finds.
         image: The image of the runner.
         pull_policy: Its pull policy.
     """
@@ -56,6 +58,7 @@ def add_probe(
         "env": [
             {"name": MUST_FAIL, "value": ",".join(fails)},
             {"name": MUST_REACH, "value": ",".join(reaches)},
+            *([{"name": REPORT, "value": "true"}] if report_only else ()),
         ],
         "resources": _RESOURCES,
         "terminationMessagePolicy": "File",

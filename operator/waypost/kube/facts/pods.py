@@ -22,6 +22,7 @@ from waypost.kube.objects import (
     text,
     whole_number,
 )
+from waypost.kube.pod_isolation import UNKNOWN, IsolationFact, isolation_fact
 from waypost.kube.secret_files import VOLUME, KeyFile, Source
 from waypost.protocol import record as commit_record
 from waypost.protocol.carrying import CONTAINER as CARRIER
@@ -95,6 +96,7 @@ class PodFact:
     missing: str = ""  # which Secret, ConfigMap or key it waits for; from an Event, read live
     event_trouble: str = ""  # why else its machine does not start it; from an Event, read live
     events_read_at: datetime | None = None
+    isolation: IsolationFact = UNKNOWN
     logs: str = ""  # the annotation with the policy for its log
 
     @cached_property
@@ -203,6 +205,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         keys=keys,
         queued=bool(text(section(metadata, "annotations"), meta.ANNOTATION_QUEUE)),
         init=init_fact(body, state),
+        isolation=isolation_fact(body),
         other_trouble=other_trouble(status),
         has_others=any(
             text(item, "name") != meta.NODE_CONTAINER for item in items(body, "spec", "containers")

@@ -64,6 +64,7 @@ def run_view(run: JsonObject, *, now: datetime, related: Related | None = None) 
         finished_at=status.finished_at,
         seconds=_seconds(status.started_at, status.finished_at, now=now),
         usage=status.usage,
+        isolation=status.isolation,
         budget=spec.get("budget"),
         template=status.template,
         parent=text(section(spec, "parent"), "run") or None,
