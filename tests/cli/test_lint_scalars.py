@@ -236,9 +236,32 @@ LOOKALIKES: list[tuple[str, Any]] = [
     ("!!binary aGk=", "hi"),
     ("!!timestamp 2026-12-01", "2026-12-01"),
 ]
+# The tag `!` makes a text of any scalar, and nothing of lists, maps and merge keys.
+TAGGED_AS_TEXT: list[tuple[str, Any]] = [
+    ("! 5", "5"),
+    ("! ~", "~"),
+    ('! ""', ""),
+    ("! yes", "yes"),
+    ('! "yes"', "yes"),
+    ("&a ! 5", "5"),
+    ("! &a 5", "5"),
+    ("!<!> 5", "5"),
+    ("! .inf", ".inf"),
+    ("! <<", "<<"),
+    ("!", ""),
+    ("!\n    5", "5"),
+    ("! |\n    5", "5\n"),
+    ("[! 5, 5, {x: ! 1e3}]", ["5", 5, {"x": "1e3"}]),
+    ("! [1]", [1]),
+    ("! {a: 1}", {"a": 1}),
+    ("{! 5: a, ! yes: b, ! ~: c}", {"5": "a", "yes": "b", "~": "c"}),
+    ("{! <<: {a: 2}}", {"a": 2}),
+    ("[&a ! 5, *a, '! 5']", ["5", "5", "! 5"]),
+]
+ALL = [*NUMBERS, *TEXTS, *WORDS, *LOOKALIKES, *TAGGED_AS_TEXT]
 
 
-@pytest.mark.parametrize(("scalar", "value"), [*NUMBERS, *TEXTS, *WORDS, *LOOKALIKES])
+@pytest.mark.parametrize(("scalar", "value"), ALL)
 def test_value(scalar: str, value: Any) -> None:
     found = value_of(scalar)
     assert (type(found), found) == (type(value), value)

@@ -93,7 +93,7 @@ LOOPS_WRONG: dict[str, Wrong] = {
     "operator-on-previous": Wrong(
         fed("${index > 0 ? previous.output.text + 1 : ''}"),
         "nodes.b.inputs.v: index > 0 ? previous.output.text + 1 : '': `+` does not take (string, "
-        "integer)",
+        "integer); write string(x) to append a value to a text",
     ),
     "until-not-a-condition": Wrong(
         looped(until="${self.output.text}"),

@@ -49,19 +49,23 @@ EXPRESSIONS: dict[str, Wrong] = {
     ),
     "add-text-and-number": Wrong(
         reads("nodes.a.output.title + 1", title=TEXT),
-        "nodes.b.inputs.v: nodes.a.output.title + 1: `+` does not take (string, integer)",
+        "nodes.b.inputs.v: nodes.a.output.title + 1: `+` does not take (string, integer)"
+        "; write string(x) to append a value to a text",
     ),
     "add-number-and-text": Wrong(
         reads("'n: ' + nodes.a.output.n", n=NUMBER),
-        "nodes.b.inputs.v: 'n: ' + nodes.a.output.n: `+` does not take (string, number)",
+        "nodes.b.inputs.v: 'n: ' + nodes.a.output.n: `+` does not take (string, number)"
+        "; write string(x) to append a value to a text",
     ),
     "and-of-text": Wrong(
         when("${nodes.a.output.title && true}", title=TEXT),
-        "nodes.b.when: nodes.a.output.title && true: `&&` does not take (string, boolean)",
+        "nodes.b.when: nodes.a.output.title && true: `&&` does not take (string, boolean)"
+        ": it takes true or false; compare first, as in x != ''",
     ),
     "not-of-number": Wrong(
         when("${!nodes.a.output.n}", n=WHOLE),
-        "nodes.b.when: !nodes.a.output.n: `!` does not take (integer)",
+        "nodes.b.when: !nodes.a.output.n: `!` does not take (integer)"
+        ": it takes true or false; compare first, as in x != 0",
     ),
     "method-of-number": Wrong(
         reads("nodes.a.output.n.startsWith('x')", n=WHOLE),
@@ -83,7 +87,7 @@ EXPRESSIONS: dict[str, Wrong] = {
     "condition-of-choice": Wrong(
         reads("nodes.a.output.title ? 1 : 2", title=TEXT),
         "nodes.b.inputs.v: nodes.a.output.title ? 1 : 2: `? :` does not take (string, integer, "
-        "integer)",
+        "integer): it takes true or false; compare first, as in x != ''",
     ),
     "order-of-flags": Wrong(
         when("${nodes.a.output.f > 1}", f=FLAG),
@@ -91,7 +95,8 @@ EXPRESSIONS: dict[str, Wrong] = {
     ),
     "items-of-text": Wrong(
         reads("nodes.a.output.tags.map(t, t + 1)", tags=TEXTS),
-        "nodes.b.inputs.v: nodes.a.output.tags.map(t, t + 1): `+` does not take (string, integer)",
+        "nodes.b.inputs.v: nodes.a.output.tags.map(t, t + 1): `+` does not take (string, integer)"
+        "; write string(x) to append a value to a text",
     ),
     "chunk-by-zero": Wrong(
         reads("chunk(nodes.a.output.tags, 0)", tags=TEXTS),

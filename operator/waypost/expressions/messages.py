@@ -95,6 +95,13 @@ _WORD_AS_A_NAME = re.compile(r"\.(true|false|null|in)\b")
 _NODE_FIELDS = r"(output|phase|error|artifacts|items)\b"
 _OPERATOR = re.compile(r"^_(.+)_$")
 
+# Operators on booleans, as they are written, and a comparison for an operand of each other type.
+_LOGICAL = {"!_": "!", "_&&_": "&&", "_||_": "||", "_?_:_": "? :"}
+_COMPARED = (
+    (("int", "uint", "double", "number"), "x != 0"),
+    (("list", "map", "array", "object"), "size(x) > 0"),
+    (("null",), "x != null"),
+)
 
 _INDEX = re.compile(r"Index error: index=(-?[0-9]+) size=([0-9]+)")
 _SENTENCES = (
@@ -142,8 +149,29 @@ def _rejection_text(source: str, message: str) -> str:
     if match := _UNDECLARED.search(message):
         return _undeclared_text(source, match.group(1))
     if match := _NO_OVERLOAD.search(message):
-        return f"{_function(match.group(1))} does not take ({match.group(2)})"
+        name, arguments = match.groups()
+        if name in ("_==_", "_!=_") and "bool" in arguments and re.search(r"!(?!=)", source):
+            tip = f"! binds more tightly: write !(a {name.strip('_')} b)"
+            return f"{_function(name)} does not take ({arguments}); {tip}"
+        return f"{_function(name)} does not take ({arguments}){operands_tip(name, arguments)}"
     return message
+
+
+def operands_tip(name: str, arguments: str) -> str:
+    """What to write in place of operands that an operator does not take; "" if that is not known.
+
+    Args:
+        name: The function as the library names it, such as `_&&_`.
+        arguments: The types of its operands, in words of CEL or of JSON Schema; perhaps unknown.
+    """
+    if name in _LOGICAL:
+        kinds = (kind for kind in arguments.split(", ") if not kind.startswith("bool"))
+        first = next(kinds, "")
+        example = next((code for types, code in _COMPARED if first.startswith(types)), "x != ''")
+        return f": it takes true or false; compare first, as in {example}"
+    if name == "_+_" and "string" in arguments.split(", "):
+        return "; write string(x) to append a value to a text"
+    return ""
 
 
 def _syntax_text(source: str, message: str) -> str:
@@ -284,11 +312,12 @@ def _overload_text(overload: str) -> str:
     if method := _METHOD.fullmatch(overload.strip()):
         return f"`{method.group(2)}` does not take ({method.group(1).replace('int64', 'int')})"
     name, _, arguments = overload.partition("(")
-    if not arguments:
-        return f"{_function(name)} does not take these types"
-    return f"{_function(name)} does not take ({arguments.replace('int64', 'int')}"
+    types = arguments.replace("int64", "int").removesuffix(")")
+    tip = operands_tip(name, types)
+    return f"{_function(name)} does not take {f'({types})' if types else 'these types'}{tip}"
 
 
 def _function(name: str) -> str:
     match = _OPERATOR.match(name)
-    return f"`{match.group(1) if match else name}`"
+    plain = match.group(1) if match else name.strip("@_")
+    return f"`{_LOGICAL.get(name, plain)}`"

@@ -12,7 +12,6 @@ from waypost.protocol.ijson import Json
 
 _MAX_VALUES: Final = 200_000  # anchors that name each other make gigabytes from a line
 _MAX_DEPTH: Final = 200
-_MERGE: Final = "<<"
 _MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 _NOT_MERGED: Final = "map merge requires map or sequence of maps as the value"
 # YAML 1.2 has this escape, kubectl's library does not.
@@ -114,7 +113,7 @@ class Reader:
         made: dict[str, Json] = {}
         written: set[str] = set()
         for key, inner in node.value:
-            if key.value == _MERGE and key.tag in (scalars.PLAIN, _MERGE_TAG):
+            if key.value == scalars.MERGE and key.tag in (scalars.PLAIN, _MERGE_TAG):
                 merged = self._merged(inner, path, depth)
                 self._overridden(key, path, sorted(written & merged.keys()))
                 made |= merged

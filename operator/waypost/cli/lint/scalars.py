@@ -15,7 +15,8 @@ from typing import Final
 from waypost.protocol.ijson import Json
 
 PLAIN: Final = "plain"  # stands for the tag of a scalar without quotes and without a tag
-_STRING: Final = "tag:yaml.org,2002:str"
+STRING: Final = "tag:yaml.org,2002:str"
+MERGE: Final = "<<"
 _BINARY: Final = "tag:yaml.org,2002:binary"
 _INTEGER: Final = "tag:yaml.org,2002:int"
 _FLOAT: Final = "tag:yaml.org,2002:float"

@@ -4,17 +4,19 @@ kubectl divides the text at the lines that begin with `---` before any parser se
 knows no directives, and nothing but a comment may follow on such a line.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
 
-from waypost.cli.lint import not_yaml
+from waypost.cli.lint import not_yaml, scalars
 from waypost.cli.lint.reading import Loader, PlainLoader, Unreadable
 
 _SEPARATOR: Final = "---"
 _BYTE_ORDER_MARK: Final = "\ufeff"
+_IS_TEXT: Final = re.compile(r"(?:&\S+\s+)?!(?:<!>)?\s")  # the tag `!`, perhaps after an anchor
 
 
 @dataclass(frozen=True)
@@ -49,12 +51,7 @@ def _part(kept: list[str], lines: int) -> Part:
 def node_of(part: Part) -> Any:
     """The root node of a document; None if it is empty. Raises Unreadable."""
     try:
-        try:
-            return yaml.compose(part.text, Loader=Loader)
-        except yaml.composer.ComposerError as error:
-            if "second occurrence" not in str(error) and "duplicate anchor" not in str(error):
-                raise
-            return yaml.compose(part.text, Loader=PlainLoader)
+        node = _composed(part.text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f"{mark.line + 1 + part.lines}:{mark.column + 1}: " if mark else ""
@@ -64,3 +61,32 @@ def node_of(part: Part) -> Any:
     except (yaml.YAMLError, RecursionError) as error:
         at = f"{part.lines + 1}:1: "
         raise Unreadable(f"{at}not YAML: {' '.join(str(error).split())[:200]}") from error
+    _mark_texts(node, part.text)
+    return node
+
+
+def _composed(text: str) -> Any:
+    try:
+        return yaml.compose(text, Loader=Loader)
+    except yaml.composer.ComposerError as error:
+        if "second occurrence" not in str(error) and "duplicate anchor" not in str(error):
+            raise
+        return yaml.compose(text, Loader=PlainLoader)
+
+
+def _mark_texts(root: Any, text: str) -> None:
+    """Give scalars with the tag `!` the tag of texts, as YAML says; PyYAML ignores it. The merge
+    key `<<` stays one."""
+    seen: set[int] = set()
+    left = [root] if root is not None and "!" in text else []
+    while left:
+        node = left.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            left += (part for entry in node.value for part in entry)
+        elif isinstance(node, yaml.SequenceNode):
+            left += node.value
+        elif node.value != scalars.MERGE and _IS_TEXT.match(text, node.start_mark.index):
+            node.tag = scalars.STRING

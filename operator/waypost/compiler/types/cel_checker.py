@@ -16,7 +16,7 @@ from waypost.compiler.types.schemas import Unknown, alternatives, items_of
 from waypost.expressions import cel
 from waypost.expressions.cel import Declared, Rejection
 from waypost.expressions.expression import Compiled
-from waypost.expressions.messages import explain_rejection
+from waypost.expressions.messages import explain_rejection, operands_tip
 from waypost.expressions.tree import Expr, ListLiteral, MapLiteral, types_of
 from waypost.protocol.ijson import Json
 
@@ -131,7 +131,8 @@ def _worded(rejection: Rejection) -> str:
     if function in ("_==_", "_!=_"):
         left, _, right = arguments.partition(", ")
         return f"`{written}` compares {left} with {right}: they are never equal"
-    return f"`{written.replace('_', ' ')}` does not take ({arguments})"
+    tip = operands_tip(function, arguments)
+    return f"`{written.replace('_', ' ')}` does not take ({arguments}){tip}"
 
 
 def _only_mixes_numbers(rejection: Rejection) -> bool:
