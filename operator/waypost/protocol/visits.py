@@ -57,7 +57,7 @@ class Cost:
     Attributes:
         visits: Visits of schemas, weighted.
         copies: Places of the value that are copied if every keyword fails wherever it is reached:
-            the library puts a copy of what failed into each error.
+            the library puts a copy of what failed into each error, and of the enum or const.
     """
 
     visits: float
@@ -70,6 +70,7 @@ class Place:
 
     visits: float
     errors: float  # how many errors a value can have here, at most
+    expected: float  # what the errors copy of the schema
     of_text: float  # what more is visited for a text, by its length
     of_items: float
     by_name: dict[str, Times]
@@ -110,7 +111,7 @@ class Visits:
                 continue
             here = place.visits
             above += place.errors
-            copies += above * _size(at)
+            copies += above * _size(at) + place.expected
             if isinstance(at, str):
                 here += place.of_text * len(at) / _TEXT_OF_A_VISIT
             elif isinstance(at, dict):
@@ -221,6 +222,7 @@ class Visits:
         place = Place(
             visits=visits,
             errors=sum(times * _errors(part) for part, times in parts),
+            expected=sum(times * _expected(part) for part, times in parts),
             of_text=sum(times for part, times in parts if "pattern" in part),
             of_items=sum(times * _of_each(part) for part, times in parts),
             by_name={name: {} for name in names},
@@ -297,6 +299,11 @@ def _errors(part: dict[str, Any]) -> float:
     names = [required, *dependent]
     named = sum(len(listed) for listed in names if isinstance(listed, list))
     return float(len(_ASSERTING & part.keys()) + named)
+
+
+def _expected(part: dict[str, Any]) -> float:
+    """What an error copies of a schema: all members of an enum."""
+    return sum(_places(part[keyword]) for keyword in ("enum", "const") if keyword in part)
 
 
 def _weight(part: dict[str, Any]) -> float:

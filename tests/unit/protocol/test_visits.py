@@ -301,6 +301,19 @@ def test_one_error_is_made_where_each_would_copy_a_large_value(declared: Any) ->
     assert len(schema.validate(declared, {"big": [1] * 50_000})) == 1
 
 
+@pytest.mark.parametrize(
+    ("expected", "errors"),
+    [
+        pytest.param({"enum": ["x" * 600 + str(at) for at in range(90)]}, 1, id="long-members"),
+        pytest.param({"enum": [f"v{at}" for at in range(5000)]}, 1, id="many-members"),
+        pytest.param({"const": "x" * 60_000}, 1, id="const"),
+        pytest.param({"enum": [f"v{at}" for at in range(50)]}, 5, id="an-everyday-enum"),
+    ],
+)
+def test_one_error_is_made_where_each_would_copy_a_large_enum(expected: Any, errors: int) -> None:
+    assert len(schema.validate({"items": expected}, ["x"] * 3000)) == errors
+
+
 def test_everyday_values_have_all_their_violations() -> None:
     row = {"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "integer"}}}
     declared = {"type": "array", "items": {**row, "additionalProperties": False}}
