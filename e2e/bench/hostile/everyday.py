@@ -14,9 +14,11 @@ from e2e.bench.hostile.inputs import python
 from e2e.bench.hostile.operator import operating
 from e2e.bench.hostile.watchdog import peak, workers
 from tests.unit.expressions.test_everyday import DATA, EVERYDAY
+from tests.unit.expressions.test_many_elements import MANY, MANY_DATA
 
 HELD_MS: Final = 100
 GROWN_MIB: Final = 128
+_OUTPUTS: Final[dict[str, Any]] = {**DATA["inputs"], **MANY_DATA["inputs"]}
 _NAMES: Final = re.compile(r"\binputs\.(\??)(\w+)")
 
 
@@ -34,8 +36,8 @@ def main() -> int:
 async def _measured() -> list[dict[str, Any]]:
     rows = []
     first: dict[int, int] = {}
-    async with operating(DATA["inputs"]) as cost_of:
-        for at, source in enumerate(EVERYDAY):
+    async with operating(_OUTPUTS) as cost_of:
+        for at, source in enumerate((*EVERYDAY, *MANY.values())):
             with _Workers(first) as seen:
                 found = await cost_of(spec_of(source), f"everyday-{at}")
             row = {**found, "childMiB": round(seen.grown / 2**20), "source": source}
@@ -46,7 +48,7 @@ async def _measured() -> list[dict[str, Any]]:
 def spec_of(source: str) -> dict[str, Any]:
     """A run that evaluates the expression on outputs of nodes. Its value stays inside it: many
     results are larger than the inputs of a node."""
-    used = sorted({name for _, name in _NAMES.findall(source)} & DATA["inputs"].keys())
+    used = sorted({name for _, name in _NAMES.findall(source)} & _OUTPUTS.keys())
     moved = _NAMES.sub(_at, source)
     if "missing" in source:  # an object without the property
         moved = moved.replace("inputs", "nodes.labels.output")
@@ -56,7 +58,7 @@ def spec_of(source: str) -> dict[str, Any]:
 
 
 def _at(found: re.Match[str]) -> str:
-    known = found[2] in DATA["inputs"]
+    known = found[2] in _OUTPUTS
     return f"nodes.{found[2]}.output" if known else found[0]
 
 

@@ -133,6 +133,8 @@ def _expressions() -> Iterator[Hostile]:
             list(range(20_000)),
             "nodes.a.output.map(x, [x, x].map(y, y + 1)).filter(l, l.exists(z, z > 9)).size()",
         ),
+        ("370000-elements", [1] * 370_000, "nodes.a.output.map(x, x + 1).size()"),
+        ("140000-objects", [1] * 140_000, "nodes.a.output.map(x, {'x': x}).size()"),
         ("all-of-500000", [1] * 500_000, "nodes.a.output.all(x, x == 1)"),
         ("passes-a-mebibyte-on", "x" * 1_000_000, "nodes.a.output + 'a'"),
     ):

@@ -51,7 +51,7 @@ MAX_RENDERED: Final = 32 * 1024 * 1024
 
 # The cost of an iteration in addition to its body, in bytes that could be read in the same time.
 _TURN: Final = 64.0
-_COLLECTING_TURN: Final = 1024.0
+_COLLECTING_TURN: Final = 256.0
 
 
 def needs_estimate(expr: Expr) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -36,6 +37,8 @@ from waypost.expressions.tree import Call, Constant, Expr
 _NUMBER: Final = 24.0  # the longest text of a number or a boolean
 _FORMATTED: Final = 80.0  # the most that a verb adds to its argument, unless it has a precision
 _PRECISE: Final = 1500.0  # %.1000f, the largest precision there is
+_VERBS: Final = re.compile(r"%(.)", re.DOTALL)
+_PLAIN_VERBS: Final = frozenset("sd%")  # they add no more to an argument than its digits
 _LONGEST_ESCAPE: Final = 6  # of one character in JSON, such as \u0001
 _PATTERN: Final = 16.0  # characters of a pattern that cost as much as one more pass over the text
 
@@ -276,8 +279,10 @@ def _text(at: Applied) -> Size:
 def _formatted(at: Applied) -> Size:
     pattern = _literal(at.call.target) if at.call.target is not None else None
     verb = _FORMATTED if pattern is not None and "." not in pattern else _PRECISE
+    if pattern is not None and set(_VERBS.findall(pattern)) <= _PLAIN_VERBS:
+        verb = _NUMBER
     arguments = at.sizes[-1]
-    size = plus(plus(at.sizes[0].bytes, arguments.bytes, 4.0), arguments.count, verb)
+    size = plus(plus(at.sizes[0].bytes, arguments.items.bytes, 4.0), arguments.count, verb)
     return Made(size, size)
 
 

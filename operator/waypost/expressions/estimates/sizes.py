@@ -25,8 +25,9 @@ HOLDER: Final = 64.0  # an empty list or map
 ITEM: Final = 48.0  # what a list of the library costs for each of its elements
 CONTROL: Final = "\x00"  # stands for every control character when characters are counted
 Interval = tuple[float, float]  # the least and the largest value of a number
-# Longer lists are not examined: a loop over one fails with an error of the library anyway.
-_SHARP: Final = 20_000
+# Longer lists are not examined one by one. 1 MiB of JSON, as much as an expression may read of one
+# output, has no more elements than that.
+_SHARP: Final = 600_000
 _TEXTS: Final = 64  # so many patterns are searched for one by one
 
 
@@ -114,6 +115,8 @@ class Data:
         """The size of its JSON text; None if it has none."""
         if self.quoted or numeric(self.bytes, {}) > _JSON_MADE:
             return None
+        if any(measure(value) > _LONGEST_JSON for group in self.groups for value in group):
+            return None
         try:
             made = (tuple(compact_json(value) for value in group) for group in self.groups)
             return Data(tuple(made), quoted=True)
@@ -124,7 +127,8 @@ class Data:
         return constant(max((sum(map(of, group)) for group in self.groups), default=0.0))
 
 
-_JSON_MADE: Final = 4 * 1024 * 1024
+_JSON_MADE: Final = 32 * 1024 * 1024
+_LONGEST_JSON: Final = 4 * 1024 * 1024  # of one value: making it holds the interpreter
 
 
 @dataclass(frozen=True, eq=False)
