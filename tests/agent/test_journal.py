@@ -406,20 +406,23 @@ def post_office() -> MCPServer:
 
 
 @pytest.mark.parametrize(
-    ("tool", "declared", "effect"),
+    ("tool", "declared", "trusted", "effect"),
     [
-        pytest.param("send_plain", None, "once", id="server-says-nothing"),
-        pytest.param("send_readonly", None, "none", id="read-only"),
-        pytest.param("send_idempotent", None, "idempotent", id="idempotent"),
-        pytest.param("send_destructive", None, "once", id="destructive"),
-        pytest.param("send_readonly", "once", "once", id="the-workflow-knows-better"),
-        pytest.param("send_plain", "none", "none", id="the-workflow-says-none"),
+        pytest.param("send_plain", None, True, "once", id="server-says-nothing"),
+        pytest.param("send_readonly", None, True, "none", id="read-only"),
+        pytest.param("send_idempotent", None, True, "idempotent", id="idempotent"),
+        pytest.param("send_destructive", None, True, "once", id="destructive"),
+        pytest.param("send_readonly", "once", True, "once", id="the-workflow-knows-better"),
+        pytest.param("send_plain", "none", False, "none", id="the-workflow-says-none"),
+        pytest.param("send_readonly", None, False, "once", id="a-claim-that-nobody-trusts"),
+        pytest.param("send_idempotent", None, False, "once", id="another-claim"),
     ],
 )
 def test_the_effect_of_a_servers_tool(
-    tool: str, declared: str | None, effect: str, node: Node, models: str
+    tool: str, declared: str | None, trusted: bool, effect: str, node: Node, models: str
 ) -> None:
-    script = f"s-{tool}-{declared}"
+    """S629, W12: a server does not decide that its calls may be repeated."""
+    script = f"s-{tool}-{declared}-{trusted}"
     text = f"""
 scripts:
   {script}:
@@ -428,7 +431,8 @@ scripts:
     assert httpx2.post(f"{models}/_script", content=text).status_code == 200
     effects = {"effects": {tool: declared}} if declared else {}
     with mcp_serving(post_office()) as url:
-        tools = [{"server": "post", "url": url, "allow": [tool], **effects}]
+        hints = {"trustHints": True} if trusted else {}
+        tools = [{"server": "post", "url": url, "allow": [tool], **effects, **hints}]
         assert output(node.attempt(script, tools=tools)) == "done"
     [answer] = [e for text in node.texts() for e in json.loads(text) if e.get("started")]
     assert [mark["effect"] for mark in answer["started"]] == [effect]

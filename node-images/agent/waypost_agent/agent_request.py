@@ -68,6 +68,7 @@ class ServerTools(NamedTuple):
     effects: dict[str, str]
     max_result_bytes: int = MAX_RESULT_BYTES
     gated: frozenset[str] = frozenset()  # tools that are called only after a person approved
+    trust_hints: bool = False
 
 
 class PythonTools(NamedTuple):
@@ -202,6 +203,7 @@ def _server(tools: dict[str, Any]) -> ServerTools:
         effects=dict(tools.get("effects", {})),
         max_result_bytes=int(tools.get("maxResultBytes", MAX_RESULT_BYTES)),
         gated=frozenset(tools.get("requireApproval", ())),
+        trust_hints=tools.get("trustHints") is True,
     )
 
 

@@ -140,6 +140,11 @@ class ToolServerSpec(Model):
     require_approval: ServerApproval | None = Field(
         default=None, description=ServerApproval.__doc__
     )
+    trust_hints: bool | None = Field(
+        default=None,
+        description="true: what the server says of its tools (readOnlyHint, idempotentHint) is "
+        "their effect, unless the node declares another. Default: false, so their effect is once.",
+    )
     timeout: Duration | None = Field(
         default=None, description="Maximum duration of one tool call. Default 60s."
     )

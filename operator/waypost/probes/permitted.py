@@ -3,9 +3,12 @@
 The author of a ModelProvider or ToolServer names the Secret, and the address that it is sent to.
 """
 
+from dataclasses import replace
+
 from waypost.api.isolation.policy import NamespacePolicy, violations
+from waypost.kube.manifests.endpoints import hosts_of
 from waypost.kube.pod_uses import uses_of
-from waypost.probes.job import ProbeSettings, image_of, probe_job
+from waypost.probes.job import ProbeSettings, access_of, image_of, probe_job
 from waypost.probes.subject import Subject
 
 
@@ -21,4 +24,5 @@ def not_permitted(subject: Subject, settings: ProbeSettings, policy: NamespacePo
         return ""
     pod = probe_job(subject, 1, settings)["spec"]["template"]["spec"]
     own = (settings.runner_image, settings.agent_image)
-    return "; ".join(violations(policy, uses_of(pod, own_images=own)))
+    uses = replace(uses_of(pod, own_images=own), hosts=hosts_of([access_of(subject).document]))
+    return "; ".join(violations(policy, uses))

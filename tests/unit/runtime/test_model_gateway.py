@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from waypost.api import meta
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Kind, Obj
@@ -210,3 +211,33 @@ async def test_an_agent_that_could_not_work(pods: PodSettings, fields: Obj, word
         assert words in world.node("a")["message"]
         runs = [one for one in world.all(Kind.JOB) if meta.LABEL_RUN in one["metadata"]["labels"]]
         assert runs == []
+
+
+@pytest.mark.parametrize("pods", [PODS, WITHOUT], ids=["gateway", "no-gateway"])
+@pytest.mark.parametrize(
+    ("hosts", "refused"),
+    [
+        pytest.param(["models.example", "tools.example"], "", id="both"),
+        pytest.param(["*.example"], "", id="a-pattern"),
+        pytest.param(["tools.example"], "host models.example", id="not-the-provider"),
+        pytest.param(["models.example"], "host tools.example", id="not-the-server"),
+    ],
+)
+@virtual
+async def test_s628_agents_send_keys_to_listed_hosts_only(
+    pods: PodSettings, hosts: list[str], refused: str
+) -> None:
+    """W5: the author of a ModelProvider names a Secret, and the address that it is sent to."""
+    node = agent("a", isolation={**LIST, "verify": "Off"})
+    node["agent"]["tools"] = [{"server": "desk", "allow": ["send"]}]
+    async with World(script={"a": [gives("x")]}) as world:
+        policy = NamespacePolicy.model_validate({"hosts": hosts})
+        world.start(pods=pods, policies=(policy,))
+        await make(world, Kind.MODEL_PROVIDER, "main", MAIN)
+        await make(world, Kind.TOOL_SERVER, "desk", {"http": {"url": "https://Tools.example/mcp"}})
+        await world.submit(spec(node))
+        phase = (await world.finished())["phase"]
+        assert phase == ("Failed" if refused else "Succeeded")
+        found = world.node("a")
+        assert found.get("reason") == ("NotPermitted" if refused else None)
+        assert refused in found.get("message", "")

@@ -542,6 +542,10 @@ async def test_runs_and_probes_do_not_meet() -> None:
         pytest.param({"secrets": ["other-*"]}, False, id="other-secrets"),
         pytest.param({"secrets": []}, False, id="no-secret"),
         pytest.param({}, True, id="no-limit"),
+        pytest.param({"hosts": ["models.example"]}, True, id="its-host"),
+        pytest.param({"hosts": ["*.example"]}, True, id="a-pattern-of-hosts"),
+        pytest.param({"hosts": ["api.openai.com"]}, False, id="another-host"),
+        pytest.param({"hosts": ["models.exam"]}, False, id="a-beginning-of-the-host"),
     ],
 )
 @virtual
@@ -564,4 +568,5 @@ async def test_s555_a_probe_gets_no_secret_that_the_policy_does_not_allow(
         await world.until(lambda: probed.says() == expected, str(expected), within=60)
         assert bool(world.all(Kind.JOB)) is allowed, "no pod mounts the key"
         if not allowed:
-            assert "does not allow Secret openai" in probed.ready()["message"]
+            found = "host models.example" if "hosts" in policy else "Secret openai"
+            assert f"does not allow {found}" in probed.ready()["message"]

@@ -34,6 +34,10 @@ class NamespacePolicy(Model):
     images: _Names | None = Field(
         default=None, description="Patterns of images beside those of Waypost. Absent: all."
     )
+    hosts: _Names | None = Field(
+        default=None,
+        description="Patterns of hosts that ModelProviders and ToolServers may name. Absent: all.",
+    )
     volumes: tuple[Source, ...] | None = Field(
         default=None, description="Sources of volumes of isolation. Absent: all."
     )
@@ -56,6 +60,7 @@ class Uses:
     service_account: str | None = None
     secrets: frozenset[str] = frozenset()
     images: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()  # to which keys of providers and servers are sent
     volumes: frozenset[str] = frozenset()
     runtime_class: str | None = None
 
@@ -76,6 +81,9 @@ def violations(policy: NamespacePolicy, uses: Uses) -> Iterator[str]:
     for name in sorted(uses.images):
         if policy.images is not None and not _listed(name, policy.images):
             yield _text("image", name, policy.images, "images")
+    for name in sorted(uses.hosts):
+        if policy.hosts is not None and not _listed(name, policy.hosts):
+            yield _text("host", name, policy.hosts, "hosts")
     for name in sorted(uses.volumes):
         if policy.volumes is not None and name not in policy.volumes:
             yield _text("volume source", name, policy.volumes, "volumes")

@@ -4,6 +4,7 @@ and its Job is rendered."""
 from dataclasses import replace
 from datetime import timedelta
 
+from waypost.api.base import JsonObject
 from waypost.api.changes import changed_attempt
 from waypost.api.isolation.model import Isolation
 from waypost.api.isolation.policy import violations
@@ -28,6 +29,7 @@ from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
+from waypost.kube.manifests.endpoints import documents_of, hosts_of
 from waypost.kube.manifests.pod import PodSettings, Rendered
 from waypost.kube.pod_uses import uses_of
 from waypost.kube.trace_ids import traceparent
@@ -68,19 +70,23 @@ def prepare(
     launch = _rendered(transition, node, request, rendered, settings)
     if isinstance(launch, TooLarge):
         return launch
-    if problem := _not_permitted(transition, launch, image):
+    if problem := _not_permitted(transition, launch, image, rendered.agent or {}):
         return Forbidden(problem)
     return with_slot(transition, path, inputs, attempt, launch)
 
 
-def _not_permitted(transition: Transition, launch: Launch, image: str) -> str:
-    """What the policy does not allow in a rendered pod; "" if it allows all of it (S373). `image`
-    has a digest that the spec does not name: its patterns are about the name in the spec."""
+def _not_permitted(transition: Transition, launch: Launch, image: str, agent: JsonObject) -> str:
+    """What the policy does not allow in a rendered pod; "" if it allows all of it (S373).
+
+    `image` has a digest that the spec does not name: its patterns are about the name in the spec.
+    `agent` is the rendered work of an agent, with the addresses that its keys are sent to.
+    """
     policy, own = transition.observed.policy, transition.settings.images
     if policy is None:
         return ""
     pod = launch.job["spec"]["template"]["spec"]
     uses = uses_of(pod, own_images=(own.runner, own.agent))
+    uses = replace(uses, hosts=hosts_of(documents_of(agent)))
     if image:
         named = {one.partition("@")[0] if one == image else one for one in uses.images}
         uses = replace(uses, images=frozenset(named))

@@ -3,9 +3,10 @@
 The same for a node and for the probe, so that what the probe says is what a node would see.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
@@ -21,6 +22,32 @@ class Access:
 
     document: JsonObject = field(default_factory=dict)
     files: tuple[KeyFile, ...] = ()
+
+
+def hosts_of(documents: Iterable[JsonObject]) -> frozenset[str]:
+    """The hosts to which keys are sent by what these documents describe, in lower case; behind
+    the model gateway, those of the providers."""
+    found: set[str] = set()
+    for document in documents:
+        urls = [document.get("upstreamUrl") or document.get("baseUrl"), document.get("url")]
+        urls.append((document.get("oauth") or {}).get("tokenUrl"))
+        found |= {host_of(url) for url in urls if url}
+    return frozenset(found)
+
+
+def documents_of(agent: JsonObject) -> list[JsonObject]:
+    """What describes the models and tools in the rendered work of an agent; empty for none."""
+    if not agent:
+        return []
+    return [agent["model"], *agent.get("fallbacks", ()), *agent.get("tools", ())]
+
+
+def host_of(url: str) -> str:
+    """The host of a URL as the runner connects to it; the whole URL if it has none."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
 
 
 def provider_access(spec: ModelProviderSpec, *, folder: str = "model") -> Access:
@@ -63,7 +90,7 @@ def provider_by_gateway(spec: ModelProviderSpec, *, url: str, token_file: str) -
 
 def server_access(name: str, spec: ToolServerSpec) -> Access:
     """How to reach a tool server: `url`, `headers?`, `query?`, `oauth?` and `caFile?`, or
-    `command`; and `timeoutSeconds`.
+    `command`; `timeoutSeconds`, `maxResultBytes?` and `trustHints?`.
 
     `name` is the name of the ToolServer, which has a separate folder for its files.
     """
@@ -76,6 +103,8 @@ def server_access(name: str, spec: ToolServerSpec) -> Access:
     document: JsonObject = {**access.document, "timeoutSeconds": seconds}
     if spec.max_result_bytes is not None:
         document["maxResultBytes"] = spec.max_result_bytes
+    if spec.trust_hints:
+        document["trustHints"] = True
     return Access(document, access.files)
 
 
