@@ -44,13 +44,20 @@ def choose(
 
 
 def add_catches(bugs: Iterable[Bug]) -> dict[int, list[str]]:
-    """The pinned seeds as they are, and further ones for each bug that fewer than two catch."""
-    chosen = {seed: list(names) for seed, names in pinned.read().items()}
-    for bug in bugs:
-        if len(pinned.catching(bug.name)) < CATCHES:
+    """The pinned seeds, each with the bugs that it still catches, and further ones for each bug
+    that fewer than two catch."""
+    asked, known = list(bugs), pinned.read()
+    chosen: dict[int, list[str]] = {seed: [] for seed in known}
+    for bug in asked:
+        for seed in (seed for seed, names in known.items() if bug.name in names):
+            if bug.caught(seed):
+                chosen[seed].append(bug.name)
+            else:
+                print(f"{bug.name:40} no longer caught by {seed}", file=sys.stderr, flush=True)
+    for bug in asked:
+        if sum(bug.name in names for names in chosen.values()) < CATCHES:
             _catch(bug, chosen)
-    known = {bug.name for bug in bugs}
-    return {seed: [name for name in names if name in known] for seed, names in chosen.items()}
+    return chosen
 
 
 def _catch(bug: Bug, chosen: dict[int, list[str]]) -> None:

@@ -10,12 +10,14 @@ import pytest
 from waypost.api.base import parse_duration
 from waypost.engine.attempts import cleanup, launch, lost_machines, watch
 from waypost.engine.nodes import approval
+from waypost.engine.nodes.gates import request
 from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts import copies
 from waypost.kube.facts.jobs import WriteProblem
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.timestamps import timestamp
 
 from tests.simulation.play.stage import play
 from tests.simulation.scenario.plan import Act, Answer, Loop, Node, Round, Scenario, Trouble
@@ -230,6 +232,28 @@ def test_an_approval_that_stays_open_may_have_expired(scenario: Scenario) -> Non
     violations, seen = play(scenario)
     assert violations == []
     assert ("n1", 1) in seen.attempts
+
+
+def test_an_answer_that_is_seen_in_time_and_recorded_late_must_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    early = replace(SILENT.nodes[0], answers=(Answer(20.0, "Approved"),))
+    passing = replace(SILENT.troubles[0], choice="webhook answers")
+    plan = replace(SILENT, nodes=(early, SILENT.nodes[1]), troubles=(passing,))
+    assert broken(plan) == set()
+    monkeypatch.setattr("waypost.runtime.cache.runs.seen", lambda fact, earlier, now: fact)
+    assert {"I8", "I9"} <= broken(plan)
+
+
+def test_an_approval_expires_when_its_gate_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = request.manifest
+
+    def earlier(transition: Transition, path: str, inputs: Any, expires: str | None) -> Any:
+        soon = timestamp(transition.now + timedelta(seconds=35)) if expires else None
+        return manifest(transition, path, inputs, soon)
+
+    monkeypatch.setattr(request, "manifest", earlier)
+    assert "I9" in broken(replace(SILENT, troubles=()))
 
 
 def test_a_gate_that_ends_before_its_expiry_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

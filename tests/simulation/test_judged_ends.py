@@ -131,6 +131,27 @@ def test_k2_a_program_that_cannot_start_may_be_stopped_at_its_queue_timeout(
     assert [violation.invariant for violation in found] == ([] if accepted else ["K2"])
 
 
+@pytest.mark.parametrize(
+    ("stopped_at", "created_at", "accepted"),
+    [
+        pytest.param(145.0, 185.0, True, id="its-queue-was-late (seed 1321538)"),
+        pytest.param(145.0, 100.0, False, id="it-had-a-pod"),
+        pytest.param(120.0, 185.0, False, id="stopped-too-early"),
+        pytest.param(None, 185.0, False, id="it-was-not-stopped"),
+    ],
+)
+def test_k2_a_program_that_cannot_start_may_have_been_stopped_before_it_had_a_pod(
+    stopped_at: float | None, created_at: float, accepted: bool
+) -> None:
+    story = AttemptStory("n0", 1, "job", 85.0, launched_at="2026-03-01T09:01:25.000Z")
+    story.stopped_at, story.stops = stopped_at, {"PodRejected"}
+    story.finished_at, story.reason = 186.0, "PodRejected"
+    seen = Evidence(attempts={("n0", 1): story})
+    seen.pods["uid"] = PodStory("uid", "pod", "n0", 1, created_at, act=NODE.acts[0], over_at=185.5)
+    found = list(StrangeJudge(QUEUED, seen, Ledger())._attempt(NODE, story))
+    assert [violation.invariant for violation in found] == ([] if accepted else ["K2"])
+
+
 PULLS = Node("n0", "container", timeout=45.0, queue_timeout=60.0, acts=(Act("imageless"),))
 BOUND = {"nodeName": "m0"}
 

@@ -1,11 +1,18 @@
 """Clocks of the verdict, on stories written by hand."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from tests.fakes.nodes.programs import Ledger
+from tests.simulation.judging import gates
 from tests.simulation.judging.verdict import Judge
+from tests.simulation.play import standstill
+from tests.simulation.reference.interpreter import End
 from tests.simulation.scenario.plan import Node, Scenario, Trouble
-from tests.simulation.watching.evidence import AttemptStory, Evidence, PodStory
+from tests.simulation.scenario.template_plan import TemplatePlan
+from tests.simulation.watching.evidence import AttemptStory, Evidence, GateStory, PodStory
 
 NODE = Node("n0", "python", queue_timeout=60.0)
 PLAN = Scenario(seed=0, nodes=(NODE,), troubles=(Trouble("faults", number=24, seconds=50.0),))
@@ -49,3 +56,47 @@ def test_s54_a_job_that_cannot_be_created_until_the_queue_timeout_is_rejected(
     plan = Scenario(seed=0, nodes=(NODE,), troubles=(trouble,))
     found = list(Judge(plan, Evidence(), Ledger())._attempt(NODE, story))
     assert [violation.invariant for violation in found] == ([] if allowed else ["T11"])
+
+
+ASKED = Node("n0", "approval", patience=40.0, denied_continues=True)
+
+
+@pytest.mark.parametrize(
+    ("halted", "template", "end"),
+    [
+        pytest.param([(50.0, 90.0)], TemplatePlan(), End("Failed", "ApprovalExpired"), id="lost"),
+        pytest.param([(50.0, 60.0)], TemplatePlan(), End("Succeeded"), id="found-again"),
+        pytest.param([(50.0, 90.0)], None, End("Succeeded"), id="in-the-run-itself"),
+    ],
+)
+def test_s107_a_gate_whose_definition_is_lost_fails_when_it_expires(
+    halted: list[tuple[float, float]], template: TemplatePlan | None, end: End
+) -> None:
+    gate = GateStory("gate", "uid", "n0", 5.0, state="Denied", expired=True)
+    seen = Evidence(gates={"uid": gate}, halted=halted, ended={"n0": 70.0})
+    plan = Scenario(seed=0, nodes=(ASKED,), template=template)
+    assert gates.ends(plan, ASKED, seen) == {end}
+
+
+@pytest.mark.parametrize(
+    ("items", "found"),
+    [
+        pytest.param(2, [], id="each-item-has-a-place"),
+        pytest.param(1, ["K1"], id="a-place-is-free"),
+    ],
+)
+def test_k1_a_node_can_start_if_fewer_pods_run_than_parallelism_allows(
+    items: int, found: list[str]
+) -> None:
+    nodes = (Node("n0", "python", values=(1, 2, 3)), Node("n1", "python"))
+    seen = Evidence()
+    seen.run = {"status": {"nodes": [_node("n0", "Running"), _node("n1", "Pending")]}}
+    for at in range(items):
+        seen.attempts[f"n0/{at}", 1] = AttemptStory(f"n0/{at}", 1, "job", recorded_at=3.0)
+    plan = Scenario(seed=0, nodes=nodes, parallelism=2)
+    stage: Any = SimpleNamespace(seen=seen, scenario=plan, watcher=SimpleNamespace(now=100.0))
+    assert [label for label, _ in standstill._idle(stage, 0.0)] == found
+
+
+def _node(path: str, phase: str) -> dict[str, str]:
+    return {"path": path, "phase": phase}

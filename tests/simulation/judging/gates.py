@@ -6,36 +6,48 @@ from typing import Final
 from tests.simulation.reference.interpreter import CANCELLED, End
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.watching.evidence import Evidence, GateStory, Violation
+from tests.simulation.watching.gate_order import was_answered
 
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
 
 
-def ends(node: Node, seen: Evidence) -> set[End]:
+def ends(scenario: Scenario, node: Node, seen: Evidence) -> set[End]:
     """How a gate may end, by what its Approvals show."""
     gates = [gate for gate in seen.gates.values() if gate.path == node.name]
-    return {end for gate in gates for end in _ends(node, gate)}
+    known = not _definition_was_lost(scenario, node, seen)
+    return {end for gate in gates for end in _ends(node, gate, known=known)}
 
 
-def _ends(node: Node, gate: GateStory) -> Iterator[End]:
+def _definition_was_lost(scenario: Scenario, node: Node, seen: Evidence) -> bool:
+    """Whether the status that recorded its end did not know its `onDenied` (S107)."""
+    ended = seen.ended.get(node.name, 0.0)
+    lost = any(since <= ended < until for since, until in seen.halted)
+    return scenario.template is not None and lost
+
+
+def _ends(node: Node, gate: GateStory, *, known: bool) -> Iterator[End]:
     if gate.state == "Withdrawn":
         yield CANCELLED
     elif gate.state == "Approved":
         yield End("Succeeded")
     elif gate.state == "Denied":
-        lenient = node.denied_continues and not (gate.expired and node.expiry_fails)
+        lenient = known and node.denied_continues and not (gate.expired and node.expiry_fails)
         reason = "ApprovalExpired" if gate.expired else "ApprovalDenied"
         yield End("Succeeded") if lenient else End("Failed", reason)
 
 
 def violations(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
-    """A yes that was not given in time, and an expiry that came too early."""
+    """A yes that was not given in time, and an expiry that came too early or despite a yes."""
     for gate in seen.gates.values():
         patience = scenario.by_name[gate.path].patience
         if patience is None:
             if gate.expired:
                 yield Violation("I9", f"{gate.path} expired, and has no timeout")
             continue
-        due = gate.waiting_since + patience
+        if gate.due - patience > gate.waiting_since or gate.due - patience < gate.decided_at:
+            yield Violation("I9", f"{gate.path} expires at another time than it should")
+        if gate.expired and was_answered(scenario, gate):
+            yield Violation("I9", f"{gate.path} expired, and an answer came in time")
         if (
             gate.expired
             and gate.settled_at is not None
@@ -43,5 +55,5 @@ def violations(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
         ):
             yield Violation("I9", f"{gate.path} expired before its time")
         taken = gate.state in ("Approved", "Denied") and not gate.expired
-        if taken and gate.answers and gate.answers[0][0] > due + _SLACK:
+        if taken and gate.answers and gate.answers[0][0] > gate.due + _SLACK:
             yield Violation("I9", f"{gate.path}: an answer after the expiry was taken")

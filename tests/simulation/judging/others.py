@@ -11,7 +11,7 @@ from tests.simulation.judging.rounds import RoundsJudge
 from tests.simulation.play.standstill import EXCUSES
 from tests.simulation.reference.interpreter import outputs_of
 from tests.simulation.scenario.plan import Node
-from tests.simulation.watching.evidence import AttemptStory, Violation
+from tests.simulation.watching.evidence import AttemptStory, PodStory, Violation
 
 _BEGAN: Final = "2020"  # no play is earlier
 _ENDS: Final[dict[str, frozenset[str]]] = {
@@ -25,6 +25,7 @@ _ENDS: Final[dict[str, frozenset[str]]] = {
 NEVER_STARTED: Final = {"unstartable": "NodeError", "initless": "PodRejected"}
 _COUNTS: Final = 120.0  # seconds for which a refusal counts
 _TO_STORE: Final = 21.0  # seconds from a decision to its status (A11)
+_SLACK: Final = 2.0  # Kubernetes stamps whole seconds
 _TO_LOOK: Final = 5.0  # seconds from a time to the status that follows from it
 NOT_STARTED: Final = frozenset({"Unschedulable", "ImagePull"})
 _DISRUPTIONS: Final = ("delete_pod", "evict", "pressure", "delete_job", "lose", "remove", "queue")
@@ -51,11 +52,19 @@ class StrangeJudge(RoundsJudge):
             cut.add("OutOfDisk")
         for pod in pods:  # it was stopped at its queueTimeout, before its kubelet said why
             cut |= self._stops(node, story, pod) & NOT_STARTED
+            cut |= self._stopped_podless(node, story, pod)
         if never and story.reason not in {*never, "Cancelled", "DeadlineExceeded", *cut}:
             text = f"{node.name}: attempt {story.number} ended as {story.reason}, not as {never}"
             yield Violation("K2", text)
         if not never and story.reason not in self._excused:
             yield from super()._attempt(node, story)
+
+    @staticmethod
+    def _stopped_podless(node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
+        """PodRejected, if it was stopped at its queueTimeout, as its Job had no pod yet."""
+        stopped = story.stopped_at or 0.0
+        waited = stopped - story.launched >= node.queue_timeout - _SLACK
+        return story.stops & {"PodRejected"} if waited and stopped < pod.created_at else set()
 
     @property
     def _excused(self) -> set[str]:

@@ -129,7 +129,7 @@ class Judge(AttemptsJudge):
         if node.kind == "wait":
             return {End("Succeeded")}
         if node.kind == "approval":
-            ends = gates.ends(node, self._seen)
+            ends = gates.ends(self._scenario, node, self._seen)
             forged = {End("Failed", "LaunchRejected")} if node.name in self._seen.forged else set()
             return ends | forged
         entry = self._seen.nodes[node.name]

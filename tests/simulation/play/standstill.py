@@ -121,7 +121,8 @@ def _idle(stage: "Stage", since: float) -> Iterator[tuple[str, str]]:
     """Nodes that nothing keeps, and that do not begin."""
     seen, plan, due = stage.seen, stage.scenario, stage.watcher.now - _SILENCE
     phases = {path: entry["phase"] for path, entry in seen.nodes.items()}
-    busy = sum(phase == "Running" for phase in phases.values())
+    running = ((path, entry) for path, entry in seen.nodes.items() if entry["phase"] == "Running")
+    busy = sum(max(1, len(_open(stage, path, entry))) for path, entry in running)  # items count
     main = {node.name for node in plan.nodes if not node.last}
     failed = [path for path, phase in phases.items() if phase == "Failed" and path in main]
     if busy >= plan.parallelism or any(not plan.by_name[path].tolerated for path in failed):

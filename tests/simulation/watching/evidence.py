@@ -151,6 +151,13 @@ class GateStory:
     settled_at: float | None = None
     gone_at: float | None = None
 
+    @property
+    def due(self) -> float:
+        """When it expires, by the Approval; infinity if it never does."""
+        if not self.expires_at:
+            return float("inf")
+        return (datetime.fromisoformat(self.expires_at) - EPOCH).total_seconds()
+
 
 @dataclass(frozen=True)
 class Waiting:

@@ -1,11 +1,12 @@
 """I8: a node that needs a gate has no Job before the end of the gate is recorded."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.scenario.plan import STRANGE, Node, Scenario
 from tests.simulation.watching.evidence import Evidence, GateStory
 
-_SLACK = 1.0  # seconds; Kubernetes stamps whole seconds
+_TO_SEE: Final = 6.0  # seconds that a watch needs at most
 
 
 def started_too_soon(scenario: Scenario, seen: Evidence, node: Node, now: float) -> Iterator[str]:
@@ -29,28 +30,35 @@ def started_too_soon(scenario: Scenario, seen: Evidence, node: Node, now: float)
 
 def _ends_in_silence(scenario: Scenario, gate: Node, story: GateStory, now: float) -> bool:
     """Whether a gate ends without an answer although its Approval cannot show it (S69)."""
-    unanswered = story.state == "Open" and _had_no_answer(gate, story)
-    return unanswered and _may_expire(scenario, gate, "answers", story.waiting_since, now)
+    unanswered = story.state == "Open" and not was_answered(scenario, story)
+    return unanswered and _may_expire(scenario, gate, "answers", now - story.due)
 
 
 def _ends_unasked(
     scenario: Scenario, seen: Evidence, gate: Node, asked: list[GateStory], now: float
 ) -> bool:
     """Whether a gate expires without an Approval, whose creation is refused (S69)."""
-    absent = all(story.gone_at is not None and _had_no_answer(gate, story) for story in asked)
     waiting = seen.waiting.get(gate.name)
-    since = waiting.since if waiting is not None else now
-    return absent and _may_expire(scenario, gate, "approvals", since, now)
+    absent = all(s.gone_at is not None and not was_answered(scenario, s) for s in asked)
+    if waiting is None or not absent:
+        return False
+    late = now - waiting.decided_at - (gate.patience or 0.0)
+    return _may_expire(scenario, gate, "approvals", late)
 
 
-def _had_no_answer(gate: Node, story: GateStory) -> bool:
-    due = story.waiting_since + (gate.patience or 0.0)
-    return all(at > due for at, _ in story.answers)
+def was_answered(scenario: Scenario, story: GateStory) -> bool:
+    """Whether an operator must have seen an answer before the expiry (S70).
+
+    One that is away, or whose watch is late, may see it after the expiry: then it counts as late.
+    """
+    undisturbed = {trouble.kind for trouble in scenario.troubles} <= STRANGE
+    return undisturbed and any(at < story.due - _TO_SEE for at, _ in story.answers)
 
 
-def _may_expire(scenario: Scenario, gate: Node, what: str, since: float, now: float) -> bool:
-    """Whether a gate that waits `since` may have expired while these requests were refused."""
+def _may_expire(scenario: Scenario, gate: Node, what: str, late: float) -> bool:
+    """Whether a gate whose expiry was so many seconds ago may have expired while these requests
+    were refused."""
     if gate.patience is None or not gate.denied_continues or gate.expiry_fails:
         return False
     refused = any(t.kind == "refuse" and t.choice.endswith(f" {what}") for t in scenario.troubles)
-    return refused and now >= since + gate.patience - _SLACK
+    return refused and late >= 0.0
