@@ -7,6 +7,9 @@ import { ago } from "./format";
 import { useLive } from "./live";
 import { ApprovalPage } from "./pages/ApprovalPage";
 import { ApprovalsPage } from "./pages/ApprovalsPage";
+import { DiffPage } from "./pages/DiffPage";
+import { LogPage } from "./pages/LogPage";
+import { RerunPage } from "./pages/RerunPage";
 import { RunPage } from "./pages/RunPage";
 import { RunsPage } from "./pages/RunsPage";
 import { Link, usePlace } from "./router";
@@ -20,10 +23,10 @@ export function App({ linkProblem }: { linkProblem: string }) {
     queryFn: () => api.approvals(false),
     enabled: me.isSuccess,
   });
-  const [area = "runs", namespace, name] = path;
+  const [area = "runs", namespace, name, part] = path;
   useEffect(() => {
-    document.title = [name, area === "approvals" ? "Approvals" : "Runs", "Waypost"].filter(Boolean).join(" · ");
-  }, [area, name]);
+    document.title = [part, name, area === "approvals" ? "Approvals" : "Runs", "Waypost"].filter(Boolean).join(" · ");
+  }, [area, name, part]);
   const locked = me.error instanceof Refused && me.error.status === 401;
   return (
     <>
@@ -65,7 +68,7 @@ export function App({ linkProblem }: { linkProblem: string }) {
           <Problem error={me.error} retry={() => me.refetch()} />
         ) : (
           <Boundary key={path.join("/")}>
-            <Page area={area} namespace={namespace} name={name} rest={path.length} />
+            <Page area={area} namespace={namespace} name={name} part={part} rest={path.length} />
           </Boundary>
         )}
       </main>
@@ -73,8 +76,20 @@ export function App({ linkProblem }: { linkProblem: string }) {
   );
 }
 
-function Page({ area, namespace, name, rest }: { area: string; namespace?: string; name?: string; rest: number }) {
+interface PageProps {
+  area: string;
+  namespace?: string;
+  name?: string;
+  part?: string;
+  rest: number;
+}
+
+const PARTS: Record<string, typeof RerunPage> = { rerun: RerunPage, diff: DiffPage, logs: LogPage };
+
+function Page({ area, namespace, name, part, rest }: PageProps) {
   if (area === "runs" && rest <= 1) return <RunsPage />;
+  const Part = area === "runs" && part && rest === 4 && Object.hasOwn(PARTS, part) ? PARTS[part] : undefined;
+  if (Part && namespace && name) return <Part namespace={namespace} name={name} />;
   if (area === "runs" && namespace && name && rest === 3)
     return <RunPage key={`${namespace}/${name}`} namespace={namespace} name={name} />;
   if (area === "approvals" && rest === 1) return <ApprovalsPage />;

@@ -1,5 +1,16 @@
 // Requests to the server. Addresses are relative to the page, so any path prefix works.
-import type { ApprovalRow, JsonValue, NodeIo, Question, RunGraph, RunRow, RunView } from "./documents";
+import type {
+  ApprovalRow,
+  JsonValue,
+  NodeIo,
+  NodeLog,
+  Question,
+  RerunPreview,
+  RunDifference,
+  RunGraph,
+  RunRow,
+  RunView,
+} from "./documents";
 
 const KEY = "waypost-key";
 
@@ -83,6 +94,21 @@ export interface Answer {
   answer?: JsonValue;
 }
 
+/** What a new round runs again beside what failed, and what it leaves out. */
+export interface Wanted {
+  from: string[];
+  skip: string[];
+  latest: boolean;
+}
+
+function wantedQuery(wanted: Wanted): URLSearchParams {
+  const query = new URLSearchParams();
+  for (const name of wanted.from) query.append("from", name);
+  for (const name of wanted.skip) query.append("skip", name);
+  if (wanted.latest) query.set("latest", "1");
+  return query;
+}
+
 export const api = {
   me: () => read<Me>("me"),
   runs: (query: URLSearchParams) => read<RunList>(`runs?${query}`),
@@ -90,6 +116,14 @@ export const api = {
   trace: (namespace: string, name: string) => read<RunView>(`runs/${at(namespace, name)}/trace`),
   io: (namespace: string, name: string, node: string) =>
     read<NodeIo>(`runs/${at(namespace, name)}/io?node=${encodeURIComponent(node)}`),
+  log: (namespace: string, name: string, node: string, attempt: string) =>
+    read<NodeLog>(`runs/${at(namespace, name)}/logs?${new URLSearchParams({ node, ...(attempt && { attempt }) })}`),
+  difference: (namespace: string, name: string, other: string) =>
+    read<RunDifference>(`runs/${at(namespace, name)}/diff?${new URLSearchParams({ other })}`),
+  preview: (namespace: string, name: string, wanted: Wanted) =>
+    read<RerunPreview>(`runs/${at(namespace, name)}/rerun?${wantedQuery(wanted)}`),
+  rerun: (namespace: string, name: string, round: number, wanted: Wanted) =>
+    post<{ message: string }>(`runs/${at(namespace, name)}/rerun`, { round, ...wanted }),
   change: (namespace: string, name: string, what: string) =>
     post<{ message: string }>(`runs/${at(namespace, name)}/${what}`, {}),
   approvals: (all: boolean) => read<ApprovalList>(`approvals?all=${all ? 1 : 0}&limit=500`),

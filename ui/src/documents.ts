@@ -80,6 +80,15 @@ export interface ControlStatus {
   message?: string;
 }
 
+export interface ForkPreview {
+  v: number;
+  name: string;
+  namespace: string;
+  problems: string[];
+  nodes: RoundNode[];
+  cost: RoundCost;
+}
+
 export interface GraphEdge {
   from: string;
   to: string;
@@ -160,6 +169,18 @@ export interface NodeIo {
   outputNote?: string;
   violations: string[];
   tail?: string;
+}
+
+export interface NodeLog {
+  v: number;
+  name: string;
+  namespace: string;
+  path: string;
+  attempt: number;
+  pod: string;
+  source: string;
+  notes: string[];
+  text: string;
 }
 
 export interface NodePair {

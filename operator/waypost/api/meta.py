@@ -62,6 +62,7 @@ LABEL_BACKFILL: Final = f"{GROUP}/backfill"  # on a run of a schedule: `waypost 
 ANNOTATION_KEEP_UNTIL: Final = f"{GROUP}/keep-until"  # on a run of a schedule: no TTL before
 
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
+ANNOTATION_FORKED_FROM: Final = f"{GROUP}/forked-from"  # on a run: name and uid of another one
 ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe
 ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a resource: a new value requests a probe
 

@@ -38,6 +38,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "run": "waypost.cli.actions.run",
     "backfill": "waypost.cli.actions.backfill",
     "rerun": "waypost.cli.actions.rerun",
+    "fork": "waypost.cli.actions.fork",
     "suspend": "waypost.cli.actions.switches:suspend",
     "resume": "waypost.cli.actions.switches:resume",
     "cancel": "waypost.cli.actions.switches:cancel",

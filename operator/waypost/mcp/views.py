@@ -6,23 +6,22 @@ from datetime import UTC, datetime
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.cli.connection.changes import requested_spec
 from waypost.cli.connection.cluster import Session, find_run
-from waypost.cli.connection.definitions import body, definition
+from waypost.cli.connection.definitions import definition
 from waypost.cli.connection.pages import read_list
 from waypost.cli.connection.records import read_records
 from waypost.cli.errors import CommandError, Exit, no_node
 from waypost.cli.lint import linter, manifests, templates
 from waypost.cli.lint.output import as_json
+from waypost.cli.reading.compared import compared
 from waypost.cli.reading.describe import describe
 from waypost.cli.reading.node_logs import read_node_log
-from waypost.ports.cluster import Kind, Obj
+from waypost.cli.reading.rounds import preview
+from waypost.ports.cluster import Kind
 from waypost.views.approvals import approval_row
 from waypost.views.cost import run_cost
-from waypost.views.difference import difference
 from waypost.views.io import needed_records, node_io
 from waypost.views.models import RunView
-from waypost.views.rerun import rerun_preview
 from waypost.views.row import row
 
 MAX_BYTES: Final = 100_000  # of an answer: it becomes part of the context of a model
@@ -82,7 +81,7 @@ async def node_log(
         limit_bytes=MAX_BYTES // 2,
     )
     about = {"pod": found.pod, "attempt": found.attempt, "source": found.source}
-    return {**about, **({"notes": list(found.notes)} if found.notes else {}), "log": found.text}
+    return {**about, **({"notes": found.notes} if found.notes else {}), "log": found.text}
 
 
 async def cost(session: Session, name: str) -> JsonObject:
@@ -94,22 +93,16 @@ async def cost(session: Session, name: str) -> JsonObject:
 
 async def differences(session: Session, name: str, other: str) -> JsonObject:
     """How two runs differ. Raises as `get_run`."""
-    runs = (await find_run(session, name), await find_run(session, other))
-    shown = (await describe(session, runs[0]), await describe(session, runs[1]))
-    bodies = (await body(session, runs[0]), await body(session, runs[1]))
-    return bounded(difference(runs, shown, bodies).to_json(), "`waypost diff` in a terminal")
+    found = await compared(session, name, other)
+    return bounded(found.to_json(), "`waypost diff` in a terminal")
 
 
 async def rerun(
     session: Session, name: str, *, from_nodes: Sequence[str], skip: Sequence[str]
 ) -> JsonObject:
     """What the next round would keep, run and skip. Raises as `get_run`."""
-    run = await find_run(session, name)
     asked = {"from": list(from_nodes), "skip": list(skip)}
-    named = {key: value for key, value in asked.items() if value}
-    changed: Obj = {**run, "spec": requested_spec(run, named, None)}
-    known = await definition(session, changed)
-    found = rerun_preview(changed, known, now=datetime.now(UTC))
+    found = await preview(session, name, {key: value for key, value in asked.items() if value})
     return bounded(found.to_json(), "`waypost rerun --dry-run` in a terminal")
 
 

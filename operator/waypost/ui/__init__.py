@@ -9,6 +9,7 @@
     api       the JSON API
     lists     pages of the lists
     answering answers to questions
+    rounds    requests for a new round
     stream    the stream of changes
     assets    the built front-end, made by `make ui`
 

@@ -5,6 +5,10 @@ GET  /api/runs?namespace&phase&q&offset&limit
 GET  /api/runs/NAMESPACE/NAME               the run and its graph
 GET  /api/runs/NAMESPACE/NAME/trace         with calls and the parts of attempts
 GET  /api/runs/NAMESPACE/NAME/io?node=PATH  inputs and output of a node
+GET  /api/runs/NAMESPACE/NAME/logs?node=PATH&attempt
+GET  /api/runs/NAMESPACE/NAME/diff?other=NAME
+GET  /api/runs/NAMESPACE/NAME/rerun?from&skip&latest  what the next round would do
+POST /api/runs/NAMESPACE/NAME/rerun         {round, from, skip, latest}
 POST /api/runs/NAMESPACE/NAME/{suspend,resume,cancel}
 GET  /api/approvals?namespace&all&offset&limit
 GET  /api/approvals/NAMESPACE/NAME          the question, and what follows a yes
@@ -33,6 +37,7 @@ from waypost.ui.answering import give
 from waypost.ui.feed import Feed
 from waypost.ui.guard import LARGEST_BODY
 from waypost.ui.lists import Query
+from waypost.ui.rounds import begin
 from waypost.ui.runs import Runs
 from waypost.ui.stream import changes
 from waypost.views.errors import CannotShow
@@ -67,11 +72,18 @@ class Api:
             run: self.run,
             f"{run}/trace": self.trace,
             f"{run}/io": self.io,
+            f"{run}/logs": self.log,
+            f"{run}/diff": self.difference,
+            f"{run}/rerun": self.preview,
             "/approvals": self.list_approvals,
             approval: self.question,
             "/changes": self.changes,
         }
-        writing = {f"{run}/{{switch}}": self.switch, f"{approval}/answer": self.answer}
+        writing = {
+            f"{run}/rerun": self.rerun,
+            f"{run}/{{switch}}": self.switch,
+            f"{approval}/answer": self.answer,
+        }
         return [
             *(Route(path, _answered(handler)) for path, handler in reading.items()),
             *(Route(p, _answered(h), methods=["POST"]) for p, h in writing.items()),
@@ -123,6 +135,35 @@ class Api:
         """Inputs and output of a node."""
         node = request.query_params.get("node", "")
         return JSONResponse(await self.runs.io(*_key(request), node))
+
+    async def log(self, request: Request) -> Response:
+        """The end of the log of a node."""
+        node, attempt = _named(request, "node"), request.query_params.get("attempt")
+        number = _number(attempt, most=1_000_000) if attempt else None
+        return JSONResponse(await self.runs.log(*_key(request), node, number))
+
+    async def difference(self, request: Request) -> Response:
+        """How the run differs from another one of its namespace."""
+        other = _named(request, "other")
+        return JSONResponse(await self.runs.difference(*_key(request), other))
+
+    async def preview(self, request: Request) -> Response:
+        """What the next round would do."""
+        found = request.query_params
+        shown = await self.runs.rerun(
+            *_key(request),
+            from_=found.getlist("from"),
+            skip=found.getlist("skip"),
+            latest=found.get("latest") == "1",
+        )
+        return JSONResponse(shown)
+
+    async def rerun(self, request: Request) -> Response:
+        """Request the next round."""
+        namespace, name = _key(request)
+        body = await _body(request)
+        message = await begin(self.runs.in_namespace(namespace), name, body)
+        return JSONResponse({"message": message})
 
     async def question(self, request: Request) -> Response:
         """A question, and what follows a yes."""
@@ -183,6 +224,13 @@ def _json(payload: bytes) -> Response:
 
 def _key(request: Request) -> tuple[str, str]:
     return request.path_params["namespace"], request.path_params["name"]
+
+
+def _named(request: Request, field: str) -> str:
+    """A value of the query. Raises CommandError if it is missing."""
+    if found := request.query_params.get(field):
+        return found
+    raise CommandError(f"{field}: expected a name", code=Exit.USAGE)
 
 
 def _query(request: Request) -> Query:

@@ -14,17 +14,23 @@ from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.connection.definitions import definition, known_definition
 from waypost.cli.connection.records import read_records
 from waypost.cli.errors import CommandError, Exit
+from waypost.cli.reading.compared import compared
 from waypost.cli.reading.describe import describe
+from waypost.cli.reading.node_logs import read_node_log
+from waypost.cli.reading.rounds import preview
 from waypost.compiler.definition import Definition
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Kind, Obj
 from waypost.ui.feed import Feed
+from waypost.ui.rounds import asked
 from waypost.views.graph import run_graph
 from waypost.views.io import needed_records, node_io
 
 _FRESH: Final = 2.0  # seconds in which pods and Approvals are not read again
 _KEPT: Final = 20  # documents
 _DEFINITIONS: Final = 20
+_LOG_LINES: Final = 5000
+_LOG_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,26 @@ class Runs:
         known = await definition(session, run)
         records = await read_records(session, needed_records(run, known, path))
         return node_io(run, known, path, records=records, now=datetime.now(UTC)).to_json()
+
+    async def rerun(
+        self, namespace: str, name: str, *, from_: list[str], skip: list[str], latest: bool
+    ) -> JsonObject:
+        """What the next round would do. Raises as `page`."""
+        session = self.in_namespace(namespace)
+        return (await preview(session, name, asked(from_, skip, latest=latest))).to_json()
+
+    async def difference(self, namespace: str, name: str, other: str) -> JsonObject:
+        """How two runs of a namespace differ. Raises as `page`."""
+        return (await compared(self.in_namespace(namespace), name, other)).to_json()
+
+    async def log(self, namespace: str, name: str, path: str, attempt: int | None) -> JsonObject:
+        """The end of the log of a node or an item. Raises as `page`."""
+        session = self.in_namespace(namespace)
+        run = await find_run(session, name)
+        found = await read_node_log(
+            session, run, path, attempt=attempt, lines=_LOG_LINES, limit_bytes=_LOG_BYTES
+        )
+        return found.to_json()
 
     async def _shared(
         self,

@@ -1,4 +1,4 @@
-"""Documents beside the run: rerun, approvals, differences, cost, graph, inputs and output."""
+"""Documents beside the run: rerun, approvals, differences, cost, graph, logs, inputs and output."""
 
 from pydantic import Field
 
@@ -41,6 +41,18 @@ class RerunPreview(View):
     namespace: str
     round: int
     after_cleanup: bool | None = None
+    problems: list[str] = Field(default_factory=list)
+    nodes: list[RoundNode] = Field(default_factory=list)
+    cost: RoundCost
+
+
+class ForkPreview(View):
+    """What a new run takes over from a run. `nodes`: keep (with the output of the old run, or one
+    that a person gives), run, or skip. With `problems` the new run is not made."""
+
+    v: int = VERSION
+    name: str
+    namespace: str
     problems: list[str] = Field(default_factory=list)
     nodes: list[RoundNode] = Field(default_factory=list)
     cost: RoundCost
@@ -200,6 +212,20 @@ class RunGraph(View):
     nodes: list[GraphNode] = Field(default_factory=list)
     edges: list[GraphEdge] = Field(default_factory=list)
     note: str | None = None
+
+
+class NodeLog(View):
+    """The end of the log of an attempt. `source`: where it was read; `notes`: what is missing."""
+
+    v: int = VERSION
+    name: str
+    namespace: str
+    path: str
+    attempt: int
+    pod: str
+    source: str
+    notes: list[str] = Field(default_factory=list)
+    text: str
 
 
 class NodeIo(View):

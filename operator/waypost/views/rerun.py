@@ -46,7 +46,7 @@ def rerun_preview(run: JsonObject, definition: Definition, *, now: datetime) -> 
     known = {status.path: status for status in before.nodes}
     begun = begin.begin_round(observed, now)
     nodes = [_node(observed, status, known.get(status.path)) for status in begun.status.nodes]
-    return preview.model_copy(update={"nodes": nodes, "cost": _cost(nodes, known)})
+    return preview.model_copy(update={"nodes": nodes, "cost": round_cost(nodes, known)})
 
 
 def _requested(run: JsonObject) -> int:
@@ -80,7 +80,7 @@ def _action(status: NodeStatus) -> str:
     return "run"
 
 
-def _cost(nodes: list[RoundNode], known: Mapping[str, NodeStatus]) -> RoundCost:
+def round_cost(nodes: list[RoundNode], known: Mapping[str, NodeStatus]) -> RoundCost:
     """What the nodes that run used when they last ran."""
     calls = tokens = 0
     dollars = Decimal(0)

@@ -14,7 +14,9 @@ from pydantic.json_schema import models_json_schema
 from waypost.api.base import JsonObject
 from waypost.views.documents import (
     ApprovalRow,
+    ForkPreview,
     NodeIo,
+    NodeLog,
     Question,
     RerunPreview,
     RunCost,
@@ -32,10 +34,12 @@ DOCUMENTS: Final[tuple[type[View], ...]] = (
     ScheduleRow,
     Question,
     RerunPreview,
+    ForkPreview,
     RunDifference,
     RunCost,
     RunGraph,
     NodeIo,
+    NodeLog,
 )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from playwright.async_api import Page, expect
 
 from tests.cli.hostile import HOSTILE
-from tests.ui import samples
+from tests.ui import failures, samples
 from tests.ui.browser.conftest import Open
 from tests.ui.kubernetes import Kubernetes, Obj
 
@@ -81,6 +81,36 @@ async def test_s517_a_run_full_of_markup(tab: Open, kubernetes: Kubernetes) -> N
             await unharmed(one.page)
         text = await one.page.evaluate("document.body.innerText")
         assert not any(sign in text for sign in "\u202e\u2066\x1b\x9b")
+
+
+async def test_s517_a_log_a_round_and_a_difference_full_of_markup(
+    tab: Open, kubernetes: Kubernetes
+) -> None:
+    run = hostile_run()
+    kubernetes.put("agentworkflows", run)
+    kubernetes.put("agentworkflows", failures.failed())
+    log = failures.kept_log("\n".join(text[:100] for text in HOSTILE))
+    kubernetes.put("noderecords", log)
+    async with tab() as one:
+        one.expected = ("404",)
+        await one.open(f"runs/demo/{failures.NAME}/logs?node=draft_reply")
+        await expect(one.page.locator(".log pre")).to_contain_text(SIGN)
+        await unharmed(one.page)
+        await one.open("runs/demo/triage-4711/rerun")
+        await expect(one.page.locator("tbody tr")).to_have_count(len(HOSTILE))
+        await unharmed(one.page)
+        await one.open(f"runs/demo/triage-4711/diff?other={failures.NAME}&all=1")
+        await expect(one.page.locator("tbody").first).to_contain_text(SIGN)
+        await unharmed(one.page)
+        for text in HOSTILE[:60:6]:
+            for part in ("rerun?from=", "diff?other=", "logs?node="):
+                place = f"#/runs/demo/{failures.NAME}/{part}"
+                await one.page.evaluate(
+                    "([place, text]) => { location.hash = place + encodeURIComponent(text) }",
+                    [place, text],
+                )
+        await one.page.locator(".problem, .empty, .verdict").first.wait_for()
+        await unharmed(one.page)
 
 
 async def test_s517_a_question_full_of_markup(tab: Open, kubernetes: Kubernetes) -> None:

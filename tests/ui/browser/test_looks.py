@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.ui import samples
+from tests.ui import failures, samples
 from tests.ui.browser.conftest import ROOT, Open, Tab
 from tests.ui.kubernetes import Kubernetes
 
@@ -26,8 +26,18 @@ PAGES: Final = {
     "approvals": ("approvals", ".card"),
     "approval": ("approvals/demo/triage-4711-approve-refund", ".decide"),
     "missing": ("runs/demo/nothing", ".problem"),
+    "rerun": (f"runs/demo/{failures.NAME}/rerun?skip=handbook", ".decide"),
+    "rerun-rejected": (f"runs/demo/{failures.NAME}/rerun?from=nothing", ".verdict.bad"),
+    "diff": (f"runs/demo/{failures.NAME}/diff?other=triage-4711", "tbody tr"),
+    "diff-same": (f"runs/demo/{failures.NAME}/diff?other={failures.NAME}", ".verdict"),
+    "diff-choose": (f"runs/demo/{failures.NAME}/diff", ".card"),
+    "diff-missing": (f"runs/demo/{failures.NAME}/diff?other=nothing", ".problem"),
+    "log": (f"runs/demo/{failures.NAME}/logs?node=draft_reply", ".log pre"),
+    "log-none": (f"runs/demo/{failures.NAME}/logs?node=handbook", ".empty"),
+    "log-choose": (f"runs/demo/{failures.NAME}/logs", ".card"),
 }
-KEPT: Final = ("runs", "run", "node", "timeline", "approval")  # in docs/images
+# In docs/images.
+KEPT: Final = ("runs", "run", "node", "timeline", "approval", "rerun", "diff", "log")
 # What lies outside the window sideways, and which texts are wider than the box they are in.
 CUT: Final = """() => {
   const found = [], texts = 'button, .phase, .tag, h1, h2, dt, dd, label, a';
@@ -65,6 +75,14 @@ async def serious(page: Page) -> list[str]:
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]
+
+
+@pytest.fixture
+def kubernetes(kubernetes: Kubernetes) -> Kubernetes:
+    """With a run that has failed."""
+    kubernetes.put("agentworkflows", failures.failed())
+    kubernetes.put("noderecords", failures.kept_log())
+    return kubernetes
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -64,6 +64,7 @@ function View({ view, page, chosen }: { view: string; page: Page; chosen: string
 function Head({ page }: { page: Page }) {
   const { run } = page;
   const usage = run.usage;
+  const at = ["runs", run.namespace, run.name];
   const facts: [string, string][] = [
     ["Duration", duration(run.seconds)],
     ["Tokens", usage ? count((usage.totalTokens ?? 0) || (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0)) : "–"],
@@ -85,6 +86,11 @@ function Head({ page }: { page: Page }) {
         {run.stage && run.stage !== "Main" && <span className="tag">{tame(run.stage)}</span>}
         <Progress text={tame(run.progress)} />
         <Actions page={page} />
+        <nav className="actions" aria-label="More about this run">
+          <Link className="button" to={[...at, "rerun"]}>Rerun…</Link>
+          <Link className="button" to={[...at, "diff"]}>Compare…</Link>
+          <Link className="button" to={[...at, "logs"]}>Logs</Link>
+        </nav>
       </div>
       <dl className="facts">
         {facts.map(([term, value]) => (

@@ -61,6 +61,9 @@ export function NodePanel({ page, node }: { page: RunPage; node: NodeView }) {
       <Part title="Commands">
         <Command text={`waypost io ${where}`} />
         {node.attempts.length > 0 && <Command text={`waypost logs ${where}`} />}
+        {(node.attempts.length > 0 || node.items) && (
+          <p><Link to={["runs", run.namespace, run.name, "logs"]} query={{ node: node.path }}>Read its log</Link></p>
+        )}
       </Part>
     </section>
   );

@@ -29,19 +29,14 @@ def diff(
 
     Definition, inputs, outputs, and what became of each node.
     """
-    from waypost.cli.connection.cluster import Target, find_run, with_cluster
-    from waypost.cli.connection.definitions import body
-    from waypost.cli.reading.describe import describe
+    from waypost.cli.connection.cluster import Target, with_cluster
+    from waypost.cli.reading.compared import compared
     from waypost.cli.report.output import emit, form_of
-    from waypost.views.difference import difference
 
     form = form_of(output, named=False)
 
     async def work(session: "Session") -> "RunDifference":
-        first, second = await find_run(session, run), await find_run(session, other)
-        views = (await describe(session, first), await describe(session, second))
-        bodies = (await body(session, first), await body(session, second))
-        return difference((first, second), views, bodies)
+        return await compared(session, run, other)
 
     shown = with_cluster(Target(kubeconfig, context, namespace), work)
     if form.for_programs:

@@ -46,7 +46,9 @@ async def set_fields(session: Session, name: str, fields: dict[str, bool]) -> No
     await change(session, name, operations)
 
 
-async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | None) -> int:
+async def begin_round(
+    session: Session, name: str, asked: Obj, edited: Obj | None, *, expected: int | None = None
+) -> int:
     """Request the next round.
 
     Args:
@@ -55,16 +57,22 @@ async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | Non
         asked: what to run again: `from`, `skip`, `outputs`, `template` (`spec.rerun` without
             `round`).
         edited: a new spec; None keeps the present one.
+        expected: the number that the round must have; None: any.
 
     Returns:
         The number of the requested round.
 
     Raises:
-        CommandError: the run does not exist or the API server refused.
+        CommandError: the run does not exist, the API server refused, or the next round has another
+            number than `expected`.
     """
     for left in reversed(range(_TRIES)):
         run = await find_run(session, name)
         spec = requested_spec(run, asked, edited)
+        number = int(spec["rerun"]["round"])
+        if expected is not None and number != expected:
+            text_ = f"round {expected} was shown, but round {number - 1} has begun; look again"
+            raise CommandError(text_)
         version = text(section(run, "metadata"), "resourceVersion")
         # Conditional: the run may have started another round since it was read.
         operations: list[Obj] = [
@@ -80,7 +88,7 @@ async def begin_round(session: Session, name: str, asked: Obj, edited: Obj | Non
             if not left:
                 raise
         else:
-            return int(spec["rerun"]["round"])
+            return number
     raise AssertionError("the last try raises or returns")
 
 
@@ -88,13 +96,14 @@ def requested_spec(run: Obj, asked: Obj, edited: Obj | None) -> Obj:
     """The spec with which a run requests its next round; arguments as of `begin_round`."""
     current = section(run, "spec")
     spec = {**(current if edited is None else edited)}
-    spec["rerun"] = {"round": _next_round(run), **asked}
+    spec["rerun"] = {"round": next_round(run), **asked}
     if starter := current.get("requestedBy"):  # it cannot be removed
         spec["requestedBy"] = starter
     return spec
 
 
-def _next_round(run: Obj) -> int:
+def next_round(run: Obj) -> int:
+    """The number of the round that a run can begin."""
     known = section(run, "status").get("round", 1)
     return (known if isinstance(known, int) else 1) + 1
 

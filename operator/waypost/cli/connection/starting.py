@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def manifest_of(source: str, given: list[str], *, name: str | None) -> Obj:
     Raises:
         CommandError: The file cannot be used.
     """
-    inputs = dict(_input(pair) for pair in given)
+    inputs = given_inputs(given)
     if source == "-" or Path(source).is_file():
         found = _from_file(source)
     elif "/" in source or source.endswith((".yaml", ".yml", ".json")):
@@ -43,6 +44,11 @@ def manifest_of(source: str, given: list[str], *, name: str | None) -> Obj:
         metadata.pop("generateName", None)
     head = {"apiVersion": API_VERSION, "kind": "AgentWorkflow"}
     return {**found, **head, "metadata": metadata, "spec": spec}
+
+
+def given_inputs(pairs: Iterable[str]) -> Obj:
+    """Inputs given as KEY=VALUE. Raises CommandError."""
+    return dict(_input(pair) for pair in pairs)
 
 
 def _input(pair: str) -> tuple[str, Any]:

@@ -1,7 +1,5 @@
 """The log of a node from the first source that has it: its pod, then the kept log."""
 
-from dataclasses import dataclass
-
 from waypost.api.meta import LABEL_ATTEMPT, LABEL_NODE, LABEL_RUN, NODE_CONTAINER
 from waypost.cli.connection.cluster import Session
 from waypost.cli.connection.log_lines import latest_pod
@@ -9,17 +7,7 @@ from waypost.cli.errors import CommandError, Exit
 from waypost.kube.logs import document
 from waypost.kube.objects import items, section, text, whole_number
 from waypost.ports.cluster import ClusterError, Kind, NotFound, Obj, Rejected
-
-
-@dataclass(frozen=True)
-class NodeLog:
-    """The end of a log. `source` says where it was read, `notes` what is missing."""
-
-    attempt: int
-    pod: str
-    text: str
-    source: str
-    notes: tuple[str, ...] = ()
+from waypost.views.documents import NodeLog
 
 
 async def read_node_log(
@@ -64,7 +52,8 @@ async def read_node_log(
                 tail_lines=lines,
                 limit_bytes=limit_bytes,
             )
-            return NodeLog(number, name, found, f"pod {name}")
+            shown = {"attempt": number, "pod": name, "source": f"pod {name}", "text": found}
+            return NodeLog(**_of(run, node), **shown)
         except ClusterError as error:
             lost, failure = f"pod {name} has no readable log: {error.message}", error
             attempt = number
@@ -80,10 +69,18 @@ async def read_node_log(
     end = "".join(log.text.splitlines(keepends=True)[-lines:])
     end = end.encode()[-limit_bytes:].decode("utf-8", "ignore")
     source = f"NodeRecord {name}, kept at {log.read_at}"
-    return NodeLog(number, log.pod, end, source, _notes(run, node, number, log, lost))
+    notes = _notes(run, node, number, log, lost)
+    shown = {"attempt": number, "pod": log.pod, "source": source, "notes": notes, "text": end}
+    return NodeLog(**_of(run, node), **shown)
 
 
-def _notes(run: Obj, node: str, number: int, log: document.KeptLog, lost: str) -> tuple[str, ...]:
+def _of(run: Obj, node: str) -> Obj:
+    metadata = section(run, "metadata")
+    names = {"name": text(metadata, "name"), "namespace": text(metadata, "namespace")}
+    return {**names, "path": node}
+
+
+def _notes(run: Obj, node: str, number: int, log: document.KeptLog, lost: str) -> list[str]:
     latest = _latest_attempt(run, node)
     notes = [
         lost,
@@ -92,7 +89,7 @@ def _notes(run: Obj, node: str, number: int, log: document.KeptLog, lost: str) -
         f"the end is missing: {log.partial}" if log.partial else "",
         "" if log.text else "the program printed nothing",
     ]
-    return tuple(note for note in notes if note)
+    return [note for note in notes if note]
 
 
 def _latest_attempt(run: Obj, node: str) -> int:

@@ -1,19 +1,15 @@
 """Prints what a round would do."""
 
-from datetime import UTC, datetime
-
 import typer
 
-from waypost.cli.connection.changes import requested_spec
-from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
-from waypost.cli.connection.definitions import definition, latest_definition
+from waypost.cli.connection.cluster import Session, Target, with_cluster
 from waypost.cli.errors import Exit
+from waypost.cli.reading.rounds import preview
 from waypost.cli.report import format
 from waypost.cli.report.output import emit, form_of
 from waypost.cli.report.tables import show_table
 from waypost.ports.cluster import Obj
-from waypost.views.documents import RerunPreview
-from waypost.views.rerun import rerun_preview
+from waypost.views.documents import RerunPreview, RoundCost
 
 _WORDS = {"keep": "kept", "run": "run", "skip": "skipped"}
 
@@ -35,11 +31,7 @@ def preview_round(target: Target, name: str, asked: Obj, edited: Obj | None, *, 
     chosen = form_of(form, named=False)
 
     async def work(session: Session) -> RerunPreview:
-        run = await find_run(session, name)
-        changed = {**run, "spec": requested_spec(run, asked, edited)}
-        latest = asked.get("template") == "Latest"
-        known = await (latest_definition if latest else definition)(session, changed)
-        return rerun_preview(changed, known, now=datetime.now(UTC))
+        return await preview(session, name, asked, edited)
 
     shown = with_cluster(target, work)
     if chosen.for_programs:
@@ -68,7 +60,7 @@ def _print(shown: RerunPreview) -> None:
         for node in shown.nodes
     ]
     show_table(("ACTION", "NODE", "KIND", "NOW", "EFFECT", "WHY"), rows)
-    typer.echo(_cost(shown))
+    typer.echo(cost_line(shown.cost))
     typer.echo("nothing was changed; the same command without --dry-run begins the round")
 
 
@@ -77,8 +69,8 @@ def _why(message: str | None, stops: str | None) -> str:
     return f"{why}; stops {stops}" if stops else why
 
 
-def _cost(shown: RerunPreview) -> str:
-    cost = shown.cost
+def cost_line(cost: RoundCost) -> str:
+    """What the nodes that run will cost, as far as it is known."""
     facts = [
         format.count(cost.model_calls, "model call") if cost.model_calls else "",
         format.count(cost.total_tokens, "token") if cost.total_tokens else "",
