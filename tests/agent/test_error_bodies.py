@@ -4,7 +4,7 @@ and the status that decides whether waiting helps."""
 from typing import Any
 
 import pytest
-from waypost_agent.provider.error_bodies import sentence_of, status_of
+from waypost_node.http.error_bodies import sentence_of, status_of
 
 BODIES = [
     pytest.param({"error_code": 110, "error_msg": "Access token invalid"},

@@ -22,8 +22,8 @@ from pydantic_ai.exceptions import (
 from waypost.protocol.agents.gated_calls import GatedCall
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
+from waypost_node.http.error_bodies import sentence_of
 
-from waypost_agent.provider.error_bodies import sentence_of
 from waypost_agent.provider.error_words import meaning_of
 from waypost_agent.provider.model_gateway import GatewayRefusal
 from waypost_agent.provider.provider_http import UnusableAnswer

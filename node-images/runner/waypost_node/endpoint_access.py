@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx2
 from waypost.protocol.probe import ProbeReason, Verdict
 
+from waypost_node.http.error_bodies import sentence_of
 from waypost_node.redaction import Redactor, public
 
 _SHOWN: Final = 300  # characters of foreign text in a message
@@ -171,11 +172,7 @@ def said_in(body: bytes, redact: Callable[[str], str] = str) -> str:
         document: Any = json.loads(text)
     except (ValueError, RecursionError):
         document = None
-    if isinstance(document, dict):
-        error = document.get("error", document)
-        found = error.get("message") if isinstance(error, dict) else error
-        text = found if isinstance(found, str) else text
-    return public(text, redact, _SHOWN)
+    return public(sentence_of(document) or text, redact, _SHOWN)
 
 
 def _root(error: BaseException) -> str:

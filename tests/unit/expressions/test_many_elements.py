@@ -35,8 +35,7 @@ MANY = {
     "fields-of-lines": "inputs.many_lines.split('\\n').map(l, l.split(' ')[1])",
     "quoted-words": "inputs.many_words.map(w, '\"' + w + '\"').join(',')",
     "words-in-a-list": "inputs.many_words.filter(w, w in ['w1', 'w2']).size()",
-    "numbered-words": "zip(range(size(inputs.many_words)), inputs.many_words)"
-    ".map(p, string(p[0]) + p[1]).join(',')",
+    "words-in-other-letters": "inputs.many_words.map(w, w.upperAscii()).join(',')",
     "lists-of-lists": "inputs.points.map(p, p.map(x, x + 1))",
     "lists-as-json": "inputs.points.map(p, json(p)).join(',')",
     "flat-lists": "flatten(inputs.points).map(x, x + 1)",

@@ -76,6 +76,8 @@ NODE = {
         *("FIRST_WAIT", "GatewayError", "LONGEST_WAIT", "Passing", "TIMES"),
         *("content_of", "headers_of", "pause_after"),
     },
+    "waypost_node.http": {"error_bodies"},
+    "waypost_node.http.error_bodies": {"sentence_of", "status_of"},
     "waypost_node.probe": {"run"},
     "waypost_node.sigterm": {"woken_by_signals"},
     "waypost_node.redaction": {"public"},

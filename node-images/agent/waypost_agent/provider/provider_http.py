@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import httpx2
+from waypost_node.http import error_bodies
 from waypost_node.redaction import public
 
 from waypost_agent.http_responses import DAMAGED, redirect_in, start_of
-from waypost_agent.provider import answer_bodies, error_bodies
+from waypost_agent.provider import answer_bodies
 
 _NAMES: Final = {
     "OpenAI": "a chat completion",

@@ -29,22 +29,23 @@ _NAMES: Final[Mapping[ProviderType, tuple[frozenset[bytes], frozenset[bytes], by
         b"totalTokenCount",
     ),
 }
-# Names that gateways and servers write for them.
-_ASKED: Final = (b"input_tokens", b"promptTokens", b"inputTokens", b"prompt_eval_count")
-_ANSWERED: Final = (b"output_tokens", b"completionTokens", b"outputTokens", b"eval_count")
-_OTHER_NAMES: Final[Mapping[ProviderType, Mapping[bytes, bytes]]] = {
-    "OpenAI": {
-        **dict.fromkeys(_ASKED, b"prompt_tokens"),
-        **dict.fromkeys(_ANSWERED, b"completion_tokens"),
-        b"totalTokens": b"total_tokens",
-    },
-    "Anthropic": {b"prompt_tokens": b"input_tokens", b"completion_tokens": b"output_tokens"},
-    "Google": {
-        b"prompt_token_count": b"promptTokenCount",
-        b"candidates_token_count": b"candidatesTokenCount",
-        b"thoughts_token_count": b"thoughtsTokenCount",
-        b"total_token_count": b"totalTokenCount",
-    },
+# Names that gateways and servers write for them, in small letters without separators. The agent
+# knows the same (waypost_agent.provider.reported_usage), and a few words that are too common to be
+# looked for in the whole text of an answer, such as "input".
+ASKED: Final = (
+    *(b"prompttokens", b"inputtokens", b"prompttokencount", b"prompttoken", b"inputtokencount"),
+    *(b"promptevalcount", b"inputtoken", b"tokensin", b"numprompttokens", b"numinputtokens"),
+)
+ANSWERED: Final = (
+    *(b"completiontokens", b"outputtokens", b"evalcount", b"candidatestokencount"),
+    *(b"outputtokencount", b"generatedtokens", b"generationtokens", b"completiontoken"),
+    *(b"outputtoken", b"tokensout", b"numcompletiontokens", b"numoutputtokens"),
+)
+ALL: Final = (b"totaltokens", b"totaltokencount", b"totaltoken", b"tokenstotal")
+_CANONICAL: Final[Mapping[ProviderType, tuple[bytes, bytes]]] = {
+    "OpenAI": (b"prompt_tokens", b"completion_tokens"),
+    "Anthropic": (b"input_tokens", b"output_tokens"),
+    "Google": (b"promptTokenCount", b"candidatesTokenCount"),
 }
 # Fields with the media type and with the content of media; without the first, the content is a URL.
 _MEDIA_FIELDS: Final = (
@@ -54,7 +55,7 @@ _MEDIA_FIELDS: Final = (
     ("mimeType", "data"),  # Google: inlineData
     ("mime_type", "data"),
 )
-_FIELD: Final = re.compile(rb'"([A-Za-z_]{10,30})"\s*:\s*"?(\d{1,9})(?:\.0+)?(?=[^\d.])')
+_FIELD: Final = re.compile(rb'"([A-Za-z_ -]{8,30})"\s*:\s*"?(\d{1,9})(?:\.0+)?(?=[^\d.])')
 
 
 class Estimate(NamedTuple):
@@ -125,7 +126,13 @@ class UsageScanner:
 
     def __init__(self, type_: ProviderType, estimate: Estimate) -> None:
         self._input, self._output, self._total = _NAMES[type_]
-        self._others = _OTHER_NAMES[type_]
+        asked, answered = _CANONICAL[type_]
+        self._names = {
+            **dict.fromkeys(ASKED, asked),
+            **dict.fromkeys(ANSWERED, answered),
+            **dict.fromkeys(ALL, self._total),
+            **{_plain(name): name for name in (*self._input, *self._output)},
+        }
         self._estimate = estimate
         self._size = 0
         self._rest = b""
@@ -135,10 +142,9 @@ class UsageScanner:
         """The next piece of the answer."""
         self._size += len(piece)
         text = self._rest + piece
-        known = self._input | self._output | {self._total}
         for match in _FIELD.finditer(text):
-            name = self._others.get(match[1], match[1])
-            if name in known:
+            name = self._names.get(_plain(match[1]))
+            if name:
                 self._found[name] = max(self._found.get(name, 0), int(match[2]))
         self._rest = text[-_OVERLAP:]
 
@@ -156,3 +162,8 @@ class UsageScanner:
 
     def _sum(self, names: frozenset[bytes]) -> int:
         return sum(self._found.get(name, 0) for name in names)
+
+
+def _plain(name: bytes) -> bytes:
+    """Small letters without separators: prompt_tokens, promptTokens and Prompt-Tokens are one."""
+    return re.sub(rb"[-_ ]", b"", name).lower()

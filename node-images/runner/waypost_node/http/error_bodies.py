@@ -1,4 +1,5 @@
-"""What the body of a provider's error says, in any of its forms. Pure: no I/O."""
+"""What the body of an error says, in any of the forms of providers and gateways: for agents, their
+OAuth and probes. Pure: no I/O."""
 
 from collections.abc import Iterator
 from typing import Any, Final
