@@ -265,7 +265,10 @@ def _deletion_requested(metadata: dict[str, Any]) -> datetime | None:
     grace = metadata.get("deletionGracePeriodSeconds")
     if until is None or not isinstance(grace, int) or grace <= 1:
         return None
-    return until - timedelta(seconds=grace)
+    try:
+        return until - timedelta(seconds=grace)
+    except OverflowError:
+        return None
 
 
 def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
