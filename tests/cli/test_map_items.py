@@ -39,7 +39,7 @@ def sealed(states: str, **results: Any) -> dict[str, Any]:
 
 def listed(items: dict[str, Any], record: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
     status = ItemsStatus.model_validate({"round": 1, **items})
-    found, more = items_of_interest("scan", status, record)
+    found, more = items_of_interest("scan", status, {RECORD: record} if record else {})
     keys = ("path", "state", "attempts", "reason")
     return [
         *(tuple(one[key] for key in keys) for one in found),
@@ -124,8 +124,34 @@ def test_s415_the_child_runs_of_items_are_named() -> None:
         open=["2 +1 ~0/4/1/u/01"],
         fresh={"1": {"e": {"reason": "ChildFailed"}, "c": {"i": 1, "g": 3, "r": 1, "uid": "u"}}},
     )
-    found, _ = items_of_interest("scan", items, None, run="brief", run_uid="run-1")
+    found, _ = items_of_interest("scan", items, {}, run="brief", run_uid="run-1")
     assert [one["child"] for one in found] == [
         child_name(run="brief", run_uid="run-1", path="scan/1", generation=3),
         child_name(run="brief", run_uid="run-1", path="scan/0", generation=4),
     ]
+
+
+def test_an_item_of_a_compensation_names_the_item_that_it_undoes() -> None:
+    """Items are undone from the last one down, and only those that succeeded."""
+    items = ItemsStatus(round=1, total=3, states="S F R", open=["2 +1"], list_record="brief-list")
+    data = {"items": [7, 4, 0], "identities": ["a", "b", "c"]}
+    canonical = ijson.canonical(data)
+    form = node_records.form_of(data, canonical)
+    assert form is not None
+    indexes = node_records.manifest(
+        "Items",
+        AttemptRef("brief", "u", "scan/compensate", 1, 1),
+        digest=ijson.digest(data),
+        size=len(canonical),
+        form=form,
+        owner={},
+        namespace="n",
+        segment=("brief-list", None),
+    )
+    found, _ = items_of_interest("scan/compensate", items, {"brief-list": indexes})
+    assert [(one["path"], one["undoes"]) for one in found] == [
+        ("scan/compensate/1", "scan/4"),
+        ("scan/compensate/2", "scan/0"),
+    ]
+    unread, _ = items_of_interest("scan/compensate", items, {})
+    assert [one["undoes"] for one in unread] == [None, None]

@@ -112,6 +112,7 @@ export interface ItemView {
   reason?: string;
   message?: string;
   child?: string;
+  undoes?: string;
 }
 
 export interface ItemsView {

@@ -71,6 +71,15 @@ def entry_of(text: str) -> str:
         return text
 
 
+def node_of(text: str) -> str:
+    """The name of the node to which a path belongs; the text itself if it is not a path. Never
+    raises."""
+    try:
+        return parse_path(text).node
+    except ValueError:
+        return text
+
+
 def is_item(text: str) -> bool:
     """Whether a text is the path of an item or of an iteration. Never raises."""
     if "/" not in text:

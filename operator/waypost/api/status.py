@@ -133,7 +133,7 @@ class LoopStatus(StatusModel):
         default=None,
         max_length=1024,
         description="Number of the last attempt of each iteration that succeeded, with blanks "
-        "between them. The last 100 are kept.",
+        "between them; 7/2 is attempt 7, of round 2. The last 100 are kept.",
     )
     previous: str | None = Field(
         default=None,

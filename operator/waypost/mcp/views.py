@@ -2,25 +2,24 @@
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from waypost.api.base import JsonObject
+from waypost.api.paths import entry_of, node_of
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.connection.definitions import definition
 from waypost.cli.connection.pages import read_list
-from waypost.cli.connection.records import read_records
 from waypost.cli.errors import CommandError, Exit, no_node
 from waypost.cli.lint import linter, manifests, templates
 from waypost.cli.lint.output import as_json
 from waypost.cli.reading.compared import compared
 from waypost.cli.reading.describe import describe
 from waypost.cli.reading.node_logs import read_node_log
+from waypost.cli.reading.node_values import read_node_io
 from waypost.cli.reading.rounds import preview
 from waypost.ports.cluster import Kind
 from waypost.views.approvals import approval_row
 from waypost.views.cost import run_cost
-from waypost.views.io import needed_records, node_io
 from waypost.views.models import RunView
 from waypost.views.row import row
 
@@ -57,13 +56,12 @@ async def get_run(
 
 
 async def node_values(session: Session, name: str, node: str) -> JsonObject:
-    """Inputs and output of a node, beside their schemas. Raises as `get_run`."""
+    """Inputs and output of a node, or of a part of it, with schemas. Raises as `get_run`."""
     run = await find_run(session, name)
     known = await definition(session, run)
-    if node not in known.graph.nodes:
+    if node_of(node) not in known.graph.nodes:
         raise no_node(name, node, known.graph.order)
-    records = await read_records(session, needed_records(run, known, node))
-    found = node_io(run, known, node, records=records, now=datetime.now(UTC)).to_json()
+    found = (await read_node_io(session, run, known, node)).to_json()
     return bounded(found, "`waypost io` in a terminal")
 
 
@@ -143,7 +141,8 @@ def bounded(document: JsonObject, instead: str) -> JsonObject:
 def _only(run: RunView, nodes: Sequence[str]) -> RunView:
     if not nodes:
         return run
-    kept = [node for node in run.nodes if node.path in nodes]
-    if missing := [node for node in nodes if node not in {one.path for one in kept}]:
+    entries = {node: entry_of(node) for node in nodes}
+    kept = [node for node in run.nodes if node.path in entries.values()]
+    if missing := [node for node in nodes if entries[node] not in {one.path for one in kept}]:
         raise no_node(run.name, missing[0], [node.path for node in run.nodes])
     return run.model_copy(update={"nodes": kept})

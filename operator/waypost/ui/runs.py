@@ -5,18 +5,17 @@ import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.cli.connection.cluster import Session, find_run
 from waypost.cli.connection.definitions import definition, known_definition
-from waypost.cli.connection.records import read_records
 from waypost.cli.errors import CommandError, Exit
 from waypost.cli.reading.compared import compared
 from waypost.cli.reading.describe import describe
 from waypost.cli.reading.node_logs import read_node_log
+from waypost.cli.reading.node_values import read_node_io
 from waypost.cli.reading.rounds import preview
 from waypost.compiler.definition import Definition
 from waypost.kube.objects import section, text
@@ -24,7 +23,6 @@ from waypost.ports.cluster import Kind, Obj
 from waypost.ui.feed import Feed
 from waypost.ui.rounds import asked
 from waypost.views.graph import run_graph
-from waypost.views.io import needed_records, node_io
 
 _FRESH: Final = 2.0  # seconds in which pods and Approvals are not read again
 _KEPT: Final = 20  # documents
@@ -89,8 +87,7 @@ class Runs:
         session = self.in_namespace(namespace)
         run = await find_run(session, name)
         known = await definition(session, run)
-        records = await read_records(session, needed_records(run, known, path))
-        return node_io(run, known, path, records=records, now=datetime.now(UTC)).to_json()
+        return (await read_node_io(session, run, known, path)).to_json()
 
     async def rerun(
         self, namespace: str, name: str, *, from_: list[str], skip: list[str], latest: bool

@@ -103,6 +103,7 @@ class ItemView(Model):
     reason: str | None = None
     message: str | None = None
     child: str | None = None  # the child run of an item of a workflow node
+    undoes: str | None = None  # of a compensation: the path of the item that it undoes
 
 
 class ItemsView(Model):

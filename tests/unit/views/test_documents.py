@@ -195,7 +195,10 @@ def test_a_record_that_cannot_be_read_is_named() -> None:
     run = two("hello")
     a = run["status"]["nodes"][0]
     a |= {"output": None, "outputRecord": "big"}
-    assert needed_records(run, define(run["spec"]), "b") == {"big"}
+    needed = needed_records(run, define(run["spec"]), "b", records={}, now=after(9))
+    assert needed == {"big"}
+    known = needed_records(run, define(run["spec"]), "b", records={"big": None}, now=after(9))
+    assert not known
     assert read(run, "a")["outputNote"] == "NodeRecord big cannot be read"
     assert "NodeRecord big cannot be read" in read(run, "b")["inputsNote"]
 

@@ -16,7 +16,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def io(
     run: options.Run,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="Name of the node.")],
+    node: Annotated[
+        str, typer.Argument(metavar="NODE", help="Node, item (scan/3), iteration or compensation.")
+    ],
     schemas: Annotated[
         bool, typer.Option("--schemas", help="Print inputSchema and outputSchema too.")
     ] = False,
@@ -25,29 +27,26 @@ def io(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Show the inputs and the output of a node.
+    """Show the inputs and the output of a node, an item, an iteration or a compensation.
 
     The inputs are evaluated again and compared with the recorded digest. Large outputs are read
     from NodeRecords, which requires the role waypost-view-payloads.
     """
-    from datetime import UTC, datetime
-
+    from waypost.api.paths import node_of
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
     from waypost.cli.connection.definitions import definition
-    from waypost.cli.connection.records import read_records
     from waypost.cli.errors import no_node
+    from waypost.cli.reading.node_values import read_node_io
     from waypost.cli.report.output import emit, form_of
-    from waypost.views.io import needed_records, node_io
 
     form = form_of(output, named=False)
 
     async def work(session: "Session") -> "NodeIo":
         found = await find_run(session, run)
         known = await definition(session, found)
-        if node not in known.graph.nodes:
+        if node_of(node) not in known.graph.nodes:
             raise no_node(run, node, known.graph.order)
-        records = await read_records(session, needed_records(found, known, node))
-        return node_io(found, known, node, records=records, now=datetime.now(UTC))
+        return await read_node_io(session, found, known, node)
 
     shown = with_cluster(Target(kubeconfig, context, namespace), work)
     if form.for_programs:

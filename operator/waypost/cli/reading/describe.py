@@ -1,18 +1,17 @@
 """Reads a run and what belongs to it, and describes it."""
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from waypost.api.meta import LABEL_RUN
 from waypost.cli.connection.cluster import Session
-from waypost.cli.connection.records import record_of
+from waypost.cli.connection.records import read_records, record_of
 from waypost.cli.reading.traces import load_approvals, load_traces
-from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import ClusterError, Kind, Obj
 from waypost.views.models import RunView
 from waypost.views.related import Related
-from waypost.views.run.describe import run_view
+from waypost.views.run.describe import run_view, status_of
+from waypost.views.run.map_items import list_record
 
 
 async def describe(session: Session, run: Obj, *, with_traces: bool = False) -> RunView:
@@ -57,13 +56,14 @@ async def _pulls(session: Session) -> tuple[Obj, ...]:
 
 
 async def _items(session: Session, run: Obj) -> dict[str, Obj]:
-    """The NodeRecords with the items of maps that have ended, by name, as far as they exist."""
-    nodes = items(run, "status", "nodes")
-    names = [name for node in nodes if (name := text(section(node, "items"), "sealed"))]
-    found: dict[str, Obj] = {}
-    for name in names:
-        with suppress(ClusterError):
-            found[name] = await session.cluster.get(
-                Kind.NODE_RECORD, namespace=session.namespace, name=name
-            )
-    return found
+    """The NodeRecords with the items of maps that have ended, and with the lists of compensations,
+    by name, as far as they exist."""
+    maps = [node for node in status_of(run).nodes if node.items is not None]
+    sealed = [node.items.sealed for node in maps if node.items and node.items.sealed]
+    found = await read_records(session, sealed)
+    lists = [
+        list_record(node.items, found.get(node.items.sealed or ""))
+        for node in maps
+        if node.items is not None and node.stage == "Compensating"
+    ]
+    return found | await read_records(session, [name for name in lists if name])

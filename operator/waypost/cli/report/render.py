@@ -219,6 +219,8 @@ def _add_items(branch: Tree, items: ItemsView) -> None:
         facts = [format.count(item.attempts, "attempt")]
         if item.child is not None:
             facts = [f"run {item.child}"]
+        if item.undoes is not None:
+            facts.append(f"undoes {item.undoes}")
         branch.add(_line(item.path, "item", item.state, facts, why=why))
     if items.more:
         branch.add(Text(f"{items.more} more items failed, run or were repeated", style="dim"))

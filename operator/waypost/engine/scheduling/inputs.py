@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.changes import changed_loop, changed_node
 from waypost.api.nodes.artifacts import from_made_texts
 from waypost.api.paths import parse_path
 from waypost.api.workflow import CompensationNode, Node
@@ -10,11 +11,12 @@ from waypost.engine.state import undone, visible
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.paths import iteration_path, node_of
 from waypost.engine.state.transition import Transition
-from waypost.expressions.templates import RenderError, render_json
+from waypost.expressions.templates import RenderError, paths_in, render_json
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube import names
 from waypost.kube.items.marks import mark_of
 from waypost.kube.items.undone import UndoneItem, item_of
+from waypost.kube.loops import iterations
 from waypost.protocol import ijson, schema
 from waypost.protocol.reasons import Reason
 
@@ -55,6 +57,39 @@ def resolve(transition: Transition, path: str) -> Inputs | Invalid:
         repeats=transition.statuses[path].repeats or 0,
     )
     return Inputs(values, digest, key, view, node.input_schema)
+
+
+def resolve_iteration(transition: Transition, path: str, number: int) -> Inputs | Invalid:
+    """The inputs of an iteration of the node at `path`: one that has succeeded, or the current one.
+
+    The NodeRecord with the output of the iteration before must be loaded.
+    """
+    status, owner, node = transition.statuses[path], transition.owner, transition.node(path)
+    known = {one.number: one for one in iterations(status, run=owner.name, run_uid=owner.uid)}
+    before, loop = known.get(number - 1), status.loop
+    assert loop is not None, "asked for loops"
+    if before is None and number > 0:
+        return Invalid(f"the output of {path}/{number - 1}, which it reads, is not known any more")
+    last = number - 1 == max(known, default=-1)
+    if not last and number > 0 and _reads_artifacts(node):
+        return Invalid("previous.artifacts is only known of the last iteration that succeeded")
+    then = changed_loop(
+        loop,
+        number=number,
+        previous=before.record if before is not None else None,
+        artifacts=loop.artifacts if last else None,
+    )
+    transition.statuses[path] = changed_node(status, loop=then)
+    try:
+        return resolve(transition, path)
+    finally:
+        transition.statuses[path] = status
+
+
+def _reads_artifacts(node: Node) -> bool:
+    """Whether the inputs of a node with repeat read the artifacts of the iteration before."""
+    used = (path for path in paths_in(node.inputs or {}) if path.root == "previous")
+    return any(path.fields[:1] in ((), ("artifacts",)) for path in used)
 
 
 def _undone(transition: Transition, name: str) -> JsonObject:

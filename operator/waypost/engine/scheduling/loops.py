@@ -20,6 +20,7 @@ from waypost.engine.state.usage import total
 from waypost.expressions.templates import RenderError, render_condition
 from waypost.expressions.values import declare_numbers
 from waypost.kube import timestamps
+from waypost.kube.loops import EndedBy, as_text
 from waypost.protocol.reasons import Reason
 
 _KEPT_ITERATIONS = 100
@@ -46,7 +47,7 @@ def end_iteration(transition: Transition, path: str, outcome: Succeeded) -> None
     verdict = _until(transition, path, outcome.output)
     record = transition.keep_output(path, outcome)
     outcome = replace(outcome, record=record)
-    done = [*(loop.done or "").split(), str(status.attempt)][-_KEPT_ITERATIONS:]
+    done = [*(loop.done or "").split(), _ended_by(transition, path)][-_KEPT_ITERATIONS:]
     loop = changed_loop(
         loop,
         done=" ".join(done),
@@ -67,6 +68,12 @@ def end_iteration(transition: Transition, path: str, outcome: Succeeded) -> None
         _at_limit(transition, path, outcome, repeat)
     else:
         _next(transition, path, loop, repeat)
+
+
+def _ended_by(transition: Transition, path: str) -> str:
+    """The attempt and the round in the name of the NodeRecord with the iteration's output."""
+    ref = transition.result_ref(path)
+    return as_text(EndedBy(ref.attempt, ref.round))
 
 
 def _usage(status: NodeStatus, loop: LoopStatus) -> Usage | None:

@@ -1,13 +1,14 @@
 """Which programs of a node may have run, by its checkpoint."""
 
 from waypost.api.status import NodeStatus
+from waypost.kube.loops import ended_in
 
 
 def attempts_since_iteration(status: NodeStatus) -> int:
     """How many attempts were recorded after the last iteration that succeeded; all of them if the
     node is not repeated."""
-    done = (status.loop.done or "").split() if status.loop is not None else []
-    return (status.attempt or 0) - (int(done[-1]) if done else 0)
+    done = ended_in(status.loop) if status.loop is not None else ()
+    return (status.attempt or 0) - (done[-1].attempt if done else 0)
 
 
 def may_have_run(status: NodeStatus) -> bool:

@@ -232,7 +232,7 @@ class Transition:
 
     def result_record(self, path: str) -> str:
         """The name of the NodeRecord that an output of a node gets, by its latest attempt."""
-        return self._result_ref(path).record_name("Result")
+        return self.result_ref(path).record_name("Result")
 
     def items_problem(self, path: str) -> WriteProblem | None:
         """Why a NodeRecord with items of a map could not be written, if one could not."""
@@ -342,7 +342,7 @@ class Transition:
         self.update(path, attempts=attempts)
 
     def _put_record(self, path: str, outcome: Succeeded) -> str:
-        ref = self._result_ref(path)
+        ref = self.result_ref(path)
         form = node_records.form_of(outcome.output, ijson.canonical(outcome.output))
         assert form is not None, "a payload from a commit record or an answer fits"
         manifest = node_records.manifest(
@@ -357,7 +357,8 @@ class Transition:
         self.before.append(PutRecord(manifest=manifest))
         return ref.record_name("Result")
 
-    def _result_ref(self, path: str) -> AttemptRef:
+    def result_ref(self, path: str) -> AttemptRef:
+        """The attempt in the name of the NodeRecord that an output of a node gets."""
         status = self.statuses[path]
         latest = status.latest_attempt
         if status.phase == "Running" and latest is not None and latest.iteration is not None:

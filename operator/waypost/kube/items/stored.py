@@ -67,6 +67,20 @@ def records_of_list(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> se
     return {*([items.sealed] if items.sealed else ()), *([str(name)] if name else ())}
 
 
+def records_of_item(items: ItemsStatus, payloads: Mapping[str, JsonValue], index: int) -> set[str]:
+    """The names of the NodeRecords with the list and with the result of one item, as far as they
+    are known; once all of them were loaded, no other one is named."""
+    needed = records_of_list(items, payloads)
+    if not needed <= payloads.keys():
+        return needed
+    found = stored(items, payloads)
+    needed |= {*all_blocks(found.get("blocks") or (), payloads)}
+    if not needed <= payloads.keys():
+        return needed
+    end = ends_of(found, payloads).get(str(index)) or {}
+    return needed | ({str(end["r"])} if "r" in end else set())
+
+
 def as_object(value: JsonValue) -> Mapping[str, Any]:
     """A stored object; empty for an Unavailable."""
     return value if isinstance(value, dict) else {}

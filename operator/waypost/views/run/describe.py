@@ -183,9 +183,8 @@ def _items(
     items = status.items
     if items is None:
         return None
-    sealed = records.get(items.sealed or "")
     name, uid = run
-    listed, more = items_of_interest(status.path, items, sealed, run=name, run_uid=uid)
+    listed, more = items_of_interest(status.path, items, records, run=name, run_uid=uid)
     if items.states is None:
         succeeded, failed, running = items.succeeded or 0, items.failed or 0, 0
     else:

@@ -1,18 +1,19 @@
 """Which items of a map `waypost trace` lists: those that failed, are open, or were repeated."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
 from waypost.api.items.states import FAILED, ItemState, parse_states
 from waypost.api.items.status import ItemsStatus
+from waypost.api.paths import NodePath, parse_path
 from waypost.kube import names
 from waypost.kube.items.child_items import started_by
 from waypost.kube.items.open_items import reason_of
 from waypost.kube.node_records import LARGEST, record_fact
 
 SHOWN: Final = 20
-_NAMES: Final = {
+STATE_NAMES: Final = {
     "R": "Running",
     "X": "Running",
     "B": "Backoff",
@@ -27,38 +28,63 @@ _OPEN: Final = frozenset("RXBHW")
 
 
 def items_of_interest(
-    path: str, items: ItemsStatus, sealed: JsonObject | None, *, run: str = "", run_uid: str = ""
+    path: str,
+    items: ItemsStatus,
+    records: Mapping[str, JsonObject],
+    *,
+    run: str = "",
+    run_uid: str = "",
 ) -> tuple[list[JsonObject], int]:
     """The items to list, as fields of an ItemView, and how many more there are.
 
     Args:
         path: The path of the map.
         items: Its items in the status of the run.
-        sealed: The NodeRecord with its items, once it has ended; None if it was not read.
+        records: NodeRecords by name, as far as they were read: the one with its items, once the map
+            has ended, and the list of a compensation.
         run: The name of the run.
         run_uid: Its uid.
     """
-    stored = _content(sealed) if items.states is None else {"results": items.fresh}
+    sealed = _content(records.get(items.sealed or ""))
+    stored = sealed if items.states is None else {"results": items.fresh}
     text = items.states or stored.get("states") or ""
     states = parse_states(str(text))
     chosen = list(_chosen(states))
     known = _failures(items, stored)
     waiting = {int(shown.split()[0]): reason_of(shown) for shown in items.open or ()}
     children = _children(items, stored)
+    undone = _undone(path, items, sealed, records)
     listed = []
     for index in chosen[:SHOWN]:
         state, failure = states[index], known.get(index, {})
         listed.append(
             {
                 "path": f"{path}/{index}",
-                "state": _NAMES[state.letter],
+                "state": STATE_NAMES[state.letter],
                 "attempts": state.number,
                 "reason": failure.get("reason") or waiting.get(index),
                 "message": failure.get("message"),
                 "child": _child_name(run, run_uid, path, children.get(index)),
+                "undoes": undone[index] if index < len(undone) else None,
             }
         )
     return listed, max(len(chosen) - SHOWN, 0)
+
+
+def list_record(items: ItemsStatus, sealed: JsonObject | None) -> str | None:
+    """The name of the NodeRecord with the list of a map; None if it is not known."""
+    return items.list_record or _content(sealed).get("list")
+
+
+def _undone(
+    path: str, items: ItemsStatus, sealed: dict[str, Any], records: Mapping[str, JsonObject]
+) -> list[str]:
+    """The paths of the items that those of a compensation undo; empty for another map."""
+    parsed = parse_path(path)
+    if not parsed.compensates:
+        return []
+    content = _content(records.get(items.list_record or sealed.get("list") or ""))
+    return [str(NodePath(parsed.node, index)) for index in content.get("items") or ()]
 
 
 def _children(items: ItemsStatus, stored: dict[str, Any]) -> dict[int, tuple[int, int]]:
