@@ -33,7 +33,7 @@ from waypost.api.kinds.wait import WaitKind
 from waypost.api.kinds.workflow import WorkflowKind
 from waypost.api.modifiers.concurrency import Concurrency, RunConcurrency
 from waypost.api.modifiers.for_each import ForEach
-from waypost.api.modifiers.repeat import Repeat
+from waypost.api.modifiers.repeat import Iterations, Repeat
 from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.paths import NodePath, parse_path
 from waypost.api.pod import LogPolicy, Resources
@@ -206,17 +206,21 @@ def compensation_of(node: Node) -> CompensationNode | None:
         inputs=given.inputs,
         timeout=given.timeout,
         retry=given.retries,
-        for_each=_undoing(node.for_each) if node.for_each is not None else None,
+        for_each=_undoing(node),
         effect=given.effect or ("idempotent" if given.workflow is None else None),
         isolation=node.isolation if given.workflow is None else None,
     )
 
 
-def _undoing(for_each: ForEach) -> ForEach:
-    """The modifier of the compensation of a map: one item at a time, and each is tried. The list is
-    made of the items that succeeded; `items` is there for the types."""
+def _undoing(node: Node) -> ForEach | None:
+    """The modifier of the compensation of a map or a loop: one item at a time, and each is tried.
+    The list is made of the items that succeeded; `items` is there for the types."""
+    if node.repeat is not None:
+        return Iterations.newest_first()
+    if node.for_each is None:
+        return None
     return ForEach.model_construct(
-        items=for_each.items, max_parallel=1, tolerate="100%", collect="None"
+        items=node.for_each.items, max_parallel=1, tolerate="100%", collect="None"
     )
 
 

@@ -13,6 +13,7 @@ from waypost.api.workflow import CompensationNode, Node
 from waypost.engine.run.compensating import with_recorded
 from waypost.engine.state import visible
 from waypost.engine.state.observed import Observed
+from waypost.kube.items import undone_iterations
 from waypost.kube.items.stored import ends_of, list_of, records_of_item, stored
 from waypost.kube.loops import Iteration, iterations
 from waypost.views.errors import CannotShow
@@ -43,8 +44,8 @@ class Part:
             return None
         return self.status.items
 
-    def undone_map(self) -> NodeStatus | None:
-        """The map whose item this part undoes; None for another part."""
+    def undone(self) -> NodeStatus | None:
+        """The map or the loop of which this part undoes a part; None for another part."""
         node = self.node
         if self.path.index is None or not isinstance(node, CompensationNode):
             return None
@@ -110,13 +111,16 @@ def records_of_part(part: Part, payloads: Payloads) -> frozenset[str]:
 def _of_item(part: Part, items: ItemsStatus, payloads: Payloads) -> set[str]:
     index = part.path.index or 0
     names = records_of_item(items, payloads, index)
-    of_map = part.undone_map()
-    if of_map is None or of_map.items is None or not names <= payloads.keys():
+    done = part.undone()
+    if done is None or not names <= payloads.keys():
         return names
     undone = listed_value(items, payloads, index)
     if not isinstance(undone, int):
         return names
-    return names | records_of_item(of_map.items, payloads, undone)
+    if done.items is not None:
+        return names | records_of_item(done.items, payloads, undone)
+    run, uid = part.observed.name, part.observed.uid
+    return names | undone_iterations.records_of(done, [undone], run=run, run_uid=uid)
 
 
 def listed_value(items: ItemsStatus, payloads: Payloads, index: int) -> JsonValue:

@@ -4,7 +4,7 @@ It is written from docs/compensation.md and S270 to S285. It starts from how the
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from tests.simulation.sagas.plan import Saga, Step
 
@@ -69,6 +69,31 @@ def inputs_of_item(plan: Saga, step: Step, at: int, key: str) -> dict[str, objec
     return {
         "was": {**was, "own": step.values[at]},
         "gave": gave,
+        "key": key if step.keyed else "none",
+    }
+
+
+def iteration_output(plan: Saga, step: Step, at: int) -> int:
+    """The number that the program of an iteration gives; 0 before the first one."""
+    return output(plan, step.name) + at - (step.loops - 1) if at >= 0 else 0
+
+
+def undone_iterations(entry: Mapping[str, Any]) -> list[int]:
+    """The iterations of a loop that must be undone, in that order, as its entry has them (S616)."""
+    count = len((entry.get("loop") or {}).get("done", "").split())
+    unknown = entry["phase"] == "Failed" and entry.get("reason") == "UnknownEffect"
+    return [*([count] if unknown else []), *reversed(range(count))]
+
+
+def inputs_of_iteration(
+    plan: Saga, step: Step, at: int, key: str, *, known: bool
+) -> dict[str, object]:
+    """What the compensation of an iteration gets (S617); `known`: the iteration succeeded."""
+    was = {other: output(plan, other) for other in step.needs}
+    before = iteration_output(plan, step, at - 1)
+    return {
+        "was": {**was, "at": at, "before": before},
+        "gave": iteration_output(plan, step, at) if known else 0,
         "key": key if step.keyed else "none",
     }
 

@@ -42,6 +42,8 @@ class Step:
     values: tuple[int, ...] | None = None  # the items of a map
     item_fails: tuple[int, ...] = ()  # attempts that fail first, by item
     tolerate: int = 0
+    loops: int = 0  # iterations of a loop
+    loop_fails: int = 0  # its attempt that fails
     keyed: bool = True  # the compensation gets the key of the program that it undoes
 
     @property
@@ -98,6 +100,8 @@ def saga(seed: int) -> Saga:
     more = random.Random(f"saga {seed}, maps")
     read = {name for one in steps for name in one.needs}
     steps = [_as_map(more, one) if _may_be_map(one, read) else one for one in steps]
+    more = random.Random(f"saga {seed}, loops")
+    steps = [_as_loop(more, one) if _may_be_loop(one) else one for one in steps]
     troubles = tuple(_trouble(draw) for _ in range(draw.choice((0, 0, 1, 1, 2, 3))))
     return Saga(
         seed,
@@ -148,6 +152,17 @@ def _as_map(draw: random.Random, step: Step) -> Step:
     )
 
 
+def _may_be_loop(step: Step) -> bool:
+    return step.values is None and not step.undo_child and step.name != "last"
+
+
+def _as_loop(draw: random.Random, step: Step) -> Step:
+    if draw.random() < 0.75:
+        return step
+    loops = draw.choice((1, 2, 2, 3))
+    return replace(step, loops=loops, loop_fails=draw.choice((0, 0, 0, loops)))
+
+
 def _trouble(draw: random.Random) -> Trouble:
     drawn = draw_trouble(draw, (*TROUBLES, *_OPERATORS))
     return replace(drawn, at=round(drawn.at, 2))
@@ -182,6 +197,10 @@ def _node(step: Step) -> Obj:
             "tolerate": step.tolerate,
         }
         node["inputs"] = {**node["inputs"], "own": "${item}"}
+    if step.loops:
+        node["repeat"] = {"until": f"${{index >= {step.loops - 1}}}", "max": 5, "pause": "1s"}
+        more = {"at": "${index}", "before": "${previous.?output.?n.orValue(0)}"}
+        node["inputs"] = {**node["inputs"], **more}
     if step.follows:
         node["after"] = list(step.follows)
     if step.once:

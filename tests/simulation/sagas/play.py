@@ -11,7 +11,12 @@ from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.focused import troubles
 from tests.simulation.focused.playing import played, what_stays
 from tests.simulation.focused.troubles import Trouble
-from tests.simulation.sagas.interpreter import end_of_undo, item_output, output
+from tests.simulation.sagas.interpreter import (
+    end_of_undo,
+    item_output,
+    iteration_output,
+    output,
+)
 from tests.simulation.sagas.plan import MANY, RUN, Saga, Step, body
 from tests.simulation.sagas.watcher import Watcher, base_of
 from tests.simulation.watching.evidence import Violation
@@ -36,6 +41,9 @@ class _Play:
             for at in range(len(step.values or ())):
                 world.script[f"{name}/{at}"] = [self._program] * 90
                 world.script[f"{step.undo}/{at}"] = [self._undo] * 90
+            for at in range(step.loops):
+                world.script[f"{name}/{at}"] = [self._iteration] * 90
+                world.script[f"{step.undo}/{at}"] = [self._undo] * 90
         world.script["clean"] = [self._clean] * 9
 
     def _program(self, pod: PodView) -> Outcome:
@@ -49,6 +57,17 @@ class _Play:
         if pod.attempt <= step.fails:
             return pod.fails(seconds=step.seconds)
         return pod.succeeds({"n": step.n + sum(pod.inputs.values())}, seconds=step.seconds)
+
+    def _iteration(self, pod: PodView) -> Outcome:
+        """Its attempts are counted over all iterations."""
+        self.watcher.started(pod)
+        step = self.steps[pod.path.partition("/")[0]]
+        if step.vanishes and pod.attempt == 1:
+            return Outcome(seconds=step.seconds)
+        if pod.attempt <= step.fails or pod.attempt == step.loop_fails:
+            return pod.fails(seconds=step.seconds)
+        n = iteration_output(self.plan, step, int(pod.inputs["at"]))
+        return pod.succeeds({"n": n}, seconds=step.seconds)
 
     def _undo(self, pod: PodView) -> Outcome:
         self.watcher.started(pod)
@@ -133,6 +152,8 @@ class _Play:
         for step in self.steps.values():
             if step.values is not None:
                 self._judge_map(step, entries[step.name])
+            elif step.loops:
+                self._judge_loop(step, entries[step.name])
             elif entries[step.name]["phase"] == "Succeeded":
                 found = section(entries[step.name], "output").get("n")
                 if found != output(self.plan, step.name):
@@ -155,6 +176,16 @@ class _Play:
             kept = [at for at in range(len(legal)) if not self.watcher.ran(step, at, self.round)]
             if kept:
                 self.watcher.blame("VF2", f"undo of {step.name}, and items {kept} are kept")
+
+    def _judge_loop(self, step: Step, entry: Obj) -> None:
+        if entry["phase"] != "Succeeded":
+            return
+        value = self.watcher.value_of(entry.get("outputRecord", ""))
+        if value != {"n": output(self.plan, step.name)}:
+            self.watcher.blame("I4", f"{step.name} has {value}")
+        again = (step.name, self.round - 1) in self.watcher.undone
+        if again and not self.watcher.ran(step, 0, self.round):
+            self.watcher.blame("VF2", f"undo of {step.name}, and its iterations are kept")
 
     def _judge_undo(self, step: Step, entry: Obj) -> None:
         if entry["phase"] == "Cancelled":
@@ -230,6 +261,7 @@ def _shown(step: Step) -> str:
         if step.values is not None
         else ""
     ]
+    words += [f"{step.loops} iterations, {step.loop_fails} fails" if step.loops else ""]
     words += [f"undo fails {undo}" if step.undoable else "no undo"]
     words += ["undo once" if step.undo_once else "", "by a child run" if step.undo_child else ""]
     return " ".join(word for word in words if word)

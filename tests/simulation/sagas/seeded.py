@@ -1,5 +1,6 @@
 """Seeded bugs of compensations: each breaks the operator on purpose and must be caught."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -9,13 +10,15 @@ from waypost.engine.items import advance, finish
 from waypost.engine.nodes.children import result
 from waypost.engine.rounds import begin, undone
 from waypost.engine.run import compensating, summary
-from waypost.engine.scheduling import undo_order
+from waypost.engine.scheduling import inputs, undo_order
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts import children
 from waypost.kube.facts.children import ChildFact
 from waypost.kube.items import undone as undone_items
+from waypost.kube.items import undone_iterations
 from waypost.kube.items.stored import ends_of
+from waypost.kube.loops import iterations
 
 from tests.simulation.focused.hunting import Bugs
 from tests.simulation.sagas.interpreter import after
@@ -203,6 +206,49 @@ def _an_item_is_undone_with_the_output_of_another(patch: pytest.MonkeyPatch) -> 
         return {str(int(at) + 1): end for at, end in ends.items()} | {"0": ends.get("1")}
 
     patch.setattr(undone_items, "ends_of", shifted)
+
+
+def _undoes_iterations(planned: Saga) -> bool:
+    several = any(s.loops > 1 and s.undoable and not s.fails for s in planned.steps)
+    return _undoes(planned) and several and not any(s.loop_fails for s in planned.steps)
+
+
+@bug("VF2", "I6", focus=_undoes_iterations)
+def _iterations_are_undone_from_the_first_to_the_last(patch: pytest.MonkeyPatch) -> None:
+    effective = undone_iterations._effective
+    patch.setattr(
+        undone_iterations, "_effective", lambda status, **run: effective(status, **run)[::-1]
+    )
+
+
+@bug("I6", focus=_undoes_iterations)
+def _iterations_are_undone_with_the_output_of_the_last(patch: pytest.MonkeyPatch) -> None:
+    def of_last(status: Any, **run: str) -> Any:
+        found = iterations(status, **run)
+        return tuple(replace(one, record=found[-1].record) for one in found)
+
+    patch.setattr(inputs, "iterations", of_last)
+
+
+@bug("VF1", "VF2", focus=lambda planned: _undoes(planned) and _has_failing_loop(planned))
+def _a_loop_that_failed_is_not_undone(patch: pytest.MonkeyPatch) -> None:
+    took_effect = undone_iterations.took_effect
+    patch.setattr(
+        undone_iterations,
+        "took_effect",
+        lambda status: status.phase == "Succeeded" and took_effect(status),
+    )
+
+
+@bug("VF2", "T11", focus=lambda planned: _undoes(planned) and _has_failing_loop(planned))
+def _a_loop_that_was_undone_continues(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(undone, "why", lambda known, name: "")
+
+
+def _has_failing_loop(planned: Saga) -> bool:
+    return any(
+        s.undoable and s.loop_fails > 1 and not (s.fails or s.vanishes) for s in planned.steps
+    )
 
 
 def _has_failing_map(planned: Saga) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from waypost.api.base import JsonValue
 from waypost.kube.node_records import record_fact
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj
@@ -10,10 +11,12 @@ from waypost.ports.cluster import Kind, Obj
 from tests.fakes.nodes.programs import PodView
 from tests.simulation.sagas.interpreter import (
     inputs_of_item,
+    inputs_of_iteration,
     inputs_of_undo,
     may_begin,
     must_be_undone,
     undone_items,
+    undone_iterations,
 )
 from tests.simulation.sagas.plan import RUN, Saga, Step
 from tests.simulation.watching.evidence import FINAL, Violation
@@ -90,23 +93,29 @@ class Watcher:
     def _needed(self, entries: dict[str, Obj]) -> Iterator[Step]:
         for step in self._steps.values():
             entry = entries[step.name]
-            if step.values is not None:
-                if step.undoable and entry["phase"] in FINAL and self._effective(entry):
+            if step.values is not None or step.loops:
+                if step.undoable and entry["phase"] in FINAL and self._effective(step, entry):
                     yield step
             elif must_be_undone(step, entry["phase"], entry.get("reason", "")):
                 yield step
 
-    def _effective(self, entry: Obj) -> list[int]:
-        """The items of a map that must be undone, in their order, as the API server has them."""
-        name = section(entry, "items").get("sealed")
+    def _effective(self, step: Step, entry: Obj) -> list[int]:
+        """The items of a map or the iterations of a loop that must be undone, in their order, as
+        the API server has them."""
+        if step.loops:
+            return undone_iterations(entry)
+        value = self.value_of(section(entry, "items").get("sealed", ""))
+        return undone_items(value["states"]) if isinstance(value, dict) else []
+
+    def value_of(self, record: str) -> JsonValue:
+        """The content of a NodeRecord; None if it does not exist."""
         for one in self._world.all(Kind.NODE_RECORD):
-            if one["metadata"]["name"] == name:
-                value = record_fact(one).payload.value
-                return undone_items(value["states"]) if isinstance(value, dict) else []
-        return []
+            if one["metadata"]["name"] == record:
+                return record_fact(one).payload.value
+        return None
 
     def ran(self, step: Step, at: int, round_: int) -> bool:
-        """Whether a program of an item of a map has started in a round."""
+        """Whether a program of an item or of an iteration has started in a round."""
         return (f"{step.name}/{at}", round_) in self._started
 
     def _starts(self, name: str, before: dict[str, Obj]) -> Iterator[str]:
@@ -183,7 +192,7 @@ class Watcher:
         ]
         if running:
             self.blame("VF1", f"the program of {path} started beside {running}")
-        if step.values is not None:
+        if step.values is not None or step.loops:
             self._judge_item(step, pod, entries[step.name])
             return
         keys = self.keys.get(step.name, {""})
@@ -193,8 +202,8 @@ class Watcher:
             self.blame("I6", f"{path} got {pod.inputs}, expected one of {legal}")
 
     def _judge_item(self, step: Step, pod: PodView, entry: Obj) -> None:
-        """An item is undone: it is its turn, and the program gets what the item had."""
-        at, order = int(pod.path.rpartition("/")[2]), self._effective(entry)
+        """An item or an iteration is undone: it is its turn, and the program gets what it had."""
+        at, order = int(pod.path.rpartition("/")[2]), self._effective(step, entry)
         if at >= len(order):
             self.blame("VF2", f"undo of {pod.path}, and {step.name} has {len(order)} to undo")
             return
@@ -203,9 +212,16 @@ class Watcher:
         if early:
             self.blame("VF2", f"undo of {pod.path} begins before that of {early}")
         keys = self.keys.get(f"{step.name}/{order[at]}", {""})
-        legal = [inputs_of_item(self._plan, step, order[at], key) for key in sorted(keys)]
+        legal = [self._inputs(step, order[at], key, entry) for key in sorted(keys)]
         if pod.inputs not in legal:
             self.blame("I6", f"{pod.path} got {pod.inputs}, expected one of {legal}")
+
+    def _inputs(self, step: Step, at: int, key: str, entry: Obj) -> dict[str, object]:
+        """What the compensation of an item or of an iteration gets."""
+        if not step.loops:
+            return inputs_of_item(self._plan, step, at, key)
+        known = at < len(section(entry, "loop").get("done", "").split())
+        return inputs_of_iteration(self._plan, step, at, key, known=known)
 
 
 def base_of(path: str) -> str:

@@ -42,6 +42,18 @@ def mapped(inputs: Any, **for_each: Any) -> JsonObject:
     return spec(node, inputSchema={**rooms, "required": ["list"]}, inputs={"list": []})
 
 
+def looped(inputs: JsonObject) -> JsonObject:
+    """A loop, and its compensation with these inputs."""
+    block = {**UNDO, "inputs": inputs}
+    loop = {"until": "${self.output.id == 'x'}", "max": 2}
+    return spec(python("book", repeat=loop, compensate=block, outputSchema=BOOKING))
+
+
+def test_s617_a_compensation_of_a_loop_has_the_types_of_one_iteration() -> None:
+    given = {"id": "${self.output.id}", "at": "${index + 1}", "was": "${self.inputs}"}
+    assert not define(looped(given)).problems
+
+
 @pytest.mark.parametrize(
     ("raw", "place", "says"),
     [
@@ -58,10 +70,22 @@ def mapped(inputs: Any, **for_each: Any) -> JsonObject:
             id="S282-approval",
         ),
         pytest.param(
-            spec(undone(repeat={"until": "${true}", "max": 2})),
-            "nodes.book.compensate",
-            "cannot be used together with repeat",
-            id="S282-repeat",
+            looped({"x": "${previous.?output.orValue(0)}"}),
+            "nodes.book.compensate.inputs.x",
+            "previous does not exist in a compensation; use self",
+            id="S617-previous",
+        ),
+        pytest.param(
+            looped({"x": "${item}"}),
+            "nodes.book.compensate.inputs.x",
+            "item exists only in a node with forEach",
+            id="S617-item",
+        ),
+        pytest.param(
+            looped({"x": "${self.output.none}"}),
+            "nodes.book.compensate.inputs.x",
+            "none",
+            id="S617-output-of-one-iteration",
         ),
         pytest.param(
             mapped({"x": "${item.other}"}),

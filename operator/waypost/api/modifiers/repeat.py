@@ -1,10 +1,11 @@
 """`repeat` of a node: run it again until a condition holds."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import Duration, Model
+from waypost.api.modifiers.for_each import ForEach
 
 MAX_ITERATIONS = 100
 
@@ -31,3 +32,12 @@ class Repeat(Model):
         description="What happens when until is still false after max iterations. Fail (default): "
         "the node fails with LoopLimit. Succeed: its output is that of the last iteration.",
     )
+
+
+class Iterations(ForEach):
+    """The modifier of the compensation of a loop: a map over its iterations."""
+
+    @classmethod
+    def newest_first(cls) -> Self:
+        """One iteration at a time, and each is tried. The list is made of those that succeeded."""
+        return cls.model_construct(items="${[]}", max_parallel=1, tolerate="100%", collect="None")

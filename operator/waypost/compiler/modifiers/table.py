@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from waypost.api.modifiers.repeat import Iterations
 from waypost.api.workflow import Node
-from waypost.compiler.modifiers import for_each, repeat
+from waypost.compiler.modifiers import for_each, iterations, repeat
 from waypost.compiler.modifiers.modifier import Modifier
 
 MODIFIERS: Final[dict[str, Modifier]] = {
@@ -13,6 +14,8 @@ MODIFIERS: Final[dict[str, Modifier]] = {
 
 def modifier_of(node: Node) -> Modifier | None:
     """The modifier of an accepted node, of which a node has at most one."""
+    if isinstance(node.for_each, Iterations):
+        return iterations.MODIFIER
     return next((one for one in MODIFIERS.values() if one.is_set(node)), None)
 
 

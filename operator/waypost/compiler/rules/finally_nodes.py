@@ -127,8 +127,6 @@ def _refusal(node: Node) -> str:
     kind = kind_of(node).name
     if kind not in COMPENSATED:
         return f"cannot be used with {kind}, only with {', '.join(COMPENSATED)}"
-    if node.repeat is not None:
-        return "cannot be used together with repeat yet"
     return ""
 
 

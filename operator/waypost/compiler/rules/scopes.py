@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from waypost.api.kinds.table import kind_of
-from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import MODIFIERS, modifier_of, modifiers_with
@@ -94,5 +94,7 @@ def _absence(name: str, node: Node | None, field: str) -> str:
         parts = "items" if modifier.name == "forEach" else "iterations"
         place = f"{field}, which is evaluated before the {parts}"
         return f"{name} does not exist in {place}; use it in inputs"
+    if isinstance(node, CompensationNode) and name == "previous":
+        return "previous does not exist in a compensation; use self, which is the iteration"
     where = " or ".join(owners) or "forEach"
     return f"{name} exists only in a node with {where}"

@@ -8,6 +8,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import MAX_ITEMS, MAX_QUESTIONS, NOT_STARTED, ItemState, format_states
 from waypost.api.items.status import ItemsStatus
 from waypost.api.kinds.table import kind_of
+from waypost.api.modifiers.repeat import Iterations
 from waypost.api.workflow import CompensationNode, Node
 from waypost.engine.items import matching, records
 from waypost.engine.items.working import place_of
@@ -24,6 +25,7 @@ from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import RenderError, render_json
 from waypost.kube import timestamps
 from waypost.kube.facts.read_problems import ReadProblem
+from waypost.kube.items import undone_iterations
 from waypost.kube.items.identity import identities
 from waypost.kube.items.marks import format_counts
 from waypost.kube.items.open_map import OpenMap
@@ -74,8 +76,13 @@ def begin(transition: Transition, path: str) -> None:
 
 
 def _begin_to_undo(transition: Transition, path: str, name: str) -> None:
-    """Record the items of the map `name` that must be undone as those of its compensation."""
-    found = listed(transition.statuses[name], transition.payloads)
+    """Record the items of the map, or the iterations of the loop, `name` that must be undone as the
+    items of its compensation."""
+    status, owner = transition.statuses[name], transition.owner
+    if isinstance(transition.node(path).for_each, Iterations):
+        found = undone_iterations.listed(status, run=owner.name, run_uid=owner.uid)
+    else:
+        found = listed(status, transition.payloads)
     if isinstance(found, str):
         transition.end(path, "Failed", invalid_reason(transition, found), found)
         return

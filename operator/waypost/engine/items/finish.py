@@ -6,6 +6,7 @@ from typing import Final
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.items.states import FAILED
 from waypost.api.items.status import ItemsStatus
+from waypost.api.modifiers.repeat import Iterations
 from waypost.api.paths import parse_path
 from waypost.engine.items import records
 from waypost.engine.items.working import person
@@ -199,7 +200,8 @@ def _counts(opened: OpenMap) -> str:
 
 def _failures(transition: Transition, opened: OpenMap) -> str:
     if _undoes(transition, opened.place.path):
-        return _not_undone(opened)
+        loop = isinstance(transition.node(opened.place.path).for_each, Iterations)
+        return _not_undone(opened, "iterations" if loop else "items")
     for_each = transition.node(opened.place.path).for_each
     allowed = for_each.allowed_failures(opened.total) if for_each else 0
     text = f"{opened.failed} of {opened.total} items failed, forEach.tolerate allows {allowed}"
@@ -213,11 +215,11 @@ def _undoes(transition: Transition, path: str) -> bool:
     return path in transition.graph.compensations
 
 
-def _not_undone(opened: OpenMap) -> str:
-    """Which items of a map were not undone, by their paths in the map."""
+def _not_undone(opened: OpenMap, parts: str) -> str:
+    """Which items of a map, or iterations of a loop, were not undone, by their paths."""
     content = opened.content if isinstance(opened.content, dict) else {}
     indexes, name = content.get("items") or (), parse_path(opened.place.path).node
-    text = f"{opened.failed} of {opened.total} items were not undone"
+    text = f"{opened.failed} of {opened.total} {parts} were not undone"
     for failure in opened.failures:
         known = failure.index < len(indexes)
         which = f"{name}/{indexes[failure.index]}" if known else person(failure.index, opened)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from waypost.api.items.states import ENDED, parse_states
 from waypost.api.items.status import ItemsStatus
+from waypost.api.modifiers.repeat import Iterations
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import CompensationNode, Node
 from waypost.engine.items import matching, records
@@ -11,7 +12,7 @@ from waypost.engine.items.finish import records_with_results
 from waypost.engine.items.working import place_in
 from waypost.engine.state import parked
 from waypost.engine.state.observed import Observed
-from waypost.kube.items import open_items, undone
+from waypost.kube.items import open_items, undone, undone_iterations
 from waypost.protocol.reasons import Reason
 
 
@@ -40,11 +41,16 @@ def parked_reads(observed: Observed, status: NodeStatus) -> set[str]:
 
 
 def _reads_of_undo(observed: Observed, node: Node, status: NodeStatus | None) -> set[str]:
-    """The names of the NodeRecords that the compensation of a map reads of it."""
+    """The names of the NodeRecords that the compensation of a map or a loop reads of it."""
     if status is None or not isinstance(node, CompensationNode) or node.for_each is None:
         return set()
-    of_map = next((one for one in observed.status.nodes if one.path == node.undoes), None)
-    return undone.reads(of_map, status, observed.payloads) if of_map is not None else set()
+    done = next((one for one in observed.status.nodes if one.path == node.undoes), None)
+    if done is None:
+        return set()
+    if isinstance(node.for_each, Iterations):
+        run, uid = observed.name, observed.uid
+        return undone_iterations.reads(done, status, observed.payloads, run=run, run_uid=uid)
+    return undone.reads(done, status, observed.payloads)
 
 
 def payload_reads(observed: Observed, node: Node, status: NodeStatus | None) -> set[str]:

@@ -16,7 +16,7 @@ from waypost.engine.scheduling import clean_up
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.kube.conditions import Conditions
-from waypost.kube.items import undone
+from waypost.kube.items import undone, undone_iterations
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
@@ -134,6 +134,8 @@ def _took_effect(transition: Transition, name: str) -> bool:
     status = transition.statuses[name]
     if transition.node(name).for_each is not None:
         return undone.took_effect(status)
+    if transition.node(name).repeat is not None:
+        return undone_iterations.took_effect(status)
     unknown = status.phase == "Failed" and status.reason == Reason.UNKNOWN_EFFECT
     return status.phase == "Succeeded" or unknown
 

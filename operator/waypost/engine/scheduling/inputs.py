@@ -164,7 +164,9 @@ def _item_of(transition: Transition, path: str) -> _Item | Invalid:
         f"{parsed.entry}#{mark_of(content, parsed.index)}",
     )
     if parsed.compensates:  # the list has indexes of the map that is undone
-        undone_item = _undone_item(transition, parsed.node, item)
+        loop = transition.node(parsed.node).repeat is not None
+        undo = _undone_iteration if loop else _undone_item
+        undone_item = undo(transition, parsed.node, item)
         return undone_item if isinstance(undone_item, Invalid) else _Item(undone_item, key_path)
     item = _declared(transition, parsed.node, item)
     return _Item({"item": item, "index": parsed.index}, key_path)
@@ -185,6 +187,41 @@ def _undone_item(transition: Transition, name: str, index: int) -> JsonObject | 
         value = payloads[found.end["r"]] if "r" in found.end else found.end.get("o")
         me["output"] = declare_numbers(value, node.output_schema)
     return {"item": _declared(transition, name, found.value), "index": index, "self": me}
+
+
+def _undone_iteration(transition: Transition, name: str, number: int) -> JsonObject | Invalid:
+    """`index` and `self` in the inputs of the compensation of an iteration of the loop `name`.
+
+    `self` has `name`, `inputs` and `idempotencyKey` (an Unavailable if they are not those with
+    which the iteration ran) and, if it succeeded, `output`.
+    """
+    status, owner, node = transition.statuses[name], transition.owner, transition.node(name)
+    known = {one.number: one for one in iterations(status, run=owner.name, run_uid=owner.uid)}
+    me: JsonObject = {"name": name}
+    found = resolve_iteration(transition, name, number)
+    if isinstance(found, Invalid):
+        text = f"the inputs of {name}/{number} cannot be evaluated again: {found.message}"
+        me |= {"inputs": Unavailable(text), "idempotencyKey": Unavailable(text)}
+    elif not _is_unchanged(transition, name, {number, *known}):
+        text = f"a later round changed the inputs of {name} or what they read, after it had run"
+        me |= {"inputs": Unavailable(text), "idempotencyKey": Unavailable(text)}
+    else:
+        inputs = declare_numbers(found.values, found.schema)
+        me |= {"inputs": inputs, "idempotencyKey": found.idempotency_key}
+    if number in known:
+        me["output"] = declare_numbers(
+            transition.payloads[known[number].record], node.output_schema
+        )
+    return {"index": number, "self": me}
+
+
+def _is_unchanged(transition: Transition, name: str, numbers: set[int]) -> bool:
+    """Whether the inputs of a loop are evaluated to what they were. Status has the digest of those
+    of the latest iteration that began: the last that succeeded, or the one after it."""
+    digest, last = transition.statuses[name].input_digest, max(numbers)
+    tried = (resolve_iteration(transition, name, at) for at in (last, last + 1))
+    found = [one.digest for one in tried if isinstance(one, Inputs)]
+    return digest is None or not found or digest in found
 
 
 def _inputs_of_undone(transition: Transition, name: str, item: UndoneItem) -> JsonObject:

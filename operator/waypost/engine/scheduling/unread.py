@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from waypost.api.modifiers.repeat import Iterations
 from waypost.api.workflow import CompensationNode
 from waypost.compiler.graph import evaluated_fields
 from waypost.engine.state import parked
@@ -12,7 +13,7 @@ from waypost.expressions.references import Path
 from waypost.expressions.templates import paths_in
 from waypost.kube.facts.read_problems import ReadProblem, of_record
 from waypost.kube.items import artifacts as item_artifacts
-from waypost.kube.items import undone
+from waypost.kube.items import undone, undone_iterations
 
 
 def unread_by(transition: Transition, path: str) -> ReadProblem | None:
@@ -73,8 +74,13 @@ def _read_by_undone(transition: Transition, path: str) -> set[str]:
         for record in records_of(transition.node(name), transition.statuses[name])
     }
     if isinstance(node, CompensationNode) and node.for_each is not None:
-        of_map, of_undo = transition.statuses[node.undoes], transition.statuses[path]
-        found |= undone.reads(of_map, of_undo, transition.payloads)
+        done, of_undo = transition.statuses[node.undoes], transition.statuses[path]
+        if isinstance(node.for_each, Iterations):
+            run, uid = transition.owner.name, transition.owner.uid
+            payloads = transition.payloads
+            found |= undone_iterations.reads(done, of_undo, payloads, run=run, run_uid=uid)
+        else:
+            found |= undone.reads(done, of_undo, transition.payloads)
     return found
 
 

@@ -111,9 +111,9 @@ def reads(of_map: NodeStatus, of_undo: NodeStatus, payloads: Mapping[str, JsonVa
     if not needed <= payloads.keys():
         return needed
     begun = of_undo.items is not None and of_undo.items.states is not None
-    due = _due(of_undo.items, payloads) if begun else _effective(found)[:1]
+    indexes = due(of_undo.items, payloads) if begun else _effective(found)[:1]
     ends = ends_of(found, payloads)
-    kept = (ends.get(str(index)) or {} for index in due)
+    kept = (ends.get(str(index)) or {} for index in indexes)
     return needed | {str(end["r"]) for end in kept if "r" in end}
 
 
@@ -123,17 +123,22 @@ def _effective(found: Mapping[str, Any]) -> list[int]:
     return [at for at, state in enumerate(states) if state.letter in _EFFECTIVE][::-1]
 
 
-def _due(items: ItemsStatus | None, payloads: Mapping[str, JsonValue]) -> list[int]:
-    """The indexes in the map of the items whose inputs a pass may evaluate: those that are being
-    undone, and the next one."""
+def due(items: ItemsStatus | None, payloads: Mapping[str, JsonValue]) -> list[int]:
+    """The indexes in the map, or the numbers of the iterations, whose inputs a pass may evaluate:
+    those that are being undone, and the next one.
+
+    Args:
+        items: The items of the compensation.
+        payloads: The NodeRecords that were loaded, by name.
+    """
     if items is None or items.states is None:
         return []
     content = payloads.get(items.list_record or "")
     indexes = content["items"] if isinstance(content, dict) else []
     letters = [state.letter for state in parsed_states(items.states)]
-    due = [at for at, letter in enumerate(letters) if letter in _RESOLVED]
-    due += [letters.index("P")] if "P" in letters else []
-    return [indexes[at] for at in due if at < len(indexes)]
+    found = [at for at, letter in enumerate(letters) if letter in _RESOLVED]
+    found += [letters.index("P")] if "P" in letters else []
+    return [indexes[at] for at in found if at < len(indexes)]
 
 
 def _why_unknown(

@@ -10,11 +10,11 @@ COMPENSATIONS: Final = ("python", "container", "http", "workflow")
 OF_ATTEMPTS: Final = ("timeout", "retry", "effect")
 
 OF_COMPENSATED: Final = Rule(
-    f"!has(self.compensate) || {any_of(COMPENSATED)} && !has(self.repeat)",
+    f"!has(self.compensate) || {any_of(COMPENSATED)}",
     [
         "node ",
         Cel("self.name"),
-        f" has compensate, which only {', '.join(COMPENSATED)} nodes without repeat can have; "
+        f" has compensate, which only {', '.join(COMPENSATED)} nodes can have; "
         "undo what others do in a node of finally",
     ],
     field_path=".compensate",
