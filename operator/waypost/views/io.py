@@ -30,8 +30,8 @@ from waypost.kube.node_records import LARGEST, record_fact
 from waypost.protocol import schema
 from waypost.views.documents import NodeIo
 from waypost.views.observed import observed_run
-from waypost.views.parts import Part, end_of_item, find_part, records_of_part
 from waypost.views.run.map_items import STATE_NAMES
+from waypost.views.run.parts import Part, end_of_item, find_part, records_of_part
 
 Records = Mapping[str, JsonObject | None]
 _GONE = "what the status has of it is that of a later round"

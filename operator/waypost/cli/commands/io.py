@@ -27,7 +27,7 @@ def io(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Show the inputs and the output of a node, an item, an iteration or a compensation.
+    """Show the inputs and the output of a node.
 
     The inputs are evaluated again and compared with the recorded digest. Large outputs are read
     from NodeRecords, which requires the role waypost-view-payloads.

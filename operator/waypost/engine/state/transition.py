@@ -226,9 +226,8 @@ class Transition:
         opened = self.map_of(path)
         if opened is not None and self._fits_no_block(opened, outcome):
             return self.items_problem(opened.place.path)
-        if not self._needs_record(path, outcome):
-            return None
-        return self.observed.write_problems.get(self.result_record(path))
+        needed = self._needs_record(path, outcome)
+        return self.observed.write_problems.get(self.result_record(path)) if needed else None
 
     def result_record(self, path: str) -> str:
         """The name of the NodeRecord that an output of a node gets, by its latest attempt."""
