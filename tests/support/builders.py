@@ -5,6 +5,7 @@ and statuses are facts as the engine sees them. `tests.play` runs them.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -263,7 +264,10 @@ def status(*nodes: NodeStatus, **fields: Any) -> AgentWorkflowStatus:
 
 
 def observed(raw_spec: Any, **fields: Any) -> Observed:
-    """What a pass sees of a run with this spec: nothing but the run itself unless given."""
+    """What a pass sees of a run with this spec: nothing but the run itself unless given. If a pod
+    was deleted and `live_at` is not given, the pass has read live, and the Job is gone too."""
+    if "live_at" not in fields:
+        fields.setdefault("live", any(pod.deleting for pod in fields.get("pods", ())))
     made = Observed(
         name=RUN,
         namespace="team",
@@ -275,6 +279,19 @@ def observed(raw_spec: Any, **fields: Any) -> Observed:
         status=AgentWorkflowStatus(),
     )
     return replace(made, **fields)
+
+
+def read_live(seen: Observed, jobs: Mapping[str, JobFact], now: datetime) -> Observed:
+    """A pass after a live read of these Jobs: those whose pods are over have ended."""
+    over: dict[str, bool] = {}
+    for one in seen.pods:
+        name = job_of(one.path, one.attempt)
+        over[name] = one.over and over.get(name, True)
+    found = {
+        name: replace(fact, ended=fact.ended or over.get(name, False))
+        for name, fact in jobs.items()
+    }
+    return replace(seen, jobs=found, live=True, live_at=now)
 
 
 def without_a_job(

@@ -193,7 +193,7 @@ class Play:
                 seen = replace(seen, references_live=True)
             if wants.live:
                 self._looked, self._known_jobs = self.now, set(self.jobs)
-                seen = replace(seen, jobs=dict(self.jobs), live=True, live_at=self.now)
+                seen = builders.read_live(seen, self.jobs, self.now)
         return seen
 
     def planned(self) -> Reads:

@@ -74,6 +74,10 @@ class Workloads:
             if body["spec"].get("suspend"):
                 self._jobs.hold(body["metadata"]["uid"], False)
 
+    def suspend_job(self, uid: str, suspended: bool) -> None:
+        """A person, or a queue of others, suspends a Job, or resumes it."""
+        self._jobs.hold(uid, suspended)
+
     def repeat(self, policy: Callable[[Obj], str]) -> None:
         """From now on `policy(job)` gives the restartPolicy that others set in a Job's pod."""
         self._jobs.restarted = policy

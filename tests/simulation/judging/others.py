@@ -28,7 +28,9 @@ _TO_STORE: Final = 21.0  # seconds from a decision to its status (A11)
 _SLACK: Final = 2.0  # Kubernetes stamps whole seconds
 _TO_LOOK: Final = 5.0  # seconds from a time to the status that follows from it
 NOT_STARTED: Final = frozenset({"Unschedulable", "ImagePull"})
-_DISRUPTIONS: Final = ("delete_pod", "evict", "pressure", "delete_job", "lose", "remove", "queue")
+_DISRUPTIONS: Final = (
+    *("delete_pod", "evict", "pressure", "delete_job", "lose", "remove", "queue", "suspend_job"),
+)
 
 
 class StrangeJudge(RoundsJudge):

@@ -1,9 +1,10 @@
 """Troubles of clusters that others have a hand in: quotas and policies, records that vanish,
-queues, sidecars. One function a kind, as in `troubles`.
+queues, suspended Jobs, sidecars. One function a kind, as in `troubles`.
 
 `refuse`: `choice` is the answer, the verb and the kind; after `seconds` it is lifted, or with
 `number` 2 a person cancels the run first. `record_gone`: the `number`th result, `at` seconds after
-it was named in status. `queue` and `sidecars`: new Jobs and pods, for `seconds`.
+it was named in status. `queue` and `sidecars`: new Jobs and pods, for `seconds`. `suspend_job`: the
+Job of the `number`th pod, `at` seconds after that was made, for `seconds`, if it runs.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from tests.simulation.play import standstill
 from tests.simulation.play.silence import silence
 from tests.simulation.play.withheld import withhold
 from tests.simulation.scenario.plan import Trouble
+from tests.simulation.watching.evidence import PodStory
 
 if TYPE_CHECKING:
     from tests.simulation.play.stage import Stage
@@ -70,6 +72,19 @@ async def _queue(stage: "Stage", trouble: Trouble) -> None:
         stage.world.work.queue_jobs(False)
 
 
+async def _suspend_job(stage: "Stage", trouble: Trouble) -> None:
+    pod: PodStory = await stage.nth(lambda: list(stage.seen.pods.values()), trouble.number)
+    await asyncio.sleep(trouble.at)
+    if pod.over_at is not None:
+        return
+    stage.exercise(trouble, pod.name)
+    stage.world.work.suspend_job(pod.job, True)
+    try:
+        await asyncio.sleep(trouble.seconds)
+    finally:
+        stage.world.work.suspend_job(pod.job, False)
+
+
 async def _sidecars(stage: "Stage", trouble: Trouble) -> None:
     stage.world.work.inject(lambda job: [{"name": "proxy", "image": "proxy:1"}])
     try:
@@ -82,6 +97,7 @@ DOINGS: Final[dict[str, Doing]] = {
     "refuse": _refuse,
     "record_gone": _record_gone,
     "queue": _queue,
+    "suspend_job": _suspend_job,
     "sidecars": _sidecars,
     "withhold": withhold,
     "silence": silence,

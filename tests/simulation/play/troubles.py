@@ -332,7 +332,7 @@ _DOINGS: Final[dict[str, Doing]] = {
 }
 KINDS: Final = frozenset({*COUNTED_WRITES, *_DOINGS})
 _AFTER_SOMETHING: Final = ("delete_pod", "evict", "pressure", "delete_job", "delete_approval")
-_TELLS_ITSELF: Final = ("record_gone", "cancel_finally")
+_TELLS_ITSELF: Final = ("record_gone", "cancel_finally", "suspend_job")
 
 
 async def befall(stage: "Stage", trouble: Trouble) -> None:

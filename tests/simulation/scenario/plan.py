@@ -25,7 +25,9 @@ AMPLE: Final = 36000.0  # a deadline that never passes
 NOTHING: Final = "NOTHING"  # no fallbackOutput; None is a value
 
 # Kinds of Trouble.
-STRANGE: Final = frozenset({"refuse", "record_gone", "queue", "sidecars", "withhold", "silence"})
+STRANGE: Final = frozenset(
+    {"refuse", "record_gone", "queue", "sidecars", "withhold", "silence", "suspend_job"}
+)
 STRANGE_ACTS: Final = frozenset({"unstartable", "initless", "initpull"})
 
 # Forms of a reference to another node. `%(x)s` is the node, `%(f)s` the field.

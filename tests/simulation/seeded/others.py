@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from waypost.engine.attempts import cleanup, judge, reads, watch
 from waypost.engine.nodes import approval
+from waypost.engine.queues import taken
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts import pods
@@ -179,6 +180,11 @@ def _a_job_that_a_queue_holds_counts_as_stopped(patch: pytest.MonkeyPatch) -> No
         look(transition, path, attempt, replace(job, halted=job.halted or job.suspended))
 
     patch.setattr(watch, "_job_without_pod", trusting)
+
+
+@bug("I2", "I3", focus=others("suspend_job"))
+def _an_attempt_is_closed_before_its_job_is_stopped(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(taken, "_were_deleted", lambda pods: False)
 
 
 def refused_once(plan: Scenario) -> bool:

@@ -7,7 +7,7 @@ from waypost.api.status import AttemptStatus, NodeStatus
 from waypost.engine.attempts import silent_pods
 from waypost.engine.attempts.judge import needs_log
 from waypost.engine.attempts.launched_as import kind_of_pod
-from waypost.engine.queues import waiting as queues
+from waypost.engine.queues import taken
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.observed import Observed
 from waypost.kube import timestamps
@@ -21,12 +21,12 @@ FENCE: Final = 12.0  # ten seconds of a fence (runtime/writes/actions.py) and th
 
 def needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     """Whether a running attempt has no pod in the cache and it is time to look for one, or its
-    queue may have preempted it."""
+    pods were deleted and its Job may make another."""
     attempt = status.open_attempt
     if attempt is None:
         return False
     if observed.pods_of(status.path, attempt):
-        return queues.needs_its_job(observed, status)
+        return taken.needs_its_job(observed, status)
     return now >= look_at(observed, status.path, attempt)
 
 

@@ -17,6 +17,7 @@ from waypost.engine.attempts.judge import from_stored_result, never_started
 from waypost.engine.attempts.launch import prepare
 from waypost.engine.attempts.reads import FENCE, look_at
 from waypost.engine.attempts.stop import stop
+from waypost.engine.queues import taken
 from waypost.engine.queues import waiting as queues
 from waypost.engine.scheduling import deadlines
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
@@ -53,7 +54,7 @@ def advance(transition: Transition, path: str) -> None:
         _without_pod(transition, path, attempt)
         return
     attempt = queues.seen_pods(transition, path, attempt, pods)
-    if queues.preempted(transition, path, attempt, pods):
+    if taken.keeps_open(transition, path, attempt, pods):
         return
     if all(
         pod.over or lost_machines.loss_reason(transition.observed, pod, transition.now)

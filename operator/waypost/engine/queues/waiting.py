@@ -1,48 +1,23 @@
-"""Queues that admit the Jobs of attempts (Kueue): wait for them, and notice that they preempt.
+"""Queues that admit the Jobs of attempts (Kueue): wait for them.
 
-A queue resumes the Job that it admits. To preempt, it suspends the Job again: the Job controller
-deletes the pod, and the queue would resume the same Job later. So such an attempt is stopped
-first, and closed once its Job can start nothing any more.
+A queue resumes the Job that it admits. To preempt, it suspends the Job again (`taken`).
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from waypost.api.changes import changed_attempt
-from waypost.api.status import AttemptStatus, NodeStatus
-from waypost.engine.state.decision import StopAttempt
-from waypost.engine.state.observed import Observed
+from waypost.api.status import AttemptStatus
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
 from waypost.kube.facts.jobs import JobFact
 from waypost.kube.facts.pods import PodFact
-from waypost.kube.facts.read_problems import OBJECTS
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
-# Reasons of an attempt whose pod was deleted, and whose queue could resume its Job.
-_TAKEN: Final = (Reason.PREEMPTED, Reason.DISRUPTED)
-_STOP_AGAIN: Final = 5.0  # seconds
 _MESSAGE: Final = 1024
 _NO_WORKLOAD: Final = "no Workload of Kueue exists for it; check that Kueue runs and serves Jobs"
-
-
-def needs_its_job(observed: Observed, status: NodeStatus) -> bool:
-    """Whether the pods of an attempt were deleted, perhaps because it was preempted (S553)."""
-    attempt = status.open_attempt
-    if attempt is None or attempt.stopping not in (None, *_TAKEN):
-        return False
-    job = observed.jobs.get(attempt.job)
-    known = job is not None and (job.halted or job.ended or attempt.stopping is not None)
-    return not known and _were_deleted(observed.pods_of(status.path, attempt))
-
-
-def _were_deleted(pods: Sequence[PodFact]) -> bool:
-    """Whether all pods of an attempt are over or end, and one that a queue admitted was deleted,
-    as the Job controller does when a Job is suspended."""
-    end = all(pod.over or pod.deleting for pod in pods)
-    return end and any(pod.queued and pod.deleting for pod in pods)
 
 
 def holds(transition: Transition, path: str, attempt: AttemptStatus, job: JobFact) -> bool:
@@ -99,44 +74,6 @@ def seen_pods(
     if not queued:
         return attempt
     return admit(transition, path, attempt, min(filter(None, queued), default=None))
-
-
-def preempted(
-    transition: Transition, path: str, attempt: AttemptStatus, pods: Sequence[PodFact]
-) -> bool:
-    """Whether an attempt whose pods were deleted cannot be closed yet, because its queue may have
-    preempted it and would resume its Job (S553). Then the Job is stopped first."""
-    if attempt.stopping not in (None, *_TAKEN) or not _were_deleted(pods):
-        return False
-    job = transition.observed.jobs.get(attempt.job)
-    if job is not None and (job.halted or job.ended):  # it starts nothing any more
-        return False
-    if not transition.observed.live and (job is None or attempt.stopping is None):
-        if unread := transition.observed.unread.get(OBJECTS):
-            transition.wait_to_read(path, unread)
-        else:
-            transition.requeue_at(transition.now)
-        return True
-    if job is None or not job.queue:
-        return False
-    if attempt.stopping is None:
-        reason = _why(transition, path, job, pods)
-        transition.record_attempt(path, changed_attempt(attempt, stopping=str(reason)))
-    transition.after.append(StopAttempt(job=attempt.job, pods=()))
-    transition.requeue_at(transition.now + timedelta(seconds=_STOP_AGAIN))
-    return True
-
-
-def _why(transition: Transition, path: str, job: JobFact, pods: Sequence[PodFact]) -> Reason:
-    """Who deleted the pods: the queue, if the Job is suspended or was resumed after they began."""
-    began = max((pod.created_at for pod in pods if pod.created_at is not None), default=None)
-    resumed = job.resumed_at is not None and began is not None and job.resumed_at > began
-    if not job.suspended and not resumed:
-        return Reason.DISRUPTED
-    said = job.workload.text if job.workload is not None else ""
-    text = f"queue {job.queue} suspended its Job"
-    transition.name_trouble(path, Reason.PREEMPTED, f"{text}: {said}" if said else text)
-    return Reason.PREEMPTED
 
 
 def _show(transition: Transition, path: str, text: str) -> None:
