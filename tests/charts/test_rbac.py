@@ -48,6 +48,13 @@ OPERATOR: dict[Grant, str] = {
         "check what is new or changed; wake the runs that wait for it"
     ),
     ("waypost.dev", "agentworkflowtemplates/status", "patch"): "the condition Accepted",
+    ("waypost.dev", "workflowevents", "get"): "look again after a conflict",
+    ("waypost.dev", "workflowevents", "list"): (
+        "first list, periodic resync, live read before a claim and before a timeout"
+    ),
+    ("waypost.dev", "workflowevents", "watch"): "wake the runs that wait for it",
+    ("waypost.dev", "workflowevents", "delete"): "a day after it was settled",
+    ("waypost.dev", "workflowevents/status", "patch"): "claim it; record what became of it",
     ("waypost.dev", "approvals", "get"): "look again before an answer is recorded",
     ("waypost.dev", "approvals", "list"): "first list, periodic resync",
     ("waypost.dev", "approvals", "watch"): "wake up when somebody answers",
@@ -135,6 +142,7 @@ KINDS = (
     "modelproviders",
     "noderecords",
     "toolservers",
+    "workflowevents",
 )
 READ = ("get", "list", "watch")
 PAYLOADS = {("waypost.dev", "noderecords", verb) for verb in READ}
@@ -149,7 +157,8 @@ EDIT = {
         "toolservers",
     )
     for verb in ("create", "update", "patch", "delete", "deletecollection")
-}
+} | {("waypost.dev", "workflowevents", verb) for verb in ("create", "delete", "deletecollection")}
+SENDER = {("waypost.dev", "workflowevents", verb) for verb in ("create", "get")}
 APPROVER = {("waypost.dev", "approvals", verb) for verb in (*READ, "patch", "approve")} | {
     ("waypost.dev", "agentworkflows", verb) for verb in ("get", "list", "watch")
 }
@@ -181,6 +190,7 @@ def grants(role: Manifest) -> set[Grant]:
         pytest.param("wp-waypost-view-payloads", PAYLOADS, id="view-payloads"),
         pytest.param("wp-waypost-edit", EDIT, id="edit"),
         pytest.param("wp-waypost-approver", APPROVER, id="approver"),
+        pytest.param("wp-waypost-event-sender", SENDER, id="event-sender"),
     ],
 )
 def test_role_grants_exactly_what_is_listed(

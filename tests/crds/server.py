@@ -15,6 +15,7 @@ PLURALS: Final = {
     "AgentWorkflow": "agentworkflows",
     "AgentWorkflowTemplate": "agentworkflowtemplates",
     "AgentWorkflowSchedule": "agentworkflowschedules",
+    "WorkflowEvent": "workflowevents",
     "Approval": "approvals",
     "NodeRecord": "noderecords",
     "ModelProvider": "modelproviders",

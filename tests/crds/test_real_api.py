@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 from waypost.adapters.credentials import KubeconfigSource
 from waypost.api.approval import ApprovalSpec
+from waypost.api.event.model import WorkflowEventSpec
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec
@@ -19,7 +20,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
 from waypost.compiler.admission.structure import UNKNOWN
 
-from tests.crds import children, endpoints, identity, schedules, templates
+from tests.crds import children, endpoints, events, identity, schedules, templates
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -32,6 +33,7 @@ pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
 MODELS: dict[str, type[BaseModel]] = {
     "AgentWorkflow": AgentWorkflowSpec,
     "AgentWorkflowSchedule": AgentWorkflowScheduleSpec,
+    "WorkflowEvent": WorkflowEventSpec,
     "AgentWorkflowTemplate": AgentWorkflowTemplateSpec,
     "Approval": ApprovalSpec,
     "NodeRecord": NodeRecordSpec,
@@ -66,7 +68,8 @@ def stored(server: Server, manifest: Manifest, status: Manifest | None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("manifest", "says"), [*STRICT, *endpoints.REFUSED, *schedules.REFUSED, *templates.REFUSED]
+    ("manifest", "says"),
+    [*STRICT, *endpoints.REFUSED, *events.REFUSED, *schedules.REFUSED, *templates.REFUSED],
 )
 def test_refused(server: Server, manifest: Manifest, says: tuple[str, ...]) -> None:
     said = server.try_to_create(manifest)
@@ -90,7 +93,7 @@ def test_refused_though_unknown_fields_are_dropped(
 
 
 @pytest.mark.parametrize(
-    ("manifest", "reason"), [*ACCEPTED, *endpoints.ACCEPTED, *schedules.ACCEPTED]
+    ("manifest", "reason"), [*ACCEPTED, *endpoints.ACCEPTED, *events.ACCEPTED, *schedules.ACCEPTED]
 )
 def test_accepted_and_stored_to_the_last_field(
     server: Server, manifest: Manifest, reason: str
@@ -103,7 +106,13 @@ def test_accepted_and_stored_to_the_last_field(
 
 @pytest.mark.parametrize(
     ("before", "status", "update", "says"),
-    [*TRANSITIONS, *templates.TRANSITIONS, *children.TRANSITIONS, *identity.TRANSITIONS],
+    [
+        *TRANSITIONS,
+        *templates.TRANSITIONS,
+        *children.TRANSITIONS,
+        *events.TRANSITIONS,
+        *identity.TRANSITIONS,
+    ],
 )
 def test_update(
     server: Server,

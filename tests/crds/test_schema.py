@@ -13,7 +13,7 @@ from waypost.api.crd.openapi import UnstructuralError, structural
 from waypost.api.crd.resources import RESOURCES
 from waypost.api.crd.rules.table import RULES
 
-from tests.crds import children, endpoints, identity, schedules, templates
+from tests.crds import children, endpoints, events, identity, schedules, templates
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS, VOTES
 
@@ -284,6 +284,8 @@ def test_every_rule_has_a_row() -> None:
     rows = [
         *STRICT,
         *endpoints.REFUSED,
+        *events.REFUSED,
+        *events.TRANSITIONS,
         *schedules.REFUSED,
         *LENIENT,
         *TRANSITIONS,

@@ -9,6 +9,7 @@ from waypost.api.base import JsonObject, JsonValue, StatusCondition
 from waypost.api.items.status import ItemFailure, ItemsStatus
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.event import EventWait
 from waypost.api.state.first import FirstStatus
 from waypost.api.state.image import ImageStatus
 from waypost.api.state.isolation import ControlStatus
@@ -60,6 +61,7 @@ class NodeChanges(TypedDict, total=False):
     artifacts: list[ArtifactStatus] | None
     usage: Usage | None
     approval: str | None
+    event: EventWait | None
     parked: int | None
     wake_at: str | None
     deadline_at: str | None

@@ -8,6 +8,7 @@ from waypost.api.base import ATOMIC, JsonValue, StatusCondition, StatusModel, Ti
 from waypost.api.items.status import ItemsStatus
 from waypost.api.nodes.artifacts import MadeArtifacts, MadeTexts
 from waypost.api.state.child import ChildStatus
+from waypost.api.state.event import EventWait
 from waypost.api.state.first import FirstStatus
 from waypost.api.state.image import ImageStatus
 from waypost.api.state.isolation import IsolationStatus
@@ -73,9 +74,7 @@ class AttemptStatus(StatusModel):
     pod_uid: str | None = Field(
         default=None, max_length=64, description="uid of the pod whose result was used."
     )
-    started_at: Timestamp | None = Field(
-        default=None, description="Time when its container started."
-    )
+    started_at: Timestamp | None = Field(default=None, description="Time of its container's start.")
     finished_at: Timestamp | None = Field(default=None, description="Time when the attempt ended.")
     reason: str | None = Field(
         default=None,
@@ -252,6 +251,7 @@ class NodeStatus(StatusModel):
     approval: str | None = Field(
         default=None, max_length=253, description="Name of the Approval of the node."
     )
+    event: EventWait | None = Field(default=None, description=EventWait.__doc__)
     parked: int | None = Field(
         default=None, ge=1, description="Attempt that ended to ask people about tool calls."
     )

@@ -26,6 +26,7 @@ from waypost.api.isolation.model import Isolation
 from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
 from waypost.api.kinds.approval import ApprovalKind
 from waypost.api.kinds.container import ContainerKind
+from waypost.api.kinds.event import EventKind
 from waypost.api.kinds.first import FirstKind
 from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.python import PythonKind
@@ -45,7 +46,7 @@ from waypost.api.template.ref import TemplateRef
 MAX_NODES = 200
 MAX_FINALLY_NODES = 20
 DEFAULT_FINALLY_DEADLINE = "10m"
-NOT_IN_FINALLY = ("approval", "wait", "first")  # a clean-up must not wait for anything
+NOT_IN_FINALLY = ("approval", "wait", "event", "first")  # a clean-up must not wait for anything
 
 InputKey = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
 # Without the pattern of NodeName: a rule for each name in 200 lists of 200 would exceed the cost
@@ -56,7 +57,7 @@ ModuleSource = Annotated[str, StringConstraints(min_length=1, max_length=65536)]
 
 class Node(Model):
     """One step of the graph. Exactly one of python, container, agent, http, approval, wait,
-    workflow and first."""
+    event, workflow and first."""
 
     model_config = ConfigDict(json_schema_extra=ATOMIC)
 
@@ -70,6 +71,7 @@ class Node(Model):
     http: HttpKind | None = Field(default=None, description=HttpKind.__doc__)
     approval: ApprovalKind | None = Field(default=None, description=ApprovalKind.__doc__)
     wait: WaitKind | None = Field(default=None, description=WaitKind.__doc__)
+    event: EventKind | None = Field(default=None, description=EventKind.__doc__)
     workflow: WorkflowKind | None = Field(default=None, description=WorkflowKind.__doc__)
     first: FirstKind | None = Field(default=None, description=FirstKind.__doc__)
     inputs: dict[InputKey, JsonValue] | None = Field(

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "approve": "waypost.cli.actions.answer:approve",
     "deny": "waypost.cli.actions.answer:deny",
     "run": "waypost.cli.actions.run",
+    "send": "waypost.cli.actions.send",
     "backfill": "waypost.cli.actions.backfill",
     "rerun": "waypost.cli.actions.rerun",
     "fork": "waypost.cli.actions.fork",

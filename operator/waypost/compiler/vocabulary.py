@@ -61,6 +61,7 @@ OUR_FIELD: Final[Mapping[str, str]] = {
         ("call", "subworkflow", "subWorkflow", "childWorkflow", "uses"),
         "workflow.template or workflow.templateRef of a node",
     ),
+    **dict.fromkeys(("signal", "waitForEvent", "events"), "event of a node"),
     **dict.fromkeys(("loop", "while", "doUntil", "maxIterations"), "repeat of a node"),
     **dict.fromkeys(("script", "code"), "python.source of a node"),
     **dict.fromkeys(("onExit", "exitHandler", "finally"), "finally of the run"),
@@ -110,10 +111,6 @@ _IN_NODE: Final[Mapping[str, str]] = {
 }
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("signal", "waitForEvent", "event", "events"),
-        "use an approval node, which a program can answer too",
-    ),
     **dict.fromkeys(("cron", "schedule", "schedules"), "create the runs from a CronJob"),
     **dict.fromkeys(("triggers", "trigger"), "create the runs from a CronJob or a program"),
     **dict.fromkeys(("cache", "memoize", "memoization"), "a round keeps what succeeded: see rerun"),
@@ -126,6 +123,8 @@ _PAGES: Final[Mapping[str, str]] = {
     "concurrency": "concurrency.md",
     "isolation": "isolation.md",
     "first": "first.md",
+    "event": "events.md",
+    "WorkflowEvent": "events.md",
     "budget": "agent-nodes.md",
     "http": "http-nodes.md",
     "container": "node-protocol.md",

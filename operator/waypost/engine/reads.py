@@ -5,7 +5,7 @@ from datetime import datetime
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
-from waypost.engine.nodes.table import watching_kind
+from waypost.engine.nodes.table import engine_kind, watching_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry, Halted, is_stopped_alone
 from waypost.engine.scheduling import missing_references
@@ -16,6 +16,7 @@ from waypost.engine.state.visible import records_of
 from waypost.expressions.templates import references_in
 from waypost.kube.facts.read_problems import OBJECTS, REFERENCES, of_record
 from waypost.kube.items import artifacts as item_artifacts
+from waypost.kube.workflow_events import Selector
 
 
 def required_reads(entry: Entry, now: datetime) -> Reads:
@@ -81,7 +82,18 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         references=references and not observed.references_live and REFERENCES not in unread,
         silent=tuple(silent),
         machines=frozenset(machines),
+        workflow_events=_event_reads(observed, known, now),
     )
+
+
+def _event_reads(
+    observed: Observed, known: dict[str, NodeStatus], now: datetime
+) -> frozenset[Selector]:
+    """Whom the WorkflowEvents are for that the waiting nodes need to read live."""
+    nodes = observed.definition.graph.nodes
+    waiting = [one for one in known.values() if one.phase == "Waiting" and one.path in nodes]
+    found = (engine_kind(nodes[one.path]).needed_events(observed, one, now) for one in waiting)
+    return frozenset().union(*found)
 
 
 def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) -> set[str]:

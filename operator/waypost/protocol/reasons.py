@@ -53,6 +53,8 @@ class Reason(StrEnum):
     AWAITING_APPROVAL = "AwaitingApproval"
     APPROVAL_DENIED = "ApprovalDenied"
     APPROVAL_EXPIRED = "ApprovalExpired"
+    EVENT_TIMEOUT = "EventTimeout"
+    EVENT_MISMATCH = "EventMismatch"
     DEPENDENCY_FAILED = "DependencyFailed"
     DEPENDENCY_SKIPPED = "DependencySkipped"
     CONDITION_FALSE = "ConditionFalse"

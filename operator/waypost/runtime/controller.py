@@ -75,8 +75,7 @@ class Controller:
 
     def __post_init__(self) -> None:
         self.queue: KeyedQueue[Key] = by_namespace(self.clock.monotonic)
-        caches = OtherCaches()
-        self._catalog, self._templates = caches.endpoints, caches.templates
+        self._caches = caches = OtherCaches()
         self.slots = SlotBoard(monotonic=self.clock.monotonic)
         qps, burst = self.settings.write_qps, self.settings.write_burst
         self._bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
@@ -90,7 +89,8 @@ class Controller:
         self._observer = Observer(
             cluster=self.cluster,
             store=self.store,
-            catalog=self._catalog,
+            catalog=caches.endpoints,
+            events=caches.events,
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
             suspend_new_runs=self.settings.suspend_new_runs,
@@ -103,6 +103,7 @@ class Controller:
             store=self.store,
             clock=self.clock,
             wake=self._wake,
+            events=caches.events,
             slots=slots,
             accounts=accounts,
             offload=self.offload,
@@ -331,8 +332,7 @@ class Controller:
         observed = await self._observer.observe(key, body)
         entry, decision, settled = await self._decider.decide(key, observed)
         await self._recovery.look(key, replace(entry.observed, status=observed.status))
-        self._catalog.note(key, decision.status)
-        self._templates.note(key, decision.awaits_template)
+        self._caches.note(key, decision)
         written = decision.status != observed.status
         if written:
             fence = await self._write(key, body, observed, decision)
@@ -391,6 +391,5 @@ class Controller:
             log.info("released the pods of a run that is gone", extra={"run": key.name})
         self._observer.forget(key.uid)
         self.set_aside.forget(key.uid)
-        self._catalog.forget(key)
-        self._templates.note(key, "")
+        self._caches.forget(key)
         self.slots.forget(key)

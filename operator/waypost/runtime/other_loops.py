@@ -1,4 +1,4 @@
-"""The loops beside that of the runs: endpoints, templates, schedules, kept logs."""
+"""The loops beside that of the runs: endpoints, templates, schedules, WorkflowEvents, kept logs."""
 
 import asyncio
 
@@ -9,6 +9,7 @@ from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.endpoints import PROBED
 from waypost.runtime.cache.others import OtherCaches
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.events.controller import EventController
 from waypost.runtime.logs.keeper import LogKeeper
 from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.reads.policies import Policies
@@ -60,6 +61,10 @@ class OtherLoops:
             suspend_new_runs=settings.suspend_new_runs,
         )
 
+        self._events = EventController(
+            cluster=cluster, cache=caches.events, store=store, clock=clock
+        )
+
     def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key] | None:
         """Put a watch event into the cache, and queue the object if this process works.
 
@@ -73,7 +78,10 @@ class OtherLoops:
         if kind is Kind.AGENT_WORKFLOW_SCHEDULE:
             self._schedules.notice(raw, deleted=deleted, on_duty=on_duty)
             return []
+        if kind is Kind.WORKFLOW_EVENT:
+            return self._events.notice(raw, deleted=deleted, on_duty=on_duty)
         if kind is Kind.AGENT_WORKFLOW:
+            self._events.notice_run(raw, on_duty=on_duty)
             self._schedules.notice_run(raw, deleted=deleted, on_duty=on_duty)
         if kind is Kind.AGENT_WORKFLOW_TEMPLATE:
             self._schedules.notice_template(raw, on_duty=on_duty)
@@ -85,6 +93,7 @@ class OtherLoops:
         self._prober.wake_all()
         self._templates.wake_all()
         self._schedules.wake_all()
+        self._events.wake_all()
         self._logs.wake_all()
 
     async def run(self) -> None:
@@ -93,4 +102,5 @@ class OtherLoops:
             group.create_task(self._prober.run(), name="prober")
             group.create_task(self._templates.run(), name="templates")
             group.create_task(self._schedules.run(), name="schedules")
+            group.create_task(self._events.run(), name="events")
             group.create_task(self._logs.run(), name="logs")

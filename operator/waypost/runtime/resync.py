@@ -123,6 +123,7 @@ class Resync:
         for kind, cache in (
             (Kind.AGENT_WORKFLOW_TEMPLATE, self._caches.templates),
             (Kind.AGENT_WORKFLOW_SCHEDULE, self._caches.schedules),
+            (Kind.WORKFLOW_EVENT, self._caches.events),
         ):
             try:
                 cache.replace(namespace, await self._list(kind, namespace))

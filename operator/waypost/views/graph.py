@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Final
 
 from waypost.compiler.definition import Definition
 from waypost.compiler.graph import Dependencies
@@ -17,6 +18,7 @@ _COLOURS = {
     "Skipped": "#eeeeee",
     "Cancelled": "#e0e0e0",
 }
+GATES: Final = ("approval", "wait", "event", "first")  # kinds that only wait
 _DASHED = frozenset({"soft", "candidate"})
 
 
@@ -64,7 +66,7 @@ def mermaid(graph: RunGraph) -> str:
     ids = {node.path: f"n{at}" for at, node in enumerate(graph.nodes)}
     lines = ["flowchart TD"]
     for node in graph.nodes:
-        left, right = ("{{", "}}") if node.kind in ("approval", "wait", "first") else ("[", "]")
+        left, right = ("{{", "}}") if node.kind in GATES else ("[", "]")
         lines.append(f'  {ids[node.path]}{left}"{_label(node, "<br/>")}"{right}')
     for edge in graph.edges:
         arrow = "-.->" if edge.kind in _DASHED else "-->"
@@ -82,7 +84,7 @@ def dot(graph: RunGraph) -> str:
     lines = [f"digraph {json.dumps(graph.name)} {{", "  node [shape=box, style=filled];"]
     for node in graph.nodes:
         colour = _COLOURS.get(node.phase, "#ffffff")
-        shape = ", shape=hexagon" if node.kind in ("approval", "wait", "first") else ""
+        shape = ", shape=hexagon" if node.kind in GATES else ""
         label = json.dumps(_label(node, "\n"))
         lines.append(f'  {json.dumps(node.path)} [label={label}, fillcolor="{colour}"{shape}];')
     for edge in graph.edges:

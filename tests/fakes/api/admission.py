@@ -147,6 +147,23 @@ def _record(old: Obj, new: Obj) -> list[str]:
     return ["spec: a NodeRecord cannot be changed"] if old and old["spec"] != new["spec"] else []
 
 
+def _event(old: Obj, new: Obj) -> list[str]:
+    spec, problems = new["spec"], []
+    if "key" in spec and "workflow" in spec:
+        problems.append("spec: both key and workflow are set")
+    if not {"key", "workflow"} & spec.keys():
+        problems.append("spec: neither key nor workflow is set")
+    if old and old["spec"] != spec:
+        problems.append("spec: an event cannot be changed")
+    before, after = section(old, "status"), section(new, "status")
+    if before.get("phase") in ("Consumed", "Expired", "Refused") and before != after:
+        problems.append(f"status: is {before['phase']}, which is final")
+    kept = after.get("claim") == before.get("claim") or after.get("phase") == "Pending"
+    if before.get("phase") == "Claimed" and not kept:
+        problems.append("status: is Claimed by another node")
+    return problems
+
+
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
@@ -155,4 +172,5 @@ _TRANSITIONS: Final[Mapping[Kind, Callable[[Obj, Obj], list[str]]]] = {
     Kind.AGENT_WORKFLOW: _workflow,
     Kind.APPROVAL: _approval,
     Kind.NODE_RECORD: _record,
+    Kind.WORKFLOW_EVENT: _event,
 }

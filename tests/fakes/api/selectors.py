@@ -8,6 +8,8 @@ from waypost.ports.cluster import Kind, Obj, Rejected
 Labels = Mapping[str, str]
 _SET = re.compile(r"^(?P<key>\S+)\s+(?P<op>in|notin)\s+\((?P<values>[^()]*)\)$")
 _PAIR = re.compile(r"^(?P<key>[^=!\s]+)\s*(?P<op>==|=|!=)\s*(?P<value>[^=!\s]*)$")
+# The characters \\ , = of a value are escaped.
+_FIELD = re.compile(r"^(?P<key>[^=!\s]+)(?P<op>==|=|!=)(?P<value>(?:[^\\,=]|\\[\\,=])*)$")
 _BARE = re.compile(r"^(?P<not>!?)\s*(?P<key>[^=!\s(),]+)$")
 
 _COMMON_FIELDS = ("metadata.name", "metadata.namespace")
@@ -15,6 +17,7 @@ _FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.POD: ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase"),
     Kind.JOB: ("status.successful",),
     Kind.NAMESPACE: ("status.phase",),
+    Kind.WORKFLOW_EVENT: ("spec.key", "spec.workflow"),
     Kind.EVENT: (
         "involvedObject.kind",
         "involvedObject.namespace",
@@ -40,7 +43,7 @@ def label_selector(text: str) -> Callable[[Labels], bool]:
 def field_selector(kind: Kind, text: str) -> Callable[[Obj], bool]:
     """Whether an object meets a field selector text. Raises Rejected (400) for a field that the
     API server does not index for the kind."""
-    pairs = [_pair(kind, part) for part in _split(text)]
+    pairs = [_pair(kind, part) for part in re.split(r"(?<!\\),", text) if part.strip()]
     return lambda body: all((_at(body, path) == value) == equal for path, value, equal in pairs)
 
 
@@ -65,12 +68,12 @@ def _requirement(part: str) -> Callable[[Labels], bool]:
 
 
 def _pair(kind: Kind, part: str) -> tuple[str, str, bool]:
-    match = _PAIR.match(part)
+    match = _FIELD.match(part.strip())
     known = (*_COMMON_FIELDS, *_FIELDS.get(kind, ()))
     if match is None or match["key"] not in known:
         label = match["key"] if match else part
         raise Rejected(f"field label not supported: {label}", code=400, reason="BadRequest")
-    return match["key"], match["value"], match["op"] != "!="
+    return match["key"], re.sub(r"\\(.)", r"\1", match["value"]), match["op"] != "!="
 
 
 def _at(body: Obj, path: str) -> str:

@@ -58,6 +58,20 @@ def condition(type_: str, status: str, message: str) -> JsonObject:
             id="approval",
         ),
         pytest.param(
+            {"nodes": [{"path": "a", "phase": "Waiting", "event": {"wait": 1, "key": "in 42"}}]},
+            Related(),
+            "it waits for an event with key in 42",
+            "waypost send NAME --key 'in 42'",
+            id="event-with-a-key",
+        ),
+        pytest.param(
+            {"nodes": [{"path": "a", "phase": "Waiting", "event": {"wait": 1}, "wakeAt": at(90)}]},
+            Related(),
+            f"it waits for an event, until {at(90)}",
+            "waypost send NAME --run brief",
+            id="event-for-the-run",
+        ),
+        pytest.param(
             {"nodes": [QUEUED]},
             Related(pods=(pending("Unschedulable", "0/1 nodes: Insufficient cpu"),)),
             "pod p: Unschedulable: 0/1 nodes: Insufficient cpu",

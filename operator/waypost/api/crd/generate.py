@@ -31,6 +31,8 @@ def manifest(resource: Resource) -> dict[str, Any]:
         "additionalPrinterColumns": [column.render() for column in resource.columns],
         "schema": {"openAPIV3Schema": _with_short_copies(object_schema(resource))},
     }
+    if resource.selectable:
+        version["selectableFields"] = [{"jsonPath": path} for path in resource.selectable]
     if resource.status is not None:
         version["subresources"] = {"status": {}}
     return {

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
+from waypost.api.event.model import WorkflowEventSpec, WorkflowEventStatus
 from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.record import NodeRecordSpec
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec, AgentWorkflowScheduleStatus
@@ -41,6 +42,8 @@ class Resource:
     spec: type[BaseModel]
     status: type[BaseModel] | None
     columns: tuple[Column, ...]
+    # Paths by which the API server filters lists, from Kubernetes 1.31 on.
+    selectable: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -111,6 +114,25 @@ RESOURCES: Final = (
             Column("POLICY", ".spec.concurrencyPolicy", wide=True),
             _AGE,
         ),
+    ),
+    Resource(
+        name=meta.WORKFLOW_EVENT,
+        short="awev",
+        description="Something that happened outside, for a node of kind event that waits for it "
+        "or will. One node takes it.",
+        spec=WorkflowEventSpec,
+        status=WorkflowEventStatus,
+        columns=(
+            Column("EVENT", ".spec.name"),
+            Column("KEY", ".spec.key"),
+            Column("WORKFLOW", ".spec.workflow"),
+            Column("PHASE", ".status.phase"),
+            Column("RUN", ".status.claim.run"),
+            Column("NODE", ".status.claim.path"),
+            Column("MESSAGE", ".status.message", wide=True),
+            _AGE,
+        ),
+        selectable=(".spec.key", ".spec.workflow"),
     ),
     Resource(
         name=meta.APPROVAL,

@@ -2,7 +2,17 @@
 
 from typing import Any, Final
 
-from waypost.api.kinds import agent, approval, container, first, http, python, wait, workflow
+from waypost.api.kinds import (
+    agent,
+    approval,
+    container,
+    event,
+    first,
+    http,
+    python,
+    wait,
+    workflow,
+)
 from waypost.api.kinds.kind import NodeKind
 
 KINDS: Final[dict[str, NodeKind]] = {
@@ -14,6 +24,7 @@ KINDS: Final[dict[str, NodeKind]] = {
         http.KIND,
         approval.KIND,
         wait.KIND,
+        event.KIND,
         workflow.KIND,
         first.KIND,
     )

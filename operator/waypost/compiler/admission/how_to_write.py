@@ -23,6 +23,7 @@ _OBJECTS: Final[Mapping[str, Callable[[str], str]]] = {
     "http": lambda found: f"http: {{url: {found}}}",
     "wait": lambda found: f"wait: {{duration: {found}}}",
     "approval": lambda found: f"approval: {{message: {found}}}",
+    "event": lambda found: f"event: {{names: [{found}]}}",
     "repeat": lambda found: f"repeat: {{until: {found}}}",
     "tools": lambda found: f"tools: [{{server: {found}}}], with a ToolServer {found}",
     "concurrency": lambda found: f"concurrency: {{key: {found}}}",

@@ -4,7 +4,17 @@ from typing import Final
 
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import Node
-from waypost.compiler.kinds import agent, approval, container, first, http, python, wait, workflow
+from waypost.compiler.kinds import (
+    agent,
+    approval,
+    container,
+    event,
+    first,
+    http,
+    python,
+    wait,
+    workflow,
+)
 from waypost.compiler.kinds.kind import CompilerKind
 
 KINDS: Final[dict[str, CompilerKind]] = {
@@ -16,6 +26,7 @@ KINDS: Final[dict[str, CompilerKind]] = {
         http.KIND,
         approval.KIND,
         wait.KIND,
+        event.KIND,
         workflow.KIND,
         first.KIND,
     )

@@ -61,6 +61,7 @@ MODIFIER: Final = Modifier(
     kinds=frozenset(("python", "container", "agent", "http", "approval", "workflow")),
     instead={
         "wait": "wait in a node before or after it",
+        "event": "call a template with the event node in a workflow node with forEach",
     },
     evaluated_fields=_evaluated,
     own_variables={_FIELD: ()},

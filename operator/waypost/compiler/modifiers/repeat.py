@@ -58,6 +58,8 @@ MODIFIER: Final = Modifier(
     kinds=frozenset(("python", "container", "agent", "http", "workflow")),
     instead={
         "wait": "set repeat.pause on the node that is repeated",
+        "event": "list several names in event.names, or call a template with the event node in a "
+        "workflow node with repeat",
         "approval": "ask again in another approval node, or rerun with from",
     },
     evaluated_fields=_evaluated,

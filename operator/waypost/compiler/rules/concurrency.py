@@ -17,6 +17,7 @@ from waypost.kube.objects import items, section, text
 _INSTEAD: Final = {
     "approval": "a slot would be held while people decide; limit the node after it",
     "wait": "a slot would be held while nothing runs; limit the node after it",
+    "event": "a slot would be held while nothing runs; limit the node after it",
     "first": "limit its candidates",
 }
 

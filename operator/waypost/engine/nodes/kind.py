@@ -11,6 +11,7 @@ from waypost.engine.state.inputs import Inputs, Invalid, Missing
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.kube.manifests.pod import Rendered
+from waypost.kube.workflow_events import Selector
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import PythonWork
 
@@ -47,6 +48,11 @@ def no_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:
     return False
 
 
+def no_events(observed: Observed, status: NodeStatus, now: datetime) -> frozenset[Selector]:
+    """For kinds that take no WorkflowEvents."""
+    return frozenset()
+
+
 def nothing_shown(
     transition: Transition, path: str, inputs: JsonObject, view: JsonObject
 ) -> JsonValue:
@@ -73,6 +79,7 @@ class EngineKind:
             although a round may have made it a node of another kind.
         needs_live_read: Whether a Waiting node, or one with a child run, needs a live read before
             a decision.
+        needed_events: The WorkflowEvents that a Waiting node needs to read live.
         clean_up: What every pass does for nodes of the kind that are no longer in the spec.
         shown: What people are shown of an item, from its path, inputs and evaluation context: an
             item with the same inputs is another one if this differs.
@@ -88,6 +95,7 @@ class EngineKind:
     advance: Callable[..., None] = ends_by_itself
     is_superseded: Callable[[NodeStatus], bool] = nothing_superseded
     needs_live_read: Callable[[Observed, NodeStatus, datetime], bool] = no_live_read
+    needed_events: Callable[[Observed, NodeStatus, datetime], frozenset[Selector]] = no_events
     clean_up: Callable[[Transition], None] = nothing_to_clean_up
     shown: Shown = nothing_shown
     render: Render = nothing_rendered

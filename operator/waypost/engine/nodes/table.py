@@ -5,7 +5,17 @@ from typing import Final
 from waypost.api.kinds.table import kind_of
 from waypost.api.status import NodeStatus
 from waypost.api.workflow import Node
-from waypost.engine.nodes import agent, approval, container, first, http, python, wait, workflow
+from waypost.engine.nodes import (
+    agent,
+    approval,
+    container,
+    event,
+    first,
+    http,
+    python,
+    wait,
+    workflow,
+)
 from waypost.engine.nodes.kind import EngineKind
 
 KINDS: Final[dict[str, EngineKind]] = {
@@ -17,6 +27,7 @@ KINDS: Final[dict[str, EngineKind]] = {
         http.KIND,
         approval.KIND,
         wait.KIND,
+        event.KIND,
         workflow.KIND,
         first.KIND,
     )

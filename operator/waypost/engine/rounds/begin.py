@@ -149,6 +149,7 @@ def _begun(
         usage=status.usage,
         image=None if path in (rerun.from_ or []) else status.image,
         child=child,
+        event=status.event,
         wake_at=None,
         items=items,
         # A loop that is cancelled before it starts continues in the round after it.

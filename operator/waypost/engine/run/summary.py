@@ -7,6 +7,7 @@ from waypost.api.changes import RunChanges, changed_node, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
 from waypost.engine.nodes.calls.question import facts_of
+from waypost.engine.nodes.event import awaited_text
 from waypost.engine.rounds import replaced
 from waypost.engine.run import children, compensating, finalizing, pausing
 from waypost.engine.scheduling import clean_up
@@ -287,10 +288,19 @@ def _waiting(transition: Transition, gates: list[NodeStatus]) -> str | None:
         return f"approval/{gates[0].approval}"
     if waiting := children.waiting(transition):
         return waiting
-    waits = [path for path in transition.in_phase("Waiting") if transition.statuses[path].wake_at]
-    if waits and not transition.in_phase("Running", "Backoff"):
-        return f"until {transition.statuses[waits[0]].wake_at}"
-    return None
+    if transition.in_phase("Running", "Backoff"):
+        return None
+    texts = (_awaited(transition, path) for path in transition.in_phase("Waiting"))
+    return next((shorten(text, 300) for text in texts if text), None)
+
+
+def _awaited(transition: Transition, path: str) -> str:
+    """What a waiting node waits for that asks nobody."""
+    work, status = transition.node(path).event, transition.statuses[path]
+    until = f"until {status.wake_at}" if status.wake_at else ""
+    if work is None or status.event is None:
+        return until
+    return " ".join(filter(None, (awaited_text(work, status.event), until)))
 
 
 def _message(transition: Transition) -> str:

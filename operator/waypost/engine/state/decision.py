@@ -10,6 +10,7 @@ from datetime import datetime
 
 from waypost.api.approval import ApprovalStatus
 from waypost.api.base import JsonObject
+from waypost.api.event.model import WorkflowEventStatus
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine.state.slots import NO_SLOTS, SlotsDecided
 from waypost.kube.facts.pods import PodFact
@@ -17,6 +18,11 @@ from waypost.kube.facts.slots import Holder
 from waypost.protocol.work import Trace
 
 Traces = Mapping[tuple[str, int], Trace]  # by path and attempt
+
+
+def tried_event(name: str) -> str:
+    """By which a pass remembers that it has tried to write a WorkflowEvent."""
+    return f"WorkflowEvent/{name}"
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class PutRecord:
 
     manifest: JsonObject
 
+    @property
+    def tried_as(self) -> str:
+        """The name by which a pass remembers that it has tried this."""
+        return str(self.manifest["metadata"]["name"])
+
 
 @dataclass(frozen=True)
 class SettleApproval:
@@ -36,6 +47,25 @@ class SettleApproval:
     name: str
     resource_version: str
     status: ApprovalStatus
+
+    @property
+    def tried_as(self) -> str:
+        """The name by which a pass remembers that it has tried this."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class SettleEvent:
+    """Write a WorkflowEvent's status under its resourceVersion, before the run's."""
+
+    name: str
+    resource_version: str
+    status: WorkflowEventStatus
+
+    @property
+    def tried_as(self) -> str:
+        """The same; others choose the names of events, so it is no name that an object can have."""
+        return tried_event(self.name)
 
 
 @dataclass(frozen=True)
@@ -132,7 +162,7 @@ class DeleteRun:
     """Delete the run after its TTL, if it has not changed since it was observed."""
 
 
-Before = PutRecord | SettleApproval
+Before = PutRecord | SettleApproval | SettleEvent
 After = (
     Launch
     | OpenApproval

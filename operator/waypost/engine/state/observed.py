@@ -28,6 +28,7 @@ from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
 from waypost.kube.facts.slots import KeySlots
 from waypost.kube.payloads import RecordFact
+from waypost.kube.workflow_events import EventFact, Selector
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ class Observed:
     # Of what this pass needs, what could not be read and why, by `ReadProblem.what`.
     unread: Mapping[str, ReadProblem] = field(default_factory=dict)
     slots: Mapping[str, KeySlots] = field(default_factory=dict)  # by digest of the key; read live
+    arrived: frozenset[Selector] = frozenset()  # of what it waits for: the watch has delivered one
+    # WorkflowEvents that were read live in this pass, by what they were selected by.
+    workflow_events: Mapping[Selector, tuple[EventFact, ...]] = field(default_factory=dict)
+    workflow_events_at: datetime | None = None  # when this pass listed the first of them
     approvals_live_at: datetime | None = None  # when this pass read the Approvals, if not `live`
 
     @property
@@ -136,3 +141,4 @@ class Reads:
     references: bool = False  # a live read of providers and servers
     silent: tuple[PodFact, ...] = ()  # pods that do not start, whose Events say why
     machines: frozenset[str] = frozenset()  # names of machines to read live
+    workflow_events: frozenset[Selector] = frozenset()  # WorkflowEvents to list live

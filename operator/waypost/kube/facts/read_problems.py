@@ -12,6 +12,7 @@ _PATIENCE: Final = timedelta(seconds=30)
 OBJECTS: Final = "the list of the run's Jobs, pods and child runs"
 RUN: Final = "the run itself"
 APPROVALS: Final = "the list of the run's Approvals"
+WORKFLOW_EVENTS: Final = "the list of WorkflowEvents"
 SLOTS: Final = "the list of Leases that hold slots"
 REFERENCES: Final = "the list of ModelProviders and ToolServers"
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.status import AgentWorkflowStatus
+from waypost.engine.nodes.event import awaited
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.visible import lost, readable, replaced
 from waypost.expressions.values import Unavailable
@@ -28,6 +29,7 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, failure_text
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
+from waypost.runtime.cache.events import EventCache
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.reads.definitions import Definitions
 from waypost.runtime.reads.events import events_of
@@ -37,6 +39,7 @@ from waypost.runtime.reads.namespaces import is_terminating
 from waypost.runtime.reads.parents import Parents
 from waypost.runtime.reads.policies import Policies
 from waypost.runtime.reads.read_problems import ReadProblems, Tries
+from waypost.runtime.reads.workflow_events import read_events
 from waypost.runtime.slots.leases import Slots
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is cached
@@ -58,6 +61,7 @@ class Observer:
         cluster: Cluster,
         store: RunCache,
         catalog: EndpointCache,
+        events: EventCache,
         clock: Clock,
         node_lost_seconds: float,
         suspend_new_runs: bool = False,
@@ -73,6 +77,7 @@ class Observer:
         self._machines = Machines(cluster=cluster, clock=clock)
         self._store = store
         self._catalog = catalog
+        self._events = events
         self._clock = clock
         self._parents = Parents(cluster=cluster, store=store)
         self._payloads: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
@@ -146,6 +151,7 @@ class Observer:
             providers=self._catalog.providers(key.namespace),
             servers=self._catalog.servers(key.namespace),
             machines=self._machines.known(pod.machine for pod in pods),
+            arrived=self._events.arrived(key.namespace, awaited(key.name, status)),
             node_lost_seconds=self._node_lost_seconds,
             live_at=self._live.looked_at(key.uid),
         )
@@ -178,6 +184,16 @@ class Observer:
         if wants.machines:
             read_now = await self._machines.read(wants.machines)
             observed = replace(observed, machines={**observed.machines, **read_now})
+        if wants.workflow_events:
+            tries = Tries(self._problems, uid=key.uid, clock=self._clock)
+            observed = await read_events(
+                self._cluster,
+                tries,
+                key.namespace,
+                observed,
+                wants.workflow_events,
+                now=self._clock.now(),
+            )
         return await self._live.look(key, observed) if wants.live else observed
 
     async def read_slots(self, key: Key, observed: Observed, digests: frozenset[str]) -> Observed:

@@ -23,6 +23,7 @@ from waypost.engine.state.decision import (
     PutRecord,
     ReleasePod,
     SettleApproval,
+    SettleEvent,
     StartChild,
     StopAttempt,
     TakeSlot,
@@ -48,6 +49,7 @@ from waypost.ports.cluster import (
     failure_text,
 )
 from waypost.ports.offload import Offload, inline
+from waypost.runtime.cache.events import EventCache
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.egress.policies import EgressPolicies
@@ -56,6 +58,8 @@ from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.accounts import NodeAccounts
 from waypost.runtime.writes.child_runs import ChildRuns
 from waypost.runtime.writes.creates import Foreign, advice, create_once, standing
+from waypost.runtime.writes.events import settle_event
+from waypost.runtime.writes.naming import about, created_name
 from waypost.runtime.writes.slot_writes import SlotWrites
 from waypost.runtime.writes.status_patch import status_patch
 from waypost.runtime.writes.stops import Stops
@@ -81,7 +85,7 @@ class Prepared:
     """What was written before a status, and what could not be."""
 
     written: set[str] = field(default_factory=set)
-    settled: bool = False  # an Approval was: the run should be looked at again
+    settled: bool = False  # an Approval or event was: the run should be looked at again
     problems: dict[str, WriteProblem] = field(default_factory=dict)
     existing: dict[str, RecordFact] = field(default_factory=dict)
 
@@ -119,12 +123,14 @@ class ActionExecutor:
         store: RunCache,
         clock: Clock,
         wake: Callable[[Key], None],
+        events: EventCache,
         slots: Slots,
         accounts: NodeAccounts,
         offload: Offload = inline,
     ) -> None:
         self._cluster = cluster
         self.policies = EgressPolicies(cluster=cluster, monotonic=clock.monotonic)
+        self._events = events
         self._slots = slots
         self._accounts = accounts
         self._wake = wake
@@ -138,17 +144,18 @@ class ActionExecutor:
     async def prepare(self, key: Key, actions: Iterable[Before], done: Prepared) -> Prepared:
         """Do what must stand before the run's status is written, but for what is `done`. What
         cannot be written is a fact to decide on and stops nothing else. Raises Conflict, and
-        NotFound, when an Approval has changed or is gone."""
+        NotFound, when an Approval or a WorkflowEvent has changed or is gone."""
         for action in actions:
+            if done.has_tried(action.tried_as):
+                continue
             match action:
                 case PutRecord():
-                    name = action.manifest["metadata"]["name"]
-                    if not done.has_tried(name):
-                        await self._write(key, name, self._record(key, action, done), done)
+                    writing = self._record(key, action, done)
                 case SettleApproval():
-                    if not done.has_tried(action.name):
-                        settling = self._settle_approval(key, action, done)
-                        await self._write(key, action.name, settling, done)
+                    writing = self._settle_approval(key, action, done)
+                case SettleEvent():
+                    writing = self._settle_event(key, action, done)
+            await self._write(key, action.tried_as, writing, done)
         return done
 
     async def _write(
@@ -195,7 +202,7 @@ class ActionExecutor:
         silent = entry.unanswered
         actions = [*entry.slots_to_free.values(), *actions]
         # What got no answer before comes last: it may use up the time of the fence.
-        for action in sorted(actions, key=lambda action: _created(action) in silent):
+        for action in sorted(actions, key=lambda action: created_name(action) in silent):
             try:
                 await self._one(key, observed, action, fence)
             except (ClusterError, FenceExpired, TimeoutError) as error:
@@ -266,7 +273,7 @@ class ActionExecutor:
     async def _fenced(
         self, key: Key, action: After, fence: float, creating: Coroutine[Any, Any, None]
     ) -> None:
-        entry, name = self._store.entry(key.uid), _created(action)
+        entry, name = self._store.entry(key.uid), created_name(action)
         left = fence + FENCE_SECONDS - self._clock.monotonic()
         if left <= 0:
             creating.close()
@@ -285,8 +292,8 @@ class ActionExecutor:
     async def _launch(self, key: Key, action: Launch) -> None:
         entry = self._store.entry(key.uid)
         name = action.job["metadata"]["name"]
-        about = _about(key, action)
-        with child_problems.kept(entry, name, self._clock, what="the Job", about=about):
+        described = about(key, action)
+        with child_problems.kept(entry, name, self._clock, what="the Job", about=described):
             if action.slot is not None:
                 await self._slots.take(key, action.slot)
             await self.policies.ensure(key, action.policy)
@@ -341,6 +348,11 @@ class ActionExecutor:
         done.written.add(action.name)
         done.settled = True
 
+    async def _settle_event(self, key: Key, action: SettleEvent, done: Prepared) -> None:
+        await settle_event(self._cluster, self._events, key.namespace, action)
+        done.written.add(action.tried_as)
+        done.settled = True
+
     async def _put_record(self, key: Key, manifest: Obj) -> RecordFact | None:
         """Create a NodeRecord; the one that was there already, if its name was taken."""
         name = manifest["metadata"]["name"]
@@ -374,15 +386,6 @@ class ActionExecutor:
             self._store.drop_run(key.uid)
 
 
-def _created(action: After) -> str:
-    """The name of the Job, Approval or child run that an action creates; "" for other actions."""
-    if isinstance(action, Launch):
-        return str(action.job["metadata"]["name"])
-    if isinstance(action, OpenApproval | StartChild | TakeSlot):
-        return str(action.manifest["metadata"]["name"])
-    return ""
-
-
 def _as_refusal(action: After, error: Exception) -> Exception:
     if isinstance(error, Rejected) and not isinstance(error, RefusedForNow):
         return ActionRefused(f"{type(action).__name__}: {error.message}", code=error.code)
@@ -392,8 +395,3 @@ def _as_refusal(action: After, error: Exception) -> Exception:
 def _same_place(found: RecordFact, wanted: RecordFact) -> bool:
     places = [(f.type, f.run_uid, f.path, f.round, f.attempt) for f in (found, wanted)]
     return places[0] == places[1]
-
-
-def _about(key: Key, action: Launch) -> dict[str, object]:
-    attempt = {"node": action.path, "attempt": action.attempt}
-    return {"run": key.name, "namespace": key.namespace, **attempt}

@@ -1,5 +1,6 @@
 """Why a run does not move: what it and its nodes wait for, and what a person can do about it."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,7 +9,7 @@ from waypost.api.base import JsonObject
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.kube.facts.pods import PodFact, pod_fact
-from waypost.kube.objects import section, text
+from waypost.kube.objects import items, named, section, text
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.protocol.text import shorten
 from waypost.views.models import Obstacle
@@ -36,7 +37,7 @@ def obstacles(
     if status.finished_at is None:
         pods = [fact for pod in related.pods if (fact := pod_fact(pod)) is not None]
         for node in status.nodes:
-            found += _of_node(node, related, pods)
+            found += _of_node(node, related, pods, run)
     return found[:LISTED]
 
 
@@ -78,7 +79,9 @@ def _of_run(run: JsonObject, status: AgentWorkflowStatus) -> Iterator[Obstacle]:
         yield _obstacle("stalled", stalled.message, since=stalled.last_transition_time)
 
 
-def _of_node(node: NodeStatus, related: Related, pods: list[PodFact]) -> Iterator[Obstacle]:
+def _of_node(
+    node: NodeStatus, related: Related, pods: list[PodFact], run: JsonObject
+) -> Iterator[Obstacle]:
     if node.phase == "Waiting" and node.approval is not None:
         yield _of_approval(node, related.approvals.get(node.approval))
     elif node.phase == "Backoff":
@@ -93,6 +96,8 @@ def _of_node(node: NodeStatus, related: Related, pods: list[PodFact]) -> Iterato
             since=node.started_at,
             command=f"waypost get {node.child.name}",
         )
+    elif node.phase == "Waiting" and node.event is not None and node.reason is None:
+        yield _of_event(run, node)
     elif node.phase == "Waiting" and node.wake_at is not None and node.reason is None:
         yield _obstacle("wait", f"it waits until {node.wake_at}", node=node.path)
     elif node.phase in ("Pending", "Waiting", "Running") and node.reason:
@@ -112,6 +117,25 @@ def _of_items(node: NodeStatus, related: Related) -> Iterator[Obstacle]:
             since = text(section(approval, "metadata"), "creationTimestamp") or None
             item = NodeStatus(path=asked, phase="Waiting", approval=name, started_at=since)
             yield _of_approval(item, approval)
+
+
+def _of_event(run: JsonObject, node: NodeStatus) -> Obstacle:
+    wait = node.event
+    assert wait is not None, "asked for by `_of_node`"
+    nodes = items(run, "spec", "nodes")  # none for a run of a template
+    names = section(named(nodes, node.path), "event").get("names") or ["NAME"]
+    own = text(section(run, "metadata"), "name")
+    whose = f"--key {shlex.quote(wait.key)}" if wait.key is not None else f"--run {own}"
+    key = f" with key {wait.key}" if wait.key is not None else ""
+    until = f", until {node.wake_at}" if node.wake_at else ""
+    shown = "an event" if names == ["NAME"] else f"event {' or '.join(map(str, names))}"
+    return _obstacle(
+        "event",
+        f"it waits for {shown}{key}{until}",
+        node=node.path,
+        since=node.started_at,
+        command=f"waypost send {names[0]} {whose}",
+    )
 
 
 def _of_approval(node: NodeStatus, approval: JsonObject | None) -> Obstacle:

@@ -20,7 +20,7 @@ MAPPED: Final = ("python", "container", "agent", "http", "approval", "workflow")
 
 
 _NAME = Cel("self.name")
-_WITHOUT_POD = ("approval", "wait", "first")  # workflow nodes have a rule for these fields
+_WITHOUT_POD = ("approval", "wait", "event", "first")  # workflow nodes have a rule for these fields
 _FINALLY_KINDS = tuple(name for name in KINDS if name not in NOT_IN_FINALLY)
 
 
@@ -133,8 +133,8 @@ NODE = (
             " has no pod, but sets ",
             names_of(POD_FIELDS),
             f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
-            "to limit the time, use approval.timeout or wait.duration, or a wait node among the "
-            "candidates of first",
+            "to limit the time, use approval.timeout, event.timeout or wait.duration, or a wait "
+            "node among the candidates of first",
         ],
     ),
     *_CHILD,

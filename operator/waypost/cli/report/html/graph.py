@@ -5,6 +5,7 @@ from typing import Final
 from waypost.cli.report.html.markup import Markup, element, joined
 from waypost.protocol.text import shorten
 from waypost.views.documents import GraphEdge, GraphNode, RunGraph
+from waypost.views.graph import GATES
 
 LARGEST: Final = 300  # boxes; the table below has all nodes
 _ROWS: Final = 20  # boxes above each other
@@ -86,7 +87,7 @@ def _box(node: GraphNode, place: Place) -> Markup:
 
 
 def _is_gate(node: GraphNode) -> bool:
-    return node.kind in ("approval", "wait", "first")
+    return node.kind in GATES
 
 
 def _edge(edge: GraphEdge, places: dict[str, Place]) -> Markup:

@@ -1,0 +1,1 @@
+"""WorkflowEvent: what other systems report to runs. Imports `api.base` only."""

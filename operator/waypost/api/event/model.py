@@ -1,0 +1,68 @@
+"""Models of a WorkflowEvent. Descriptions are what `kubectl explain` prints."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints
+
+from waypost.api.base import JsonValue, Model, ObjectName, StatusModel, Timestamp
+
+EVENT_NAME_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,126}[A-Za-z0-9])?$"
+MAX_KEY: Final = 256  # characters
+MAX_PAYLOAD_BYTES: Final = 16 * 1024  # of canonical JSON
+
+EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN, max_length=128)]
+EventPhase = Literal["Pending", "Claimed", "Consumed", "Expired", "Refused"]
+SETTLED: Final = ("Consumed", "Expired", "Refused")  # phases that do not change any more
+
+
+class WorkflowEventSpec(Model):
+    """What happened, and for whom. It cannot change. Exactly one of key and workflow."""
+
+    name: EventName = Field(
+        description="What happened, for example payment.succeeded. A node lists it in event.names."
+    )
+    key: Annotated[str, StringConstraints(min_length=1, max_length=MAX_KEY)] | None = Field(
+        default=None,
+        description="What it happened to, for example the number of an order. One waiting node "
+        "with the same event.key takes the event, in whichever run of the namespace it is.",
+    )
+    workflow: ObjectName | None = Field(
+        default=None,
+        description="Name of the run that the event is for. A node without event.key takes it.",
+    )
+    payload: JsonValue | None = Field(
+        default=None,
+        description=f"Data of the event, at most {MAX_PAYLOAD_BYTES} bytes of JSON. It is data: "
+        "${...} is not evaluated here.",
+    )
+    expires_at: Timestamp | None = Field(
+        default=None,
+        description="Time from which no node takes the event. Default: 7 days after it was "
+        "created, which is also the maximum.",
+    )
+
+
+class EventClaim(StatusModel):
+    """The node that has the event."""
+
+    run: str = Field(max_length=253, description="Name of the run.")
+    run_uid: str = Field(max_length=64, description="uid of the run.")
+    path: str = Field(max_length=128, description="Path of the node.")
+    wait: int = Field(ge=1, description="Number of the wait of this node, from 1.")
+
+
+class WorkflowEventStatus(StatusModel):
+    """What became of the event. Only the operator writes it."""
+
+    phase: EventPhase = Field(
+        default="Pending",
+        description="Pending: no node has taken it yet. Claimed: a node takes it. Consumed: it is "
+        "the output of a node. Expired: no node took it in time. Refused: no node can take it. The "
+        "last three are final.",
+    )
+    claim: EventClaim | None = Field(default=None, description=EventClaim.__doc__)
+    message: str | None = Field(default=None, max_length=1024, description="Explanation.")
+    settled_at: Timestamp | None = Field(
+        default=None,
+        description="Time when the phase became final. The event is deleted a day later.",
+    )

@@ -1,0 +1,1 @@
+"""What becomes of WorkflowEvents: pure. The nodes that take them are in `nodes.event`."""

@@ -1,0 +1,268 @@
+"""Kind `event`: nodes without a pod that take one WorkflowEvent.
+
+The claim comes first: it is written to the event under its resourceVersion, and the node takes what
+a later live list shows as claimed by its wait. So of two nodes, runs or operators one gets the
+event. That no event has come is concluded from a live list only.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from waypost.api.base import JsonObject, parse_duration
+from waypost.api.event.model import MAX_KEY, EventClaim, WorkflowEventStatus
+from waypost.api.kinds.event import EventKind
+from waypost.api.state.event import KEPT_TAKEN, EventWait
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.scheduling.inputs import invalid_reason, own_context
+from waypost.engine.state.decision import SettleEvent, tried_event
+from waypost.engine.state.inputs import Inputs, Invalid
+from waypost.engine.state.observed import Observed
+from waypost.engine.state.outcome import checkpoint
+from waypost.engine.state.transition import Transition
+from waypost.expressions.templates import NullPolicy, RenderError, render_text
+from waypost.kube import timestamps
+from waypost.kube.facts.read_problems import WORKFLOW_EVENTS
+from waypost.kube.workflow_events import EventFact, Selector
+from waypost.protocol import schema
+from waypost.protocol.reasons import Reason
+from waypost.protocol.text import shorten
+
+_JUDGED: Final = 500  # events in a pass whose payloads are compared with the schema
+_REFUSED: Final = 20  # events that a pass refuses at most
+_TRY_AGAIN: Final = timedelta(seconds=10)  # after an event could not be written
+
+
+def _work(transition: Transition, path: str) -> EventKind:
+    work = transition.node(path).event
+    assert work is not None, "called for event nodes only"
+    return work
+
+
+def start(transition: Transition, path: str, inputs: Inputs) -> None:
+    """Record that the node waits, and for which key; the next pass looks for the event."""
+    key = _key(transition, path, inputs)
+    if isinstance(key, Invalid):
+        reason = invalid_reason(transition, key.message)
+        transition.end(path, "Failed", reason, key.message)
+        return
+    before = transition.statuses[path].event
+    number = (before.wait if before is not None else 0) + 1
+    taken = before.taken if before is not None else None
+    transition.update(
+        path,
+        phase="Waiting",
+        event=EventWait(wait=number, key=key, taken=taken),
+        input_digest=inputs.digest,
+        started_at=timestamps.timestamp(transition.now),
+    )
+    _set_timer(transition, path)
+    transition.requeue_at(transition.now)  # it may have come before the wait
+
+
+def _key(transition: Transition, path: str, inputs: Inputs) -> str | Invalid | None:
+    source = _work(transition, path).key
+    if source is None:
+        return None
+    text = render_text(source, own_context(inputs, path=path, attempt=1), null=NullPolicy.REFUSE)
+    if isinstance(text, RenderError):
+        return Invalid(f"event.key: {text.message}")
+    if not 0 < len(text) <= MAX_KEY or not text.isprintable():
+        found = repr(shorten(text, 80))
+        return Invalid(f"event.key: expected 1 to {MAX_KEY} printable characters, found {found}")
+    return text
+
+
+def _set_timer(transition: Transition, path: str) -> datetime | None:
+    """The end of the wait. A round may have changed the timeout of a node that it adopted."""
+    timeout, status = _work(transition, path).timeout, transition.statuses[path]
+    started = timestamps.parse_timestamp(status.started_at) or transition.now
+    until = started + timedelta(seconds=parse_duration(timeout)) if timeout else None
+    wake_at = timestamps.timestamp(until) if until is not None else None
+    if status.wake_at != wake_at:
+        transition.update(path, wake_at=wake_at)
+    if until is not None and transition.now < until:
+        transition.requeue_at(until)
+    return until
+
+
+def _selector(run: str, status: NodeStatus) -> Selector | None:
+    """Which events a waiting node may take; None if it does not wait for one."""
+    if status.event is None or status.phase != "Waiting":
+        return None
+    return (
+        Selector("workflow", run) if status.event.key is None else Selector("key", status.event.key)
+    )
+
+
+def awaited(run: str, status: AgentWorkflowStatus) -> frozenset[Selector]:
+    """Which events the nodes of the run with this name wait for."""
+    found = (_selector(run, node) for node in status.nodes)
+    return frozenset(selector for selector in found if selector is not None)
+
+
+def awaited_text(work: EventKind, wait: EventWait) -> str:
+    """What a node waits for, for people."""
+    whose = f"with key {wait.key}" if wait.key is not None else "for this run"
+    return f"event {' or '.join(work.names)} {whose}"
+
+
+def _needed(observed: Observed, status: NodeStatus, now: datetime) -> frozenset[Selector]:
+    """A live list, if the watch has delivered an event for the node or its time is over."""
+    selector = _selector(observed.name, status)
+    if selector is None or selector in observed.workflow_events:
+        return frozenset()
+    if WORKFLOW_EVENTS in observed.unread:
+        return frozenset()
+    until = timestamps.parse_timestamp(status.wake_at)
+    due = until is not None and now >= until
+    return frozenset((selector,)) if due or selector in observed.arrived else frozenset()
+
+
+def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
+    """Take the event that the node has claimed, claim one, or end the wait when its time is over.
+    A node that the run ends gives up its claim by ending (`events.lifecycle`)."""
+    if withdraw:
+        return
+    until, status = _set_timer(transition, path), transition.statuses[path]
+    selector = _selector(transition.observed.name, status)
+    if selector is None or status.event is None:
+        return
+    if unread := transition.observed.unread.get(WORKFLOW_EVENTS):
+        transition.wait_to_read(path, unread)
+        return
+    listed = transition.observed.workflow_events.get(selector)
+    if listed is None:
+        return
+    events = sorted(listed, key=lambda event: event.age)
+    claim = EventClaim(
+        run=transition.observed.name,
+        run_uid=transition.observed.uid,
+        path=path,
+        wait=status.event.wait,
+    )
+    mine = [event for event in events if _is(event.claim, claim)]
+    if mine:
+        _take(transition, path, mine)
+    elif not _claim_one(transition, path, events, claim, until):
+        _end_if_due(transition, path, until)
+
+
+def _is(found: EventClaim | None, claim: EventClaim) -> bool:
+    if found is None:
+        return False
+    return (found.run_uid, found.path, found.wait) == (claim.run_uid, claim.path, claim.wait)
+
+
+def _take(transition: Transition, path: str, mine: list[EventFact]) -> None:
+    """Give the claimed event as output. Only an operator that was frozen can have claimed a second
+    one: it goes back, because the status names the one that was taken."""
+    wait = transition.statuses[path].event
+    assert wait is not None, "a waiting node has it"
+    outcome = transition.as_stored(path, checkpoint(_output(transition, path, mine[0])))
+    stored = outcome.output.get("id") if isinstance(outcome.output, dict) else None
+    event = next((event for event in mine if event.name == stored), None)
+    if event is None:
+        text = "its NodeRecord holds an event that this node has not claimed"
+        transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
+        return
+    transition.succeed(path, checkpoint(_output(transition, path, event)))
+    if transition.ended(path):
+        taken = [*(wait.taken or ()), event.uid][-KEPT_TAKEN:]
+        transition.update(path, event=wait.model_copy(update={"taken": taken}))
+
+
+def _output(transition: Transition, path: str, event: EventFact) -> JsonObject:
+    output: JsonObject = {
+        "name": event.event,
+        "payload": event.payload,
+        "receivedAt": timestamps.timestamp(event.created_at),
+        "id": event.name,
+    }
+    if _work(transition, path).on_timeout == "Continue":
+        output["expired"] = False
+    return output
+
+
+def _claim_one(
+    transition: Transition,
+    path: str,
+    events: list[EventFact],
+    claim: EventClaim,
+    until: datetime | None,
+) -> bool:
+    """Claim the oldest event that fits; whether one is claimed, or cannot be written now."""
+    work, refused, misfits = _work(transition, path), 0, ""
+    for event in [one for one in events if _fits(transition, one, work, until)][:_JUDGED]:
+        problem = transition.observed.write_problems.get(tried_event(event.name))
+        if problem is not None:
+            text = f"WorkflowEvent {event.name} cannot be written: {problem.message}"
+            transition.name_trouble(path, Reason.RECORD_REJECTED, text)
+            transition.requeue_at(transition.now + _TRY_AGAIN)
+            return True
+        why = _why_not(event, work)
+        if not why:
+            _write(transition, event, WorkflowEventStatus(phase="Claimed", claim=claim))
+            return True
+        misfits = misfits or f"WorkflowEvent {event.name}: {why}"
+        if event.selector == Selector("workflow", transition.observed.name):
+            refused += 1
+            moment = timestamps.timestamp(transition.now)
+            text = shorten(f"node {path}: {why}", 1000)
+            status = WorkflowEventStatus(phase="Refused", message=text, settled_at=moment)
+            _write(transition, event, status)
+            if refused >= _REFUSED:
+                return True
+    if misfits:
+        transition.name_trouble(path, Reason.EVENT_MISMATCH, misfits)
+    return refused > 0
+
+
+def _fits(
+    transition: Transition, event: EventFact, work: EventKind, until: datetime | None
+) -> bool:
+    """Whether the node may have the event, its payload aside. Of two nodes of the run that wait for
+    it, the first gets it."""
+    promised = {one.name for one in transition.before if isinstance(one, SettleEvent)}
+    return (
+        event.phase == "Pending"
+        and event.event in work.names
+        and not event.problem
+        and not event.deleting
+        and event.name not in promised
+        and transition.now < event.expires_at
+        and (until is None or event.created_at <= until)
+    )
+
+
+def _why_not(event: EventFact, work: EventKind) -> str:
+    if work.payload_schema is None:
+        return ""
+    return "; ".join(
+        f"payload{v.path.removeprefix('$')}: expected {v.expected}, found {v.found}"
+        for v in schema.validate(work.payload_schema, event.payload)
+    )
+
+
+def _write(transition: Transition, event: EventFact, status: WorkflowEventStatus) -> None:
+    transition.before.append(
+        SettleEvent(name=event.name, resource_version=event.resource_version, status=status)
+    )
+
+
+def _end_if_due(transition: Transition, path: str, until: datetime | None) -> None:
+    if until is None or transition.now < until:
+        return
+    listed_at = transition.observed.workflow_events_at
+    if listed_at is None or listed_at < until:  # it may have come since
+        transition.requeue_at(transition.now)
+        return
+    work = _work(transition, path)
+    if work.on_timeout == "Continue":
+        transition.succeed(path, checkpoint({"expired": True}))
+    else:
+        text = f"no event {' or '.join(work.names)} within {work.timeout}"
+        transition.end(path, "Failed", Reason.EVENT_TIMEOUT, text)
+
+
+KIND: Final = EngineKind("event", start=start, advance=advance, needed_events=_needed)

@@ -1,0 +1,30 @@
+"""Writes the status of a WorkflowEvent for a run that claims or refuses it."""
+
+from waypost.engine.state.decision import SettleEvent
+from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound
+from waypost.runtime.cache.events import EventCache
+from waypost.runtime.writes.status_write import write_status
+
+
+async def settle_event(
+    cluster: Cluster, cache: EventCache, namespace: str, action: SettleEvent
+) -> None:
+    """Write it under its resourceVersion, and put the result into the cache.
+
+    Raises:
+        Conflict: The event has changed, or is gone: look again.
+        ClusterError: The request failed.
+    """
+    try:
+        landed = await write_status(
+            cluster,
+            Kind.WORKFLOW_EVENT,
+            namespace=namespace,
+            name=action.name,
+            body={},
+            resource_version=action.resource_version,
+            status=action.status,
+        )
+    except NotFound as error:
+        raise Conflict(error.message, code=409) from error
+    cache.take(landed)

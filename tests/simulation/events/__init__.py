@@ -1,0 +1,1 @@
+"""Events and the nodes that wait for them, under troubles: a simulation beside the others."""

@@ -1,0 +1,145 @@
+"""What one seed of events stands for: runs that wait, events that are sent, and what goes wrong."""
+
+import random
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from waypost.api.base import JsonObject
+
+from tests.simulation.focused.troubles import Trouble, draw_trouble
+from tests.support.builders import spec
+
+TROUBLES: Final = (
+    "kill",
+    "freeze",
+    "freeze_acting",
+    "lost",
+    "second",
+    "cancel",
+    "rerun",
+    "delete_event",
+    "refused",
+)
+SECONDS: Final = 120.0  # how long runs begin, events are sent and troubles begin
+_NAMES: Final = ("paid", "failed")
+_KEYS: Final = ("A", "B", "")  # "": none, so only events for the run
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A node that waits."""
+
+    name: str
+    names: tuple[str, ...]
+    key: str
+    typed: bool  # the payload must be a whole number
+    timeout: int  # seconds; 0: none
+    on_timeout: Literal["Fail", "Continue"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, and when it is created."""
+
+    name: str
+    at: float
+    waits: tuple[Wait, ...]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An event, when it is sent, and how often."""
+
+    id: str
+    at: float
+    name: str
+    key: str
+    run: str  # for which it is, if it has no key
+    payload: Any
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that follows from a seed."""
+
+    seed: int
+    runs: tuple[Run, ...]
+    events: tuple[Sent, ...]
+    troubles: tuple[Trouble, ...] = ()
+    delivery: Literal["immediate", "rough", "stale"] = "immediate"
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of its troubles."""
+        return {trouble.kind for trouble in self.troubles}
+
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether an operator always sees what is stored."""
+        return not self.troubles and self.delivery == "immediate"
+
+
+def body(run: Run) -> JsonObject:
+    """The spec of a run. Its nodes wait at the same time."""
+    return spec(*map(_node, run.waits))
+
+
+def _node(wait: Wait) -> JsonObject:
+    block: JsonObject = {"names": list(wait.names)}
+    block |= {"key": wait.key} if wait.key else {}
+    block |= {"schema": {"type": "integer"}} if wait.typed else {}
+    if wait.timeout:
+        block |= {"timeout": f"{wait.timeout}s", "onTimeout": wait.on_timeout}
+    return {"name": wait.name, "event": block, "onFailure": "Continue"}
+
+
+def plan(seed: int) -> Plan:
+    """The plan of a seed."""
+    draw = random.Random(f"events {seed}")
+    runs = tuple(
+        Run(f"run-{number}", round(draw.uniform(0, SECONDS / 2), 2), _waits(draw))
+        for number in range(draw.choice((1, 2, 2, 3)))
+    )
+    events = tuple(_sent(draw, number, runs) for number in range(draw.choice((2, 4, 6, 9))))
+    troubles = tuple(
+        draw_trouble(draw, TROUBLES, latest=SECONDS * 0.8, seconds=(0.5, 5.0, 14.0, 40.0))
+        for _ in range(draw.choice((0, 1, 1, 2, 2, 3)))
+    )
+    delivery: Any = draw.choice(("immediate", "immediate", "rough", "stale"))
+    return Plan(seed, runs, events, troubles, delivery)
+
+
+def _waits(draw: random.Random) -> tuple[Wait, ...]:
+    on_timeout: Any = draw.choice(("Fail", "Continue"))
+    return tuple(
+        Wait(
+            f"w{number}",
+            draw.choice((("paid",), ("paid", "failed"))),
+            draw.choice(_KEYS),
+            typed=draw.random() < 0.4,
+            timeout=draw.choice((0, 0, 10, 30)),
+            on_timeout=on_timeout,
+        )
+        for number in range(draw.choice((1, 2, 2, 3)))
+    )
+
+
+def _sent(draw: random.Random, number: int, runs: tuple[Run, ...]) -> Sent:
+    run = draw.choice(runs)
+    wait = draw.choice(run.waits)
+    at = draw.uniform(0, SECONDS)
+    if wait.timeout and draw.random() < 0.7:  # around the timeout
+        at = run.at + wait.timeout + draw.choice((-3.0, -1.0, -0.5, -0.1, 0.1, 1.5))
+    near = draw.random() < 0.8
+    key = wait.key if near else draw.choice(_KEYS)
+    payload = draw.choice((number, number, number, "text"))
+    return Sent(
+        f"e{number}",
+        round(at, 2),
+        draw.choice(wait.names if near else (*_NAMES, "other")),
+        key,
+        "" if key else run.name,
+        payload,
+        times=draw.choice((1, 1, 1, 5)),
+    )

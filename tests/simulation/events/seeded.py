@@ -1,0 +1,94 @@
+"""Seeded bugs of events: each breaks the operator on purpose and must be caught."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import pytest
+from waypost.engine.events import lifecycle
+from waypost.engine.nodes import event as node
+from waypost.engine.nodes import table
+
+from tests.simulation.events.plan import Plan, plan
+from tests.simulation.events.play import play
+from tests.simulation.focused.hunting import Bugs
+
+bug: Final = Bugs(plan, play, limit=40)
+BUGS: Final = bug.all
+
+
+def _any(planned: Plan) -> bool:
+    return True
+
+
+def _timed(planned: Plan) -> bool:
+    return any(wait.timeout for run in planned.runs for wait in run.waits)
+
+
+def _kind(patch: pytest.MonkeyPatch, **changes: Any) -> None:
+    patch.setitem(table.KINDS, "event", replace(node.KIND, **changes))
+
+
+@bug("VN1", focus=_any)
+def _the_run_takes_an_event_before_it_is_claimed(patch: pytest.MonkeyPatch) -> None:
+    def hasty(transition: Any, path: str, events: Any, claim: Any, until: Any) -> bool:
+        work = transition.node(path).event
+        for one in events:
+            if node._fits(transition, one, work, until) and not node._why_not(one, work):
+                node._take(transition, path, [one])
+                return True
+        return False
+
+    patch.setattr(node, "_claim_one", hasty)
+
+
+@bug("VN3", focus=lambda planned: _timed(planned) and planned.delivery == "stale")
+def _a_timeout_is_concluded_from_the_cache(patch: pytest.MonkeyPatch) -> None:
+    def needed(observed: Any, status: Any, now: Any) -> Any:
+        found = node._needed(observed, status, now)
+        return found & observed.arrived
+
+    def advance(transition: Any, path: str, *, withdraw: bool) -> None:
+        node.advance(transition, path, withdraw=withdraw)
+        until = node._set_timer(transition, path)
+        status = transition.statuses[path]
+        listed = transition.observed.workflow_events_at
+        over = until is not None and transition.now >= until
+        if status.phase == "Waiting" and over and listed is None:
+            now = transition.now
+            transition.observed = replace(transition.observed, workflow_events_at=now)
+            node._end_if_due(transition, path, until)
+
+    _kind(patch, needed_events=needed, advance=advance)
+
+
+@bug("VN1", focus=_any)
+def _an_event_that_was_taken_goes_back(patch: pytest.MonkeyPatch) -> None:
+    use_of = lifecycle.use_of
+
+    def forgetful(*given: Any) -> str:
+        use = use_of(*given)
+        return "Unused" if use == "Taken" else use
+
+    patch.setattr(lifecycle, "use_of", forgetful)
+
+
+@bug("VN2", focus=_any)
+def _an_event_that_came_before_the_wait_is_not_looked_for(patch: pytest.MonkeyPatch) -> None:
+    claim = node._claim_one
+
+    def late(transition: Any, path: str, events: Any, *given: Any) -> bool:
+        started = transition.statuses[path].started_at
+        new = [one for one in events if one.created_at.isoformat() >= started[:19]]
+        return claim(transition, path, new, *given)
+
+    patch.setattr(node, "_claim_one", late)
+
+
+@bug("VN4", focus=lambda planned: planned.is_undisturbed)
+def _the_newest_event_is_taken(patch: pytest.MonkeyPatch) -> None:
+    claim = node._claim_one
+
+    def newest(transition: Any, path: str, events: Any, *given: Any) -> bool:
+        return claim(transition, path, list(reversed(events)), *given)
+
+    patch.setattr(node, "_claim_one", newest)

@@ -1,0 +1,163 @@
+"""A watcher of events: judges every change as the API server stores it (VN1 to VN4).
+
+It reads what nodes and events say, and the plan; it shares no rule with the operator.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from waypost.kube.objects import items, section, text
+from waypost.kube.timestamps import parse_timestamp
+from waypost.ports.cluster import Kind, Obj
+
+from tests.simulation.events.plan import Plan, Wait
+from tests.simulation.watching.evidence import Violation
+from tests.support.events import EVENT
+from tests.support.harness import World
+
+Waiting = tuple[str, str, int]  # uid of the run, path, number of the wait
+_SETTLED: Final = ("Consumed", "Expired", "Refused")
+
+
+class Watcher:
+    """Receives every change before any operator does."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.violations: list[Violation] = []
+        self.events: dict[str, Obj] = {}  # by id, as stored last; not those that are gone
+        self.taken: dict[str, Waiting] = {}  # by uid of the event: by which wait
+        self.claims: list[str] = []  # the run of each claim
+        self._world = world
+        self._created: dict[str, datetime] = {}  # by id, to the millisecond
+        self._waits = {(run.name, wait.name): wait for run in plan.runs for wait in run.waits}
+        self._undisturbed = plan.is_undisturbed
+        self._before: dict[str, Obj] = {}  # runs, as stored last
+        world.cluster.server.storage.listeners.insert(0, self._changed)
+
+    def blame(self, text_: str, invariant: str) -> None:
+        """Note a violation."""
+        self.violations.append(Violation(invariant, text_, self._world.clock.monotonic()))
+
+    def unserved(self) -> Iterator[str]:
+        """Pending events for which a node waits."""
+        for run, path, _ in self._waiting():
+            for id_ in self._pending():
+                if self._fits(self.events[id_], self._waits[run, path], run):
+                    yield f"{run}/{path} waits, and {id_} is pending"
+
+    def phase(self, id_: str) -> str:
+        """The phase of an event that exists."""
+        return text(section(self.events[id_], "status"), "phase") or "Pending"
+
+    def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        name = text(section(body, "metadata"), "name")
+        if kind is EVENT:
+            self._event(name, change, body)
+        elif kind is Kind.AGENT_WORKFLOW and change != "DELETED":
+            for node in items(body, "status", "nodes"):
+                self._node(name, body, node)
+            self._before[name] = body
+
+    def _event(self, id_: str, change: str, body: Obj) -> None:
+        if change == "DELETED":
+            self.events.pop(id_, None)
+            return
+        if change == "ADDED":
+            self._created[id_] = self._world.clock.now()
+        known = self.phase(id_) if id_ in self.events else "Pending"
+        self.events[id_] = body
+        phase = self.phase(id_)
+        uid = str(body["metadata"]["uid"])
+        if known in _SETTLED and phase != known:
+            self.blame(f"{id_} was {known} and is {phase}", "VN1")
+        if phase == "Pending" and uid in self.taken:
+            self.blame(f"{id_} is pending, and {self.taken[uid]} took it", "VN1")
+        if phase == "Consumed" and known != phase:
+            self._consumed(id_, uid, body)
+        if phase == "Claimed" and known == "Pending":
+            self._claimed(id_, body)
+
+    def _consumed(self, id_: str, uid: str, body: Obj) -> None:
+        """VN2: only what a wait took is consumed."""
+        claim = section(body, "status", "claim")
+        by = (claim.get("runUid"), claim.get("path"), claim.get("wait"))
+        if self.taken.get(uid) != by:
+            self.blame(f"{id_} is consumed by {by}, and {self.taken.get(uid)} took it", "VN2")
+
+    def _claimed(self, id_: str, body: Obj) -> None:
+        """VN4: the oldest, while nothing disturbs the operator."""
+        claim = section(body, "status", "claim")
+        self.claims.append(text(claim, "run"))
+        wait = self._waits.get((text(claim, "run"), text(claim, "path")))
+        if wait is None or not self._fits(body, wait, str(claim["run"]), claimed=True):
+            self.blame(f"{id_} is claimed by {claim}, which does not wait for it", "VN4")
+            return
+        older = [
+            other
+            for other in self._pending()
+            if self._age(other) < self._age(id_)
+            and self._fits(self.events[other], wait, str(claim["run"]))
+        ]
+        if older and self._undisturbed:
+            self.blame(f"{id_} is claimed before {older}", "VN4")
+
+    def _node(self, run: str, body: Obj, node: Obj) -> None:
+        before = next(
+            (
+                n
+                for n in items(self._before.get(run), "status", "nodes")
+                if n["path"] == node["path"]
+            ),
+            {},
+        )
+        if node["phase"] == before.get("phase") or "event" not in node:
+            return
+        wait = self._waits[run, node["path"]]
+        output = section(node, "output")
+        if node["phase"] == "Succeeded" and "id" in output:
+            self._took(run, body, node, str(output["id"]))
+        elif node.get("reason") == "EventTimeout" or output.get("expired") is True:
+            self._timed_out(run, node, wait)
+
+    def _took(self, run: str, body: Obj, node: Obj, id_: str) -> None:
+        """VN1: by one wait, and by the one that the event names."""
+        by = (str(body["metadata"]["uid"]), str(node["path"]), int(node["event"]["wait"]))
+        uid = str(node["event"]["taken"][-1])
+        if uid in self.taken:
+            self.blame(f"{id_} is taken by {by} and by {self.taken[uid]}", "VN1")
+        self.taken.setdefault(uid, by)
+        stored = self.events.get(id_)
+        if stored is None or stored["metadata"]["uid"] != uid:
+            return  # a person has deleted it since
+        claim = section(stored, "status", "claim")
+        if (claim.get("runUid"), claim.get("path"), claim.get("wait")) != by:
+            self.blame(f"{by} takes {id_}, whose claim is {claim}", "VN1")
+
+    def _timed_out(self, run: str, node: Obj, wait: Wait) -> None:
+        """VN3: no fitting event is older than the timeout."""
+        started = parse_timestamp(node["startedAt"])
+        assert started is not None
+        until = started + timedelta(seconds=wait.timeout)
+        for id_ in self._pending():
+            early = self._created[id_] <= until
+            if early and self._fits(self.events[id_], wait, run):
+                self.blame(f"{run}/{node['path']} timed out, and {id_} had come", "VN3")
+
+    def _fits(self, event: Obj, wait: Wait, run: str, *, claimed: bool = False) -> bool:
+        spec = event["spec"]
+        ours = spec.get("key") == wait.key if wait.key else spec.get("workflow") == run
+        typed = not wait.typed or isinstance(spec.get("payload"), int)
+        return ours and typed and spec["name"] in wait.names
+
+    def _pending(self) -> list[str]:
+        return [id_ for id_ in self.events if self.phase(id_) == "Pending"]
+
+    def _age(self, id_: str) -> tuple[str, str]:
+        return str(self.events[id_]["metadata"]["creationTimestamp"]), id_
+
+    def _waiting(self) -> Iterator[tuple[str, str, Obj]]:
+        for run, body in self._before.items():
+            for node in items(body, "status", "nodes"):
+                if node["phase"] == "Waiting":
+                    yield run, str(node["path"]), node
