@@ -67,6 +67,7 @@ class Module:
 
 KIND = Installable("sigs.k8s.io/kind", KIND_VERSION)
 PROMTOOL = Installable("github.com/prometheus/prometheus/cmd/promtool", PROMETHEUS)
+PROMETHEUS_SERVER = Installable("github.com/prometheus/prometheus/cmd/prometheus", PROMETHEUS)
 HELM_ALONE = (Installable("helm.sh/helm/v3/cmd/helm", HELM),)
 TOOLS = (*HELM_ALONE, Installable("github.com/yannh/kubeconform/cmd/kubeconform", KUBECONFORM))
 

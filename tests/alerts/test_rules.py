@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from waypost.adapters.metrics import Metrics
 
 from tests.adapters.test_metrics import collected
 
@@ -63,6 +64,20 @@ def test_an_expression_uses_metrics_and_labels_that_exist(expression: str) -> No
         assert used <= samples[name], f"{name}{{{matchers}}}: it has {samples[name]}"
     for grouped in GROUPING.findall(expression):
         assert set(re.findall(r"\w+", grouped)) <= labels
+
+
+FIRST = re.compile(r'increase\((\w+)\{(\w+)="(\w+)"\}\[\w+\]\)\) > 0')
+
+
+def test_the_first_event_is_an_increase() -> None:
+    """A series that appears with the value 1 has no increase, so it must be there before."""
+    counted = [each for rule in alerts() for each in FIRST.findall(rule["expr"])]
+    assert len(counted) == 5
+    fresh = [sample for family in Metrics().registry.collect() for sample in family.samples]
+    for name, label, value in counted:
+        values = [one.value for one in fresh if one.name == name and one.labels[label] == value]
+        assert values, name
+        assert set(values) == {0}, name
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=rule["alert"]) for rule in alerts()])

@@ -22,7 +22,10 @@ from prometheus_client import (
 )
 
 from waypost import __version__
+from waypost.api.kinds.table import kinds_with_pod
+from waypost.api.meta import ConditionReason
 from waypost.api.state.usage import Usage
+from waypost.protocol.reasons import Reason
 from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, Ended, RunEnded
 
@@ -60,6 +63,7 @@ class Metrics:
         self._bounded = {name: Bounded() for name in ("outcome", "resource", "what", "reason")}
         self._define_work()
         self._define_operator()
+        self._begin_at_zero()
         ProcessCollector(registry=self.registry)
         info = self._gauge("build_info", "Always 1; the labels say what runs.", "version", "python")
         info.labels(version=__version__, python=platform.python_version()).set(1)
@@ -141,6 +145,16 @@ class Metrics:
             "verb",
             "resource",
         )
+
+    def _begin_at_zero(self) -> None:
+        """Create the series whose first event an alert must notice: Prometheus sees no increase
+        when a series appears with the value 1."""
+        self.reconcile_seconds.labels(outcome="bug")
+        self.compensation.labels(outcome=ConditionReason.COMPENSATION_FAILED)
+        self.finally_.labels(outcome=ConditionReason.FINALLY_FAILED)
+        for kind in kinds_with_pod():
+            for reason in (Reason.RESULT_LOST, Reason.BUDGET_EXCEEDED):
+                self.attempts.labels(kind=kind, outcome=str(reason))
 
     def ended(self, fact: Ended) -> None:
         """Count something that a checkpoint recorded as ended."""

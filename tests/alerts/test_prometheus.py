@@ -1,0 +1,244 @@
+"""The alert drill on a real Prometheus: it scrapes the metrics of two operators and a gateway.
+
+A minute of the rules is a second here. Each trouble is brought about by the calls with which the
+processes count it. None of the alerts may fire while all is well, and each must fire in its
+trouble: also when what it counts happens for the first time.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waypost.adapters.metrics import Metrics
+from waypost.gateway.metrics import GatewayMetrics
+from waypost.telemetry.signals import Signals
+from waypost.telemetry.spans import AttemptEnded, RunEnded
+
+from e2e.cluster import golang, settings
+from e2e.cluster.shell import Progress
+from e2e.suite.waiting import until
+from tests.alerts.test_rules import FILES, alerts
+
+pytestmark = pytest.mark.nightly
+
+START = datetime(2026, 11, 23, tzinfo=UTC)
+MINUTES = re.compile(r"\b(\d+)(m|h)\b")
+CONFIG = """\
+global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}
+rule_files: [rules.yaml]
+scrape_configs:
+  - job_name: waypost
+    static_configs: [{targets: %s}]
+"""
+Work = Callable[[], None]
+
+
+def attempt(kind: str, outcome: str, *, queued: float = 1) -> AttemptEnded:
+    started = START + timedelta(seconds=queued)
+    return AttemptEnded(
+        path="n",
+        kind=kind,
+        round=1,
+        number=1,
+        outcome=outcome,
+        job="j",
+        pod_uid="p",
+        launched=START,
+        started=started,
+        finished=started + timedelta(seconds=1),
+        usage=None,
+    )
+
+
+class Operator:
+    """The metrics of an operator, and the state that they follow."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics()
+        self.leads = False
+        self.waits = 0.0  # seconds, of the oldest run in the queue
+        self.aside = self.refused = self.slots = 0
+        self.signals: list[Signals] = []
+        self.code = "200"  # of the answers of the API server
+        self.queued = 1.0  # seconds, of attempts that end
+        self.metrics.follow_leader(lambda: self.leads)
+        self.metrics.follow_queue(depth=lambda: 1, oldest=lambda: self.waits)
+        self.metrics.follow_set_aside(("Failing",), lambda _: self.aside)
+        self.metrics.follow_refused_namespaces(lambda: self.refused)
+        self.metrics.follow_slots(held=lambda: 0, waiting=lambda: self.slots)
+        self.metrics.follow_signals(lambda: self.signals, lambda: START)
+
+    def work(self) -> None:
+        """What it does between two scrapes."""
+        self.metrics.api_request(verb="get", resource="jobs", code=self.code, seconds=0.1)
+        self.metrics.ended(attempt("python", "Succeeded", queued=self.queued))
+        self.metrics.reconcile_seconds.labels(outcome="written").observe(0.1)
+
+
+class Gateway:
+    """The metrics of a gateway."""
+
+    def __init__(self) -> None:
+        self.metrics = GatewayMetrics()
+        self.result = "Stored"
+
+    def work(self) -> None:
+        """What it does between two scrapes."""
+        for _ in range(10):
+            self.metrics.served(method="PUT", type_="result", result=self.result, seconds=0.1)
+
+
+@contextmanager
+def endpoint(process: Operator | Gateway) -> Iterator[str]:
+    """Serve the metrics of a process, which works a little for each scrape; yields the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            process.work()
+            body, type_ = process.metrics.exposition()
+            self.send_response(200)
+            self.send_header("content-type", type_)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class Prometheus:
+    """A Prometheus with the rules of the chart."""
+
+    def __init__(self, address: str) -> None:
+        self._api = f"http://{address}/api/v1"
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self._api}/{path}", timeout=10) as answer:
+            return json.load(answer)["data"]
+
+    def firing(self) -> set[str]:
+        """The names of the alerts that fire now."""
+        found = self.get("alerts")["alerts"]
+        return {one["labels"]["alertname"] for one in found if one["state"] == "firing"}
+
+    def passes(self) -> int:
+        """How often the rules were evaluated with all targets up, at least."""
+        try:
+            found = self.get("query?query=min(count_over_time(up[10m]))")["result"]
+        except OSError:
+            return 0
+        return int(found[0]["value"][1]) if found else 0
+
+
+def program() -> Path:
+    """WAYPOST_PROMETHEUS, the one of this machine, or one that is built from source."""
+    known = os.environ.get("WAYPOST_PROMETHEUS") or shutil.which("prometheus")
+    if known:
+        return Path(known)
+    return golang.installed(settings.from_environment(), golang.PROMETHEUS_SERVER, Progress())
+
+
+@contextmanager
+def prometheus(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
+    rules = (FILES / "alerts.yaml").read_text()
+    fast = MINUTES.sub(lambda found: f"{int(found[1]) * (60 if found[2] == 'h' else 1)}s", rules)
+    (folder / "rules.yaml").write_text(fast)
+    (folder / "prometheus.yml").write_text(CONFIG % json.dumps(targets))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    argv = [
+        str(program()),
+        f"--config.file={folder}/prometheus.yml",
+        f"--storage.tsdb.path={folder}/data",
+        f"--web.listen-address={address}",
+        "--log.level=warn",
+    ]
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(argv, stdout=log, stderr=log)
+        try:
+            found = Prometheus(address)
+            until(
+                lambda: found.passes() >= 20 or running.poll() is not None,
+                within=60,
+                what="Prometheus scrapes all targets",
+                seen=lambda: (folder / "log").read_text(),
+            )
+            yield found
+        finally:
+            running.terminate()
+            running.wait(60)
+
+
+def in_trouble(first: Operator, second: Operator, gateway: Gateway) -> None:
+    """Everything at once, but for an operator that is down. Counters move by one event each."""
+    second.leads = True
+    first.waits = 61
+    first.aside = first.refused = first.slots = 1
+    first.signals = [Signals(stalled=True, asked=(START - timedelta(days=2),))]
+    first.code = "503"
+    first.queued = 400
+    gateway.result = "TokenInvalid"
+    first.metrics.ended(attempt("python", "ResultLost"))
+    first.metrics.ended(attempt("agent", "BudgetExceeded"))
+    run = RunEnded(
+        round=1,
+        outcome="Failed",
+        reason="x",
+        started=START,
+        finished=START,
+        compensation="CompensationFailed",
+        finally_="FinallyFailed",
+    )
+    first.metrics.ended(run)
+    first.metrics.reconcile_seconds.labels(outcome="bug").observe(0.1)
+
+
+def test_each_alert_fires_in_its_trouble_and_none_without(tmp_path: Path) -> None:
+    first, second, gateway = Operator(), Operator(), Gateway()
+    first.leads = True
+    with (
+        endpoint(first) as one,
+        endpoint(second) as two,
+        endpoint(gateway) as three,
+        prometheus(tmp_path, [one, two, three]) as server,
+    ):
+        assert server.firing() == set(), "all is well"
+        every = {rule["alert"] for rule in alerts()}
+        fired: set[str] = set()
+
+        def all_but_down() -> bool:
+            fired.update(server.firing())
+            return fired >= every - {"WaypostOperatorDown"}
+
+        in_trouble(first, second, gateway)
+        until(
+            all_but_down,
+            within=120,
+            what="every alert fires",
+            seen=lambda: f"silent: {sorted(every - fired)}",
+        )
+        assert "WaypostOperatorDown" not in fired
+        first.leads = second.leads = False
+        until(lambda: "WaypostOperatorDown" in server.firing(), within=60, what="it is down")
+        first.leads = True
+        until(lambda: "WaypostOperatorDown" not in server.firing(), within=60, what="it is back")
