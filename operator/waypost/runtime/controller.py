@@ -103,7 +103,6 @@ class Controller:
             store=self.store,
             clock=self.clock,
             wake=self._wake,
-            events=caches.events,
             slots=slots,
             accounts=accounts,
             offload=self.offload,

@@ -49,7 +49,6 @@ from waypost.ports.cluster import (
     failure_text,
 )
 from waypost.ports.offload import Offload, inline
-from waypost.runtime.cache.events import EventCache
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.egress.policies import EgressPolicies
@@ -123,14 +122,12 @@ class ActionExecutor:
         store: RunCache,
         clock: Clock,
         wake: Callable[[Key], None],
-        events: EventCache,
         slots: Slots,
         accounts: NodeAccounts,
         offload: Offload = inline,
     ) -> None:
         self._cluster = cluster
         self.policies = EgressPolicies(cluster=cluster, monotonic=clock.monotonic)
-        self._events = events
         self._slots = slots
         self._accounts = accounts
         self._wake = wake
@@ -349,7 +346,7 @@ class ActionExecutor:
         done.settled = True
 
     async def _settle_event(self, key: Key, action: SettleEvent, done: Prepared) -> None:
-        await settle_event(self._cluster, self._events, key.namespace, action)
+        await settle_event(self._cluster, key.namespace, action)
         done.written.add(action.tried_as)
         done.settled = True
 

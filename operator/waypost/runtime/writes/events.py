@@ -2,21 +2,19 @@
 
 from waypost.engine.state.decision import SettleEvent
 from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound
-from waypost.runtime.cache.events import EventCache
 from waypost.runtime.writes.status_write import write_status
 
 
-async def settle_event(
-    cluster: Cluster, cache: EventCache, namespace: str, action: SettleEvent
-) -> None:
-    """Write it under its resourceVersion, and put the result into the cache.
+async def settle_event(cluster: Cluster, namespace: str, action: SettleEvent) -> None:
+    """Write it under its resourceVersion. The result comes into the cache by the watch, which also
+    wakes the loop that looks what becomes of the claim.
 
     Raises:
         Conflict: The event has changed, or is gone: look again.
         ClusterError: The request failed.
     """
     try:
-        landed = await write_status(
+        await write_status(
             cluster,
             Kind.WORKFLOW_EVENT,
             namespace=namespace,
@@ -27,4 +25,3 @@ async def settle_event(
         )
     except NotFound as error:
         raise Conflict(error.message, code=409) from error
-    cache.take(landed)

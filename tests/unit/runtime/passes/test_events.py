@@ -506,6 +506,18 @@ async def test_a_run_that_is_gone_keeps_the_event_that_it_claimed() -> None:
 
 
 @virtual
+async def test_what_was_taken_is_consumed_without_a_resync() -> None:
+    """S643: the watch wakes the loop that looks what became of a claim."""
+    async with World() as world:
+        # The answer to a write comes before the watch tells of it, as from a real API server.
+        world.start(delivery=Delivery(delay=(0.05, 0.05)), resync_seconds=100_000.0)
+        await world.submit(SPEC)
+        await waiting(world)
+        await send(world, "pay-1")
+        await world.until(lambda: phases(world)["pay-1"] == "Consumed", "soon", within=10)
+
+
+@virtual
 async def test_a_claim_survives_the_operator() -> None:
     """S643: the next operator takes what the wait has claimed, and nothing else."""
     async with World() as world:
