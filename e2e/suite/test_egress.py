@@ -229,6 +229,37 @@ def test_a_policy_of_another_person_is_noticed(place: Place) -> None:
     run.succeeded(within=120)
 
 
+def test_the_status_says_what_was_verified(place: Place) -> None:
+    """S626, S627: the probe measures what holds; a node that only reports starts all the same, and
+    the address that it reached is in the status."""
+    labels = {"team": "reported"}
+    policy = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "reported"},
+        "spec": {
+            "podSelector": {"matchLabels": labels},
+            "policyTypes": ["Egress"],
+            "egress": [{}],
+        },
+    }
+    place.space.create("networkpolicies", policy)
+    flow = workflow("verified").python("held", "return 1", isolation={"egress": "None"})
+    opened = {"egress": "None", "verify": "Report", "podLabels": labels}
+    flow.python("opened", "return 1", isolation=opened)
+    flow.python("free", "return 1")
+    status = place.space.start(flow).succeeded()["status"]
+    place.space.delete("networkpolicies", "reported")
+    found = {one["control"]: one for one in status["isolation"]}
+    egress = found["Egress"]
+    counts = {state: egress.get(state) for state in ("verified", "unavailable", "off")}
+    assert counts == {"verified": 1, "unavailable": 1, "off": 1}
+    assert egress["message"].startswith("opened: the pod reaches ")
+    assert found["Restricted"]["verified"] == 2, "measured in the pods that have a probe"
+    assert found["Restricted"]["applied"] == 1
+    assert found["UserNamespace"] == {"control": "UserNamespace", "off": 3}
+
+
 def test_a_node_without_a_limit_reaches_them(place: Place) -> None:
     """Without this the other tests could pass because nothing answers."""
     assert set(output_of(place, {"egress": "Inherit"}, [])["open"]) >= FREE
