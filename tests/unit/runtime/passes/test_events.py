@@ -298,7 +298,7 @@ async def test_a_run_that_is_cancelled_gives_its_event_back(when: str) -> None:
         claimed = asyncio.Event()
 
         async def stop(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
-            if call.verb == "patch" and call.kind is EVENT:
+            if call.verb == "patch_status" and call.kind is EVENT:
                 answer = await proceed()
                 await world.patch_run({"cancel": True})
                 claimed.set()
@@ -351,7 +351,7 @@ async def test_a_frozen_operator_claims_late() -> None:
         held = asyncio.Event()
 
         async def hold(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
-            if call.verb == "patch" and call.kind is EVENT:
+            if call.verb == "patch_status" and call.kind is EVENT:
                 held.set()
                 await asyncio.sleep(120)
             return await proceed()
@@ -493,7 +493,7 @@ async def test_a_run_that_is_gone_keeps_the_event_that_it_claimed() -> None:
 
         async def die(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
             answer = await proceed()
-            if call.verb == "patch" and call.kind is EVENT:
+            if call.verb == "patch_status" and call.kind is EVENT:
                 operator.die()
             return answer
 
@@ -527,7 +527,7 @@ async def test_a_claim_survives_the_operator() -> None:
 
         async def die(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
             answer = await proceed()
-            if call.verb == "patch" and call.kind is EVENT:
+            if call.verb == "patch_status" and call.kind is EVENT:
                 operator.die()
             return answer
 
