@@ -221,7 +221,7 @@ def _iterations_are_undone_from_the_first_to_the_last(patch: pytest.MonkeyPatch)
     )
 
 
-@bug("I6", focus=_undoes_iterations)
+@bug("I6", "T11", focus=_undoes_iterations)
 def _iterations_are_undone_with_the_output_of_the_last(patch: pytest.MonkeyPatch) -> None:
     def of_last(status: Any, **run: str) -> Any:
         found = iterations(status, **run)
