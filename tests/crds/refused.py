@@ -270,7 +270,7 @@ STRICT = [
         workflow(gate(retry={"limit": 1}, timeout="1h")),
         "spec.nodes[0]: Forbidden: node review has no pod, but sets timeout, retry; only python, "
         "container, agent, http nodes can set these fields. Remove them; to limit the time, use "
-        "approval.timeout or wait.duration",
+        "approval.timeout, event.timeout or wait.duration",
     ),
     row("queue-timeout-on-wait", workflow(pause(queueTimeout="1m")), "but sets queueTimeout;"),
     row("isolation-on-wait", workflow(pause(isolation={})), "but sets isolation;"),

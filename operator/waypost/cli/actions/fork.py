@@ -71,11 +71,11 @@ def fork(
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Start a new run from the checkpoints of another one, which stays as it is.
+    """Start a new run from the checkpoints of another one.
 
-    The new run takes over the results of nodes whose definition and inputs are unchanged, and runs
-    the others. Exit code 1: a result cannot be taken over and must not be repeated; nothing was
-    started.
+    The other run stays as it is. The new run takes over the results of nodes whose definition and
+    inputs are unchanged, and runs the others. Exit code 1: a result cannot be taken over and must
+    not be repeated; nothing was started.
     """
     from waypost.cli.connection import changes, starting
     from waypost.cli.connection.cluster import Target, with_cluster
