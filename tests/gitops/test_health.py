@@ -14,7 +14,8 @@ from waypost.api.meta import Condition
 from tests.gitops import flux
 from tests.gitops.lua import SCRIPTS, Obj, act, actions, health, run_script
 
-WITHOUT_HEALTH = {"NodeRecord"}  # immutable data
+# Immutable data, and messages that are sent, not kept in Git.
+WITHOUT_HEALTH = {"NodeRecord", "WorkflowEvent"}
 FOLDERS = sorted(path for path in SCRIPTS.iterdir())
 
 

@@ -46,8 +46,7 @@ class Watcher:
         inner = items(self.runs.get(uid, {}), "status", "nodes") if uid else [node]
         if not inner:
             return [0]
-        done = text(section(inner[0], "loop"), "done")
-        return [int(one) for one in done.split()] or [int(inner[0]["attempt"])]
+        return _iterated(inner[0]) or [int(inner[0]["attempt"])]
 
     @property
     def _root(self) -> Obj:
@@ -130,7 +129,7 @@ class Watcher:
             return []
         run = self.runs.get(labels.get(meta.LABEL_RUN, ""), {})
         node = next((one for one in items(run, "status", "nodes") if one["path"] == name), {})
-        last = text(section(node, "loop"), "done").split()[-1:]
+        last = _iterated(node)[-1:]
         specs = [
             (body["metadata"]["name"], section(body, "spec")) for body in self._records.values()
         ]
@@ -140,7 +139,7 @@ class Watcher:
             if spec.get("type") == "Artifact"
             and (spec["runUid"], spec["path"])
             == (labels[meta.LABEL_RUN], f"{name}/{int(number) - 1}")
-            and str(spec["attempt"]) in last
+            and spec["attempt"] in last
         ]
 
     def _asked(self, approval: Obj) -> None:
@@ -168,3 +167,9 @@ class Watcher:
         self.reads += len(found)
         if found != expected:
             self.blame("VA1", f"{step.name} was given {found}, its producers made {expected}")
+
+
+def _iterated(node: Obj) -> list[int]:
+    """The attempts of the iterations that have ended; an entry is `7`, or `7/2` in round 2."""
+    done = text(section(node, "loop"), "done").split()
+    return [int(entry.partition("/")[0]) for entry in done]
