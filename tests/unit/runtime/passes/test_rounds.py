@@ -63,6 +63,7 @@ async def test_a_failed_run_goes_on_from_the_failed_node() -> None:
         before = {n["path"]: n for n in world.status()["nodes"]}
         await begin(world, nodes=CHANGED)
         await world.finished()
+        await world.quiet(30)
         check(world)
         for path in ("a", "b"):
             now = world.node(path)
