@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 import pytest
+from waypost.engine.queues import taken
 from waypost.engine.queues import waiting as queues
 from waypost.engine.scheduling import deadlines
 from waypost.kube import timestamps
@@ -62,10 +63,10 @@ def _queue_timeout_counts_from_the_launch(patch: pytest.MonkeyPatch) -> None:
 
 @bug("VP1", "I2", "VP3", focus=_any)
 def _a_preempted_attempt_is_closed_at_once(patch: pytest.MonkeyPatch) -> None:
-    def preempted(*_: Any) -> bool:
+    def were_deleted(*_: Any) -> bool:
         return False
 
-    patch.setattr(queues, "preempted", preempted)
+    patch.setattr(taken, "_were_deleted", were_deleted)
 
 
 @bug("VP1", "I2", "VP3", focus=_any)

@@ -44,7 +44,8 @@ async def test_a_list_that_fails_is_tried_again_without_the_others(error: Cluste
         operator = world.start()
         await world.until(lambda: operator.ready, "it lists until it can", within=60)
         listed = Counter(call.kind for call in operator.line.calls if call.verb == "list")
-        assert listed[Kind.POD] == listed[Kind.AGENT_WORKFLOW] + 3
+        assert listed[Kind.POD] >= 4
+        assert listed[Kind.AGENT_WORKFLOW] <= 2, "once, and once more if the next round has begun"
 
 
 @virtual
