@@ -253,6 +253,8 @@ def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
 
 def _may_have_been_signalled(pod: PodFact) -> bool:
     """Whether a pod that is over may have ended because of a SIGTERM."""
+    if pod.restarts:
+        return False  # what counts is the end of the first run, and a pod that ends starts nothing
     if pod.deleting_since is not None and pod.finished_at is not None:
         # Both have whole seconds: in the same second, the signal is the more likely cause.
         return pod.finished_at >= pod.deleting_since

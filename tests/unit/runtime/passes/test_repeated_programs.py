@@ -113,7 +113,7 @@ async def test_s524_a_program_that_succeeds_at_once_is_left_alone(make: Any) -> 
 @virtual
 async def test_s524_the_result_of_the_first_run_counts(make: Any) -> None:
     """With Always, a program that has succeeded is started again too."""
-    good = lambda pod: pod.succeeds("first", seconds=0.8)  # noqa: E731
+    good = lambda pod: pod.succeeds("first", seconds=1.0)  # noqa: E731
     async with World(script={"a": [first(good, second_hangs)]}) as world:
         world.work.repeat(lambda job: "Always")
         world.start()
