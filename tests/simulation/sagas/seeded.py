@@ -175,7 +175,7 @@ def _items_are_undone_from_the_first_to_the_last(patch: pytest.MonkeyPatch) -> N
 
 @bug("VF1", focus=_undoes_items)
 def _items_are_undone_beside_each_other(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(workflow, "_undoing", lambda for_each: for_each)
+    patch.setattr(workflow, "_undoing", lambda node: node.for_each)
     patch.setattr(advance, "_startable", _startable_as_in_other_maps)
 
 
