@@ -42,6 +42,21 @@ Approval = Annotated[
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")]
 Selector = Annotated[str, typer.Option("--selector", "-l", help="Label selector, as in kubectl.")]
+SkippedNodes = Annotated[
+    list[str] | None, typer.Option("--skip", metavar="NODE", help="Skip this node.")
+]
+GivenOutputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output",
+        metavar="NODE=JSON",
+        help="Set the output of a node; @FILE reads it from a file.",
+    ),
+]
+ChangedSpec = Annotated[
+    Path | None,
+    typer.Option("--filename", "-f", metavar="FILE", help="Manifest with a changed spec."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 

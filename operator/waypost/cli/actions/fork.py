@@ -1,6 +1,5 @@
 """`waypost fork`: start a new run from the checkpoints of another one."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,17 +21,8 @@ def fork(
         list[str] | None,
         typer.Option("--from", metavar="NODE", help="Run this node and all nodes after it again."),
     ] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option("--skip", metavar="NODE", help="Skip this node.")
-    ] = None,
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output",
-            metavar="NODE=JSON",
-            help="Set the output of a node; @FILE reads it from a file.",
-        ),
-    ] = None,
+    skip: options.SkippedNodes = None,
+    output: options.GivenOutputs = None,
     given: Annotated[
         list[str] | None,
         typer.Option(
@@ -42,10 +32,7 @@ def fork(
             help="Change an input of the run: JSON, else text; @FILE reads it from a file.",
         ),
     ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option("--filename", "-f", metavar="FILE", help="Manifest with a changed spec."),
-    ] = None,
+    file: options.ChangedSpec = None,
     name: Annotated[
         str | None,
         typer.Option("--name", help="Name of the new run. Default: RUN-fork- and a random end."),

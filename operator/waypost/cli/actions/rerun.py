@@ -1,6 +1,5 @@
 """`waypost rerun`: start a new round of a run."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,21 +21,9 @@ def rerun(
             help="Run this node, or one item of it such as scan/3, and all nodes after it again.",
         ),
     ] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option("--skip", metavar="NODE", help="Skip this node.")
-    ] = None,
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output",
-            metavar="NODE=JSON",
-            help="Set the output of a node; @FILE reads it from a file.",
-        ),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option("--filename", "-f", metavar="FILE", help="Manifest with a changed spec."),
-    ] = None,
+    skip: options.SkippedNodes = None,
+    output: options.GivenOutputs = None,
+    file: options.ChangedSpec = None,
     latest: Annotated[
         bool,
         typer.Option("--latest", help="Use the current version of the run's template."),

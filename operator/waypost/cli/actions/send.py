@@ -44,6 +44,7 @@ def send(
     from waypost.cli.actions.event_manifest import manifest_of
     from waypost.cli.actions.event_manifest import send as send_event
     from waypost.cli.connection.cluster import Target, with_cluster
+    from waypost.cli.report.output import RESOURCES
 
     if bool(key) == bool(run):
         raise CommandError("expected either --key or --run", code=Exit.USAGE)
@@ -57,6 +58,6 @@ def send(
 
     made, new, where = with_cluster(Target(kubeconfig, context, namespace), work)
     if output == "name":
-        typer.echo(f"workflowevent.waypost.dev/{made}")
+        typer.echo(f"{RESOURCES['event']}/{made}")
         return
     typer.echo(f"{made} is sent in namespace {where}" if new else f"{made} was sent before")

@@ -17,6 +17,7 @@ RESOURCES: Final = {
     "run": "agentworkflow.waypost.dev",
     "schedule": "agentworkflowschedule.waypost.dev",
     "approval": "approval.waypost.dev",
+    "event": "workflowevent.waypost.dev",
 }
 
 
