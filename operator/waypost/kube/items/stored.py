@@ -70,15 +70,31 @@ def records_of_list(items: ItemsStatus, payloads: Mapping[str, JsonValue]) -> se
 def records_of_item(items: ItemsStatus, payloads: Mapping[str, JsonValue], index: int) -> set[str]:
     """The names of the NodeRecords with the list and with the result of one item, as far as they
     are known; once all of them were loaded, no other one is named."""
+    needed, found = records_of_ends(items, payloads)
+    return needed if found is None else needed | results_of(found, payloads, (index,))
+
+
+def records_of_ends(
+    items: ItemsStatus, payloads: Mapping[str, JsonValue]
+) -> tuple[set[str], Mapping[str, Any] | None]:
+    """The names of the NodeRecords with the list and the ends of its items, as far as they are
+    known, and what is stored of the map once all of them were loaded."""
     needed = records_of_list(items, payloads)
     if not needed <= payloads.keys():
-        return needed
+        return needed, None
     found = stored(items, payloads)
     needed |= {*all_blocks(found.get("blocks") or (), payloads)}
-    if not needed <= payloads.keys():
-        return needed
-    end = ends_of(found, payloads).get(str(index)) or {}
-    return needed | ({str(end["r"])} if "r" in end else set())
+    return needed, found if needed <= payloads.keys() else None
+
+
+def results_of(
+    found: Mapping[str, Any], payloads: Mapping[str, JsonValue], indexes: Iterable[int]
+) -> set[str]:
+    """The names of the NodeRecords with the results of these items; `found` is what is stored of
+    the map, and all its ends were loaded."""
+    ends = ends_of(found, payloads)
+    kept = (ends.get(str(index)) or {} for index in indexes)
+    return {str(end["r"]) for end in kept if "r" in end}
 
 
 def as_object(value: JsonValue) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from waypost.api.items.status import ItemsStatus
 from waypost.api.status import NodeStatus
 from waypost.kube.items.identity import possible_identities
 from waypost.kube.items.marks import mark_of
-from waypost.kube.items.stored import all_blocks, ends_of, list_of, records_of_list, stored
+from waypost.kube.items.stored import ends_of, list_of, records_of_ends, results_of, stored
 from waypost.protocol.reasons import Reason
 
 _EFFECTIVE: Final = frozenset("SU")  # succeeded, or of unknown effect
@@ -103,18 +103,12 @@ def reads(of_map: NodeStatus, of_undo: NodeStatus, payloads: Mapping[str, JsonVa
     items = of_map.items
     if items is None or of_undo.phase not in ("Pending", "Running"):
         return set()
-    needed = records_of_list(items, payloads)
-    if not needed <= payloads.keys():
-        return needed
-    found = stored(items, payloads)
-    needed |= {*all_blocks(found.get("blocks") or (), payloads)}
-    if not needed <= payloads.keys():
+    needed, found = records_of_ends(items, payloads)
+    if found is None:
         return needed
     begun = of_undo.items is not None and of_undo.items.states is not None
     indexes = due(of_undo.items, payloads) if begun else _effective(found)[:1]
-    ends = ends_of(found, payloads)
-    kept = (ends.get(str(index)) or {} for index in indexes)
-    return needed | {str(end["r"]) for end in kept if "r" in end}
+    return needed | results_of(found, payloads, indexes)
 
 
 def _effective(found: Mapping[str, Any]) -> list[int]:

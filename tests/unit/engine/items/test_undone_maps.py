@@ -8,7 +8,8 @@ from waypost.api.base import JsonObject
 from waypost.api.status import NodeStatus
 
 from tests.support.builders import python, spec
-from tests.support.play import Crash, Play, evicted, never_ends, raises, returns
+from tests.support.crashing import finish_crashing
+from tests.support.play import Play, evicted, never_ends, raises, returns
 
 UNDO: Final[JsonObject] = {
     "python": {"source": "def run(**inputs):\n    return inputs\n"},
@@ -193,14 +194,6 @@ def test_s507_a_map_whose_compensation_never_started_is_undone_later() -> None:
 @pytest.mark.parametrize("after", range(4))
 def test_s504_a_crash_in_any_pass_undoes_no_item_twice(after: int) -> None:
     run = play(booked())
-    for _ in range(400):
-        try:
-            run.step(crash_after=after % 3 if len(run.decisions) % 2 else None)
-        except Crash:
-            continue
-        if run.finished:
-            break
-        run.advance(0.3)
-    assert run.finished
+    finish_crashing(run, after=after % 3)
     started = {key: count for key, count in run.executions.items() if key[0].startswith(PATH)}
     assert started == {(f"{PATH}/{at}", 1): 1 for at in range(4)}

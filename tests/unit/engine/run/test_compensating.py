@@ -8,7 +8,8 @@ from waypost.api.base import JsonObject
 from waypost.kube.timestamps import parse_timestamp
 
 from tests.support.builders import container, python, spec
-from tests.support.play import Crash, Play, evicted, launches, never_ends, raises, returns
+from tests.support.crashing import finish_crashing
+from tests.support.play import Play, evicted, launches, never_ends, raises, returns
 
 UNDO: JsonObject = {"python": {"source": "def run(**inputs):\n    return inputs\n"}}
 SELF: JsonObject = {
@@ -380,15 +381,7 @@ def test_s285_inputs_that_a_round_has_changed_are_not_made_up() -> None:
 @pytest.mark.parametrize("after", range(4))
 def test_s272_a_crash_in_any_pass_undoes_nothing_twice(after: int) -> None:
     run = play(saga(), ship=[raises()])
-    for _ in range(400):
-        try:
-            run.step(crash_after=after % 3 if len(run.decisions) % 2 else None)
-        except Crash:
-            continue
-        if run.finished:
-            break
-        run.advance(0.3)
-    assert run.finished
+    finish_crashing(run, after=after % 3)
     started = {key: count for key, count in run.executions.items() if "/" in key[0]}
     assert started == {(f"{name}/compensate", 1): 1 for name in ("charge", "hotel", "flight")}
 

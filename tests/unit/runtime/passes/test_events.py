@@ -14,7 +14,7 @@ from tests.fakes.api import selectors
 from tests.fakes.api.watch import DELAYED, ROUGH, STALE, Delivery
 from tests.support.builders import python, spec
 from tests.support.events import EVENT, event, phases, send, waits
-from tests.support.harness import NAMESPACE, Call, World, gives
+from tests.support.harness import NAMESPACE, Call, Operator, World, gives
 from tests.support.virtual import virtual
 
 SPEC = spec(waits("paid", key="42"), outputs={"got": "${nodes.paid.output}"})
@@ -483,6 +483,16 @@ async def test_a_longer_timeout_counts_for_a_node_that_waits() -> None:
         assert world.node("paid")["reason"] == "EventTimeout"
 
 
+def _dies_after_its_claim(operator: Operator) -> None:
+    async def die(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
+        answer = await proceed()
+        if call.verb == "patch_status" and call.kind is EVENT:
+            operator.die()
+        return answer
+
+    operator.line.intercept = die
+
+
 @virtual
 async def test_a_run_that_is_gone_keeps_the_event_that_it_claimed() -> None:
     """S652: at most one node gets an event, so it goes to nobody else."""
@@ -490,14 +500,7 @@ async def test_a_run_that_is_gone_keeps_the_event_that_it_claimed() -> None:
         operator = world.start()
         await world.submit(SPEC)
         await waiting(world)
-
-        async def die(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
-            answer = await proceed()
-            if call.verb == "patch_status" and call.kind is EVENT:
-                operator.die()
-            return answer
-
-        operator.line.intercept = die
+        _dies_after_its_claim(operator)
         await send(world, "pay-1")
         await world.until(lambda: phases(world)["pay-1"] == "Claimed", "it is claimed")
         await world.delete(Kind.AGENT_WORKFLOW, "brief")
@@ -524,14 +527,7 @@ async def test_a_claim_survives_the_operator() -> None:
         operator = world.start()
         await world.submit(SPEC)
         await waiting(world)
-
-        async def die(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
-            answer = await proceed()
-            if call.verb == "patch_status" and call.kind is EVENT:
-                operator.die()
-            return answer
-
-        operator.line.intercept = die
+        _dies_after_its_claim(operator)
         await send(world, "pay-1")
         await world.until(lambda: phases(world)["pay-1"] == "Claimed", "it is claimed")
         await send(world, "an-older-name-but-later")
