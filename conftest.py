@@ -1,3 +1,3 @@
-"""Plugins of every test run: how long tests took, and what workers of one run share."""
+"""Plugins of every test run: what failed, how long tests took, and what workers share."""
 
-pytest_plugins = ("tests.durations", "tests.sharing")
+pytest_plugins = ("tests.failures", "tests.durations", "tests.sharing")

@@ -9,7 +9,6 @@ from waypost.engine.scheduling import deadlines
 from waypost.kube import timestamps
 from waypost.kube.manifests import attempt_job
 from waypost.kube.manifests import queue as queue_of_jobs
-from waypost.protocol.reasons import Reason
 from waypost.runtime.writes.stops import Stops
 
 from tests.simulation.focused.hunting import Bugs
@@ -26,6 +25,11 @@ def _any(planned: Plan) -> bool:
 
 def _calm(planned: Plan) -> bool:
     return planned.delivery == "immediate" and planned.kinds <= {"preempt"}
+
+
+def _untroubled(planned: Plan) -> bool:
+    """Other plays with a Job that cannot be stopped try to stop it for two virtual hours."""
+    return planned.delivery == "immediate" and not planned.troubles
 
 
 @bug("VP1", focus=_any)
@@ -69,7 +73,7 @@ def _a_preempted_attempt_is_closed_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(taken, "_were_deleted", were_deleted)
 
 
-@bug("VP1", "I2", "VP3", focus=_any)
+@bug("VP1", "I2", "VP3", focus=_untroubled)
 def _a_stopped_job_may_be_resumed(patch: pytest.MonkeyPatch) -> None:
     stop = Stops.stop
 
@@ -94,7 +98,7 @@ def _a_stopped_job_may_be_resumed(patch: pytest.MonkeyPatch) -> None:
 
 @bug("T11", focus=_calm)
 def _preemption_is_a_disruption(patch: pytest.MonkeyPatch) -> None:
-    def why(*_: Any) -> Reason:
-        return Reason.DISRUPTED
+    def preempted(*_: Any) -> bool:
+        return False
 
-    patch.setattr(queues, "_why", why)
+    patch.setattr(taken, "_is_preempted", preempted)
