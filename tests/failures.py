@@ -1,4 +1,4 @@
-"""Names each failed test when it fails. A plugin of pytest: a run that is cut off has told too."""
+"""A plugin of pytest that names each failed test at once, also in a run that is cut off."""
 
 import pytest
 
