@@ -27,6 +27,8 @@ finish() { # also after a failure: no process of this run is left, and the table
     if [ -n "$background" ] && kill -TERM "$background" 2>/dev/null; then
         echo "test: ending what runs in the background ($log, $alone)"
         wait "$background" || true
+        # Bash may have died of the signal before a command that it had just begun.
+        kill -TERM -- "-$background" 2>/dev/null || true
     fi
     echo
     $python -m tests.durations step "all of it" "$SECONDS"
@@ -133,8 +135,10 @@ done
 options=("$@")
 
 echo "test: cluster, tools and images in the background ($log)"
+set -m # a process group of its own
 in_background </dev/null &
 background=$!
+set +m
 
 if $check; then
     echo "test: linters and types"
