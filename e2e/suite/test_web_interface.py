@@ -107,11 +107,11 @@ def gives(bert: Site, gail: Site, space: Space, name: str, run: str) -> None:
     path = f"approvals/{space.name}/{name}"
     _, asked = bert.ask(path)
     assert [one["path"] for one in asked["then"]] == ["publish"]
-    assert bert.ask("me")[1]["may"] == {"answer": True, "change": False}
-    assert gail.ask("me")[1]["may"] == {"answer": False, "change": False}
+    assert bert.ask("me")[1]["may"] == {"answer": True, "change": False, "list": True}
+    assert gail.ask("me")[1]["may"] == {"answer": False, "change": False, "list": True}
     given = {"decision": "Approved", "digest": asked["digest"]}
     code, refused = gail.ask(f"{path}/answer", given)
-    assert code == 502, refused
+    assert code == 403, refused
     assert "waypost-approver" in refused["message"]
     _, page = gail.ask(f"runs/{space.name}/{run}")
     assert [one["phase"] for one in page["run"]["nodes"]] == ["Succeeded", "Waiting", "Pending"]

@@ -82,7 +82,7 @@ class Kubernetes:
         verb = "watch" if request.query.get("watch") else "list"
         self.asked.append(f"{verb} {kind}")
         if f"{verb} {kind}" in self.denied:
-            return _status(403, "Forbidden", f"cannot {verb} resource {kind}")
+            return refusal(403, "Forbidden", f"cannot {verb} resource {kind}")
         if verb == "watch":
             return await self._watch(request, kind, namespace)
         found = [
@@ -101,7 +101,7 @@ class Kubernetes:
     ) -> web.StreamResponse:
         at = int(request.query["resourceVersion"])
         if at < self.oldest:
-            return _status(410, "Expired", "too old resource version")
+            return refusal(410, "Expired", "too old resource version")
         response = web.StreamResponse()
         await response.prepare(request)
         self.watches += 1
@@ -128,19 +128,19 @@ class Kubernetes:
         self.asked.append(f"get {kind} {name}")
         found = self.objects.get((kind, namespace, name))
         if found is None:
-            return _status(404, "NotFound", f"{kind} {name} not found")
+            return refusal(404, "NotFound", f"{kind} {name} not found")
         return web.json_response(found)
 
     async def _patch(self, request: web.Request) -> web.Response:
         kind, namespace, name = (request.match_info[k] for k in ("kind", "namespace", "name"))
         if f"patch {kind}" in self.denied:
-            return _status(403, "Forbidden", f"cannot patch resource {kind}")
+            return refusal(403, "Forbidden", f"cannot patch resource {kind}")
         body = self.objects[kind, namespace, name]
         try:
             type_ = PatchType(request.content_type)
             stored = self.put(kind, patches.apply(body, await request.json(), type_))
         except Rejected as error:
-            return _status(error.code or 422, error.reason, error.message)
+            return refusal(error.code or 422, error.reason, error.message)
         if (later := self.on_patch(kind, stored)) is not None:
             self.put(kind, later)
         return web.json_response(stored)
@@ -165,7 +165,7 @@ def _matches(request: web.Request, body: Obj) -> bool:
     return all(labels.get(key) == value for key, value in wanted)
 
 
-def _status(code: int, reason: str, message: str) -> web.Response:
+def refusal(code: int, reason: str, message: str) -> web.Response:
     body = {"kind": "Status", "code": code, "reason": reason, "message": message}
     return web.json_response(body, status=code)
 

@@ -58,7 +58,7 @@ class Place:
     async def get(self, path: str, **headers: str) -> tuple[int, Any]:
         given = {**self.headers, **headers}
         async with self.http.get(f"{self.address}{path}", headers=given) as answer:
-            return answer.status, _parsed(await answer.text())
+            return answer.status, parsed(await answer.text())
 
     async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
         own = {"origin": f"http://{self.host}", "content-type": "application/json"}
@@ -67,10 +67,10 @@ class Place:
         async with self.http.post(
             f"{self.address}{path}", data=io.BytesIO(data), headers=given
         ) as answer:
-            return answer.status, _parsed(await answer.text())
+            return answer.status, parsed(await answer.text())
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:

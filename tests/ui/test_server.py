@@ -218,7 +218,10 @@ async def test_inputs_and_output_only_when_asked_for(served: Place) -> None:
 async def test_who_i_am_and_what_i_may(served: Place) -> None:
     served.kubernetes.may = {"approve"}
     _, found = await served.get("/api/me")
-    assert (found["user"], found["may"]) == ("ann", {"change": False, "answer": True})
+    assert (found["user"], found["may"]) == (
+        "ann",
+        {"change": False, "answer": True, "list": False},
+    )
 
 
 @pytest.mark.parametrize(
@@ -241,7 +244,7 @@ async def test_a_missing_right_is_said(kubernetes: Kubernetes, tmp_path: Path) -
     kubernetes.denied = {"list agentworkflows"}
     async with place(kubernetes, tmp_path) as served:
         status, found = await served.get("/api/runs")
-        assert status == 502
+        assert status == 403
         assert "role waypost-view" in found["message"]
 
 
@@ -317,7 +320,7 @@ async def test_s514_the_words_of_the_api_server(served: Place) -> None:
     served.kubernetes.denied = {"patch approvals"}
     body = {"decision": "Denied", "digest": DIGEST}
     status, found = await served.post(f"{QUESTION}/answer", body)
-    assert status == 502
+    assert status == 403
     assert "cannot patch resource approvals" in found["message"]
     assert "waypost-approver" in found["message"]
 

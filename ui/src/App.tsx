@@ -1,10 +1,12 @@
 // The frame of every page, and which page an address shows.
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { api, Refused } from "./api";
+import { api, chosenNamespace, keepNamespace, Refused } from "./api";
+import { Login, LogOut, NamespaceChoice } from "./parts/Entrance";
+import { useMe } from "./parts/me";
 import { Boundary, Empty, Problem } from "./parts/states";
 import { ago } from "./format";
-import { useLive } from "./live";
+import { reconnect, useLive } from "./live";
 import { ApprovalPage } from "./pages/ApprovalPage";
 import { ApprovalsPage } from "./pages/ApprovalsPage";
 import { DiffPage } from "./pages/DiffPage";
@@ -17,17 +19,26 @@ import { applyTheme, chosenTheme, type Theme } from "./theme";
 
 export function App({ linkProblem }: { linkProblem: string }) {
   const { path } = usePlace();
-  const me = useQuery({ queryKey: ["me"], queryFn: api.me });
+  const me = useMe();
   const open = useQuery({
     queryKey: ["approvals", false],
     queryFn: () => api.approvals(false),
     enabled: me.isSuccess,
   });
   const [area = "runs", namespace, name, part] = path;
+  const client = useQueryClient();
+  useEffect(() => {
+    // Who opens a link to another namespace looks at that one from now on.
+    if (!namespace || !chosenNamespace() || chosenNamespace() === namespace) return;
+    keepNamespace(namespace);
+    reconnect();
+    client.invalidateQueries();
+  }, [namespace, client]);
   useEffect(() => {
     document.title = [part, name, area === "approvals" ? "Approvals" : "Runs", "Waypost"].filter(Boolean).join(" · ");
   }, [area, name, part]);
-  const locked = me.error instanceof Refused && me.error.status === 401;
+  const locked = me.error instanceof Refused && me.error.status === 401 ? me.error : null;
+  const unlisted = me.data?.login && !me.data.may.list && path.length <= 1 ? me.data : null;
   return (
     <>
       <a className="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
@@ -49,23 +60,29 @@ export function App({ linkProblem }: { linkProblem: string }) {
         <div className="bar-end">
           {me.data?.readOnly && <span className="tag">read-only</span>}
           {me.isSuccess && <Freshness />}
-          {me.data && (
+          {!locked && !unlisted && me.data?.login && <NamespaceChoice key={me.data.namespace} me={me.data} />}
+          {!locked && me.data && (
             <span className="who" title="the user that the API server sees">
               {me.data.user || "unknown user"}
               <span className="dim"> · {me.data.everywhere ? "all namespaces" : me.data.namespace}</span>
             </span>
           )}
+          {!locked && me.data?.login === "token" && <LogOut />}
           <ThemeChoice />
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        {linkProblem || locked ? (
+        {locked?.login ? (
+          <Login problem={locked} />
+        ) : linkProblem || locked ? (
           <Empty title="This browser has no session">
             {linkProblem && <p>{linkProblem}</p>}
             <p>Start <code>waypost ui</code> and open the link that it prints. It works once, for one browser.</p>
           </Empty>
         ) : me.error && !me.data ? (
           <Problem error={me.error} retry={() => me.refetch()} />
+        ) : unlisted ? (
+          <NamespaceChoice key={unlisted.namespace} me={unlisted} large />
         ) : (
           <Boundary key={path.join("/")}>
             <Page area={area} namespace={namespace} name={name} part={part} rest={path.length} />

@@ -12,7 +12,9 @@ import type {
   RunView,
 } from "./documents";
 
-const KEY = "waypost-key";
+// Servers below other paths of the same host have sessions and namespaces too.
+const KEY = `waypost-key:${location.pathname}`;
+const NAMESPACE = `waypost-namespace:${location.pathname}`;
 
 export interface Me {
   user: string;
@@ -20,7 +22,11 @@ export interface Me {
   everywhere: boolean;
   readOnly: boolean;
   version: string;
-  may: { change: boolean; answer: boolean };
+  may: { change: boolean; answer: boolean; list: boolean };
+  /** How people log in to a server that many use. */
+  login?: "token" | "proxy";
+  /** Namespaces that such a server offers. */
+  namespaces?: string[];
 }
 export interface RunList {
   items: RunRow[];
@@ -45,14 +51,30 @@ export interface Asked extends Question {
 /** A request that the server refused, in its words. */
 export class Refused extends Error {
   readonly status: number;
-  constructor(status: number, message: string) {
+  /** For 401: how to log in; undefined where a link opens the session. */
+  readonly login: string | undefined;
+  constructor(status: number, message: string, login?: string) {
     super(message);
     this.status = status;
+    this.login = login;
   }
 }
 
+/** The namespace whose runs a server that many use shows; "" for all. */
+export function chosenNamespace(): string {
+  return localStorage.getItem(NAMESPACE) ?? "";
+}
+
+export function keepNamespace(name: string): void {
+  localStorage.setItem(NAMESPACE, name);
+}
+
 export function headers(): Record<string, string> {
-  return { "x-waypost-key": localStorage.getItem(KEY) ?? "" };
+  const namespace = chosenNamespace();
+  return {
+    "x-waypost-key": localStorage.getItem(KEY) ?? "",
+    ...(namespace && { "x-waypost-namespace": namespace }),
+  };
 }
 
 /** Exchanges the secret of the link, if the address has one. Resolves to why it failed, or "". */
@@ -60,11 +82,23 @@ export async function openSession(): Promise<string> {
   const secret = /^#token=(.+)$/.exec(location.hash)?.[1];
   if (!secret) return "";
   history.replaceState(null, "", `${location.pathname}#/`);
-  const answer = await fetch("api/session", { method: "POST", body: secret });
-  const body = await answer.json();
-  if (!answer.ok) return String(body.message);
-  localStorage.setItem(KEY, String(body.key));
-  return "";
+  return logIn(secret);
+}
+
+/** Opens a session with a secret or a token. Resolves to why it failed, or "". */
+export async function logIn(secret: string): Promise<string> {
+  try {
+    const { key } = await read<{ key: string }>("session", { method: "POST", body: secret });
+    localStorage.setItem(KEY, String(key));
+    return "";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+export async function logOut(): Promise<void> {
+  await read("session/end", { method: "POST" }).catch(() => undefined);
+  localStorage.removeItem(KEY);
 }
 
 async function read<T>(path: string, init: RequestInit = {}): Promise<T> {
@@ -75,7 +109,7 @@ async function read<T>(path: string, init: RequestInit = {}): Promise<T> {
     throw new Refused(0, "the server does not answer: is `waypost ui` still running?");
   }
   const body = await answer.json().catch(() => null);
-  if (!answer.ok) throw new Refused(answer.status, String(body?.message ?? answer.statusText));
+  if (!answer.ok) throw new Refused(answer.status, String(body?.message ?? answer.statusText), body?.login);
   return body as T;
 }
 
@@ -110,7 +144,7 @@ function wantedQuery(wanted: Wanted): URLSearchParams {
 }
 
 export const api = {
-  me: () => read<Me>("me"),
+  me: (namespace: string) => read<Me>(`me?${new URLSearchParams(namespace ? { namespace } : {})}`),
   runs: (query: URLSearchParams) => read<RunList>(`runs?${query}`),
   run: (namespace: string, name: string) => read<RunPage>(`runs/${at(namespace, name)}`),
   trace: (namespace: string, name: string) => read<RunView>(`runs/${at(namespace, name)}/trace`),

@@ -3,6 +3,15 @@ import type { QueryClient } from "@tanstack/react-query";
 import { useSyncExternalStore } from "react";
 import { headers } from "./api";
 
+let current = new AbortController();
+let skip: () => void = () => undefined;
+
+/** Opens the stream again now: another person or another namespace. */
+export function reconnect(): void {
+  current.abort();
+  skip();
+}
+
 export interface Live {
   /** Whether the stream is open. */
   open: boolean;
@@ -55,7 +64,8 @@ function apply(client: QueryClient, event: string, data: Changed): void {
 }
 
 async function follow(client: QueryClient): Promise<void> {
-  const answer = await fetch("api/changes", { headers: headers() });
+  current = new AbortController();
+  const answer = await fetch("api/changes", { headers: headers(), signal: current.signal });
   if (!answer.ok || !answer.body) throw new Error(`${answer.status}`);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -79,6 +89,13 @@ export async function keepFollowing(client: QueryClient): Promise<never> {
     await follow(client).catch(() => undefined);
     tell({ open: false });
     if (Date.now() - begun > 5_000) pause = 500;
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, pause);
+      skip = () => {
+        clearTimeout(timer);
+        pause = 250;
+        resolve();
+      };
+    });
   }
 }

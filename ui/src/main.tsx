@@ -1,4 +1,4 @@
-import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { QueryCache, QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
@@ -9,7 +9,14 @@ import "@xyflow/react/dist/base.css";
 import "./styles.css";
 
 applyTheme();
-const client = new QueryClient({
+const client: QueryClient = new QueryClient({
+  // A session that has ended shows at the first request; who the user is decides what is shown.
+  queryCache: new QueryCache({
+    onError: (error, query) => {
+      if (error instanceof Refused && error.status === 401 && query.queryKey[0] !== "me")
+        client.invalidateQueries({ queryKey: ["me"] });
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 30_000,

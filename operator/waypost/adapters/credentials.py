@@ -1,8 +1,8 @@
 """The credentials for the API server, and how they are renewed.
 
-Two sources: the files of a pod's service account (the kubelet rotates the token), and a
-kubeconfig, read by the Kubernetes client library so that certificates, tokens, token files and
-exec plugins work as in kubectl. The watch and `KubeCluster` share one source.
+Three sources: the files of a pod's service account (the kubelet rotates the token); a kubeconfig,
+read by the Kubernetes client library so that certificates, tokens, token files and exec plugins
+work as in kubectl; and the token of another person. The watch and `KubeCluster` share one source.
 """
 
 import asyncio
@@ -142,6 +142,34 @@ class KubeconfigSource:
             if self._cached is None or self._cached == unless:
                 self._cached = await _read_kubeconfig(self._path, context=self._context)
             return self._cached
+
+
+class TokenSource:
+    """The bearer token of a person, and never another one.
+
+    Args:
+        server: Address of the API server.
+        ca: Its certificate authority; None: those of the system.
+        token: What the person has presented.
+        refused: Called when the API server does not accept the token (any more).
+    """
+
+    def __init__(
+        self, *, server: str, ca: Path | None, token: str, refused: Callable[[], None]
+    ) -> None:
+        self._credentials = Credentials(
+            server=server.rstrip("/"),
+            authorization=f"Bearer {token}",
+            ca_path=str(ca) if ca is not None else None,
+        )
+        self._refused = refused
+
+    async def current(self) -> Credentials:
+        return self._credentials
+
+    async def renew(self, *, refused: Credentials) -> Credentials:
+        self._refused()
+        return self._credentials
 
 
 async def _read_kubeconfig(path: Path, *, context: str | None) -> Credentials:

@@ -25,6 +25,20 @@ class CommandError(Exception):
         self.code = code
 
 
+class AccessDenied(CommandError):
+    """The user has no right to do this (403)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=Exit.CLUSTER)
+
+
+class NotAuthenticated(CommandError):
+    """The API server does not accept the credentials (401)."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=Exit.CLUSTER)
+
+
 def no_node(run: str, node: str, known: Iterable[str]) -> CommandError:
     """The error for a node that a run does not have. `known`: the nodes that it has."""
     text = f"no node {node!r} in {run}; its nodes are: {', '.join(known) or 'none'}"

@@ -17,8 +17,8 @@ GET  /api/changes                           the stream of changes
 """
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -30,7 +30,7 @@ from waypost.cli.connection.answers import read_question
 from waypost.cli.connection.changes import set_fields
 from waypost.cli.connection.cluster import Session, explained
 from waypost.cli.connection.people import may, user_name
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.errors import AccessDenied, CommandError, Exit
 from waypost.ports.cluster import ClusterError, Kind
 from waypost.ui import lists
 from waypost.ui.answering import give
@@ -55,13 +55,23 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True)
 class Api:
-    """The handlers, and what they read from. `ended`: whether the server stops."""
+    """The handlers, and what they read from.
+
+    Attributes:
+        session: The connection of the user.
+        feed: The lists of the user.
+        runs: Documents of runs.
+        read_only: Whether the server refuses writes.
+        ended: Whether the server stops.
+        about: What `me` says beside that.
+    """
 
     session: Session
     feed: Feed
     runs: Runs
     read_only: bool
     ended: Callable[[], bool]
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     def routes(self) -> list[BaseRoute]:
         """The routes below /api."""
@@ -97,6 +107,7 @@ class Api:
         allowed = {
             "change": await may(session, "patch", "agentworkflows"),
             "answer": await may(session, "approve", "approvals"),
+            "list": await may(session, "list", "agentworkflows"),
         }
         return JSONResponse(
             {
@@ -106,6 +117,7 @@ class Api:
                 "readOnly": self.read_only,
                 "version": __version__,
                 "may": allowed,
+                **self.about,
             }
         )
 
@@ -203,19 +215,21 @@ def _answered(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except CommandError as error:
-            return _problem(str(error), _STATUS.get(error.code, 500))
+            return problem(error)
         except CannotShow as error:
-            return _problem(str(error), 409)
+            return JSONResponse({"message": str(error)}, status_code=409)
         except ClusterError as error:
-            known = explained(error)
-            denied = 403 if error.code == 403 else _STATUS.get(known.code, 502)
-            return _problem(str(known), denied)
+            return problem(explained(error))
 
     return answer
 
 
-def _problem(text: str, status: int) -> Response:
-    return JSONResponse({"message": text}, status_code=status)
+def problem(error: CommandError) -> Response:
+    """The answer for an error. Refused credentials are no 401, which asks for another session."""
+    status = _STATUS.get(error.code, 500)
+    if isinstance(error, AccessDenied):
+        status = 403
+    return JSONResponse({"message": str(error)}, status_code=status)
 
 
 def _json(payload: bytes) -> Response:

@@ -1,6 +1,5 @@
-"""`waypost ui`: the web interface, on one's own kubeconfig."""
+"""`waypost ui`: the web interface, on one's own kubeconfig or, with `serve`, in the cluster."""
 
-import re
 import socket
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,18 +7,19 @@ import typer
 
 from waypost.cli import options
 from waypost.cli.errors import CommandError, Exit
+from waypost.ui.shared import command as shared
+from waypost.ui.shared.command import check_address
 
 if TYPE_CHECKING:
     from waypost.cli.connection.cluster import Session
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)+")
-_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+app.add_typer(shared.app)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def ui(
+    ctx: typer.Context,
     namespace: options.Namespace = None,
     everywhere: options.Everywhere = False,
     port: Annotated[
@@ -47,6 +47,9 @@ def ui(
 
     Prints a link that works once, for one browser. Ctrl-C stops the server.
     """
+    if ctx.invoked_subcommand is not None:
+        _check_nothing_given(ctx)
+        return
     from waypost.cli.connection.cluster import Target, with_cluster
     from waypost.ui.server import ADDRESS, Options, Serving
     from waypost.ui.session import Sessions
@@ -83,10 +86,13 @@ def _check(prefix: str, hosts: list[str], *, everywhere: bool, namespace: str | 
     if everywhere and namespace:
         text = "--all-namespaces and --namespace exclude each other; use one of them"
         raise CommandError(text, code=Exit.USAGE)
-    if prefix and not _PREFIX.fullmatch(prefix):
-        text = f"--prefix: expected a path such as /team/waypost, found {prefix!r}"
-        raise CommandError(text, code=Exit.USAGE)
-    for host in hosts:
-        if not _HOST.fullmatch(host):
-            text = f"--allow-host: expected HOST or HOST:PORT, found {host!r}"
+    check_address(prefix, hosts)
+
+
+def _check_nothing_given(ctx: typer.Context) -> None:
+    """Raises CommandError for an option before `serve`, where it has no effect."""
+    for name in ctx.params:
+        source = ctx.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            text = f"--{name.replace('_', '-')}: options of `waypost ui serve` stand behind `serve`"
             raise CommandError(text, code=Exit.USAGE)

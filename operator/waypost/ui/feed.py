@@ -14,7 +14,7 @@ from typing import Final
 from waypost.api.base import JsonObject
 from waypost.cli.connection.cluster import Session, explained
 from waypost.cli.connection.pages import read_list
-from waypost.cli.errors import CommandError
+from waypost.cli.errors import AccessDenied, CommandError, NotAuthenticated
 from waypost.kube.objects import section, text
 from waypost.kube.timestamps import timestamp
 from waypost.ports.cluster import ClusterError, Kind, Obj, Rejected
@@ -84,14 +84,18 @@ class Table:
         """List and watch, until cancelled."""
         pause = _FIRST_PAUSE
         while True:
+            listed = False
             try:
                 version = await self._list()
+                listed = True
                 pause = _FIRST_PAUSE
                 await self._watch(version)
             except (ClusterError, CommandError) as error:
                 if isinstance(error, Rejected) and error.code == 410:
                     continue  # the version is too old: list again
                 known = error if isinstance(error, CommandError) else explained(error)
+                if not listed and isinstance(known, AccessDenied | NotAuthenticated):
+                    self._forget()
                 self._fail(known)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
@@ -101,6 +105,11 @@ class Table:
             self.problem = problem
             self._changed(self._kind.plural, None)
         self._listed.set()
+
+    def _forget(self) -> None:
+        """The user must not see the list any more."""
+        self.rows.clear()
+        self.heard = None
 
     async def _list(self) -> str:
         """Read all pages. Returns the version to watch from."""
@@ -164,7 +173,14 @@ class Table:
 
 
 class Feed:
-    """The tables of one scope. Its tasks run inside `serving`."""
+    """The tables of one scope. Its tasks run inside `serving`.
+
+    Args:
+        session: The connection, and the namespace of the scope.
+        projections: What a row has of an object.
+        everywhere: Whether the scope is all namespaces.
+        reads_others: Whether single objects of other namespaces may be asked for.
+    """
 
     def __init__(
         self,
@@ -172,8 +188,10 @@ class Feed:
         projections: dict[Kind, Callable[[Obj], JsonObject]],
         *,
         everywhere: bool,
+        reads_others: bool = False,
     ) -> None:
         self.everywhere = everywhere
+        self._reads_others = reads_others
         self.namespace = session.namespace
         self._subscribers: set[Subscriber] = set()
         self.tables = {
@@ -183,7 +201,7 @@ class Feed:
 
     def covers(self, namespace: str) -> bool:
         """Whether objects of this namespace are shown."""
-        return self.everywhere or namespace == self.namespace
+        return self.everywhere or self._reads_others or namespace == self.namespace
 
     @contextmanager
     def serving(self) -> Iterator[None]:

@@ -1,31 +1,24 @@
 """Puts the parts together and serves them until interrupted."""
 
-import asyncio
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final
+from typing import Final
 
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
-from waypost.api.base import JsonObject
 from waypost.cli.connection.cluster import Session
-from waypost.ports.cluster import Kind, Obj
 from waypost.ui import assets
 from waypost.ui.api import Api
 from waypost.ui.feed import Feed
-from waypost.ui.guard import Guard, hosts_of
+from waypost.ui.guard import Guard, Names, local_names
+from waypost.ui.hosting import PROJECTIONS, Server, limited, missing, site
 from waypost.ui.runs import Runs
 from waypost.ui.session import Sessions
-from waypost.views.approvals import approval_row
-from waypost.views.row import row
 
 ADDRESS: Final = "127.0.0.1"
 _CONNECTIONS: Final = 200
@@ -43,17 +36,6 @@ class Options:
     static: Path = assets.FOLDER
 
 
-def _run(body: Obj) -> JsonObject:
-    return row(body).to_json()
-
-
-def _approval(body: Obj) -> JsonObject:
-    return approval_row(body).to_json()
-
-
-PROJECTIONS: Final = {Kind.AGENT_WORKFLOW: _run, Kind.APPROVAL: _approval}
-
-
 def build_app(
     session: Session, feed: Feed, sessions: Sessions, options: Options, ended: Callable[[], bool]
 ) -> ASGIApp:
@@ -62,11 +44,7 @@ def build_app(
     api = Api(session=session, feed=feed, runs=runs, read_only=options.read_only, ended=ended)
 
     async def exchange(request: Request) -> Response:
-        secret = b""
-        async for piece in request.stream():
-            secret += piece
-            if len(secret) > _LONGEST_SECRET:
-                break
+        secret = await limited(request, most=_LONGEST_SECRET) or b""
         found = sessions.exchange(secret.decode("utf-8", "replace"))
         if found is None:
             text = (
@@ -80,45 +58,17 @@ def build_app(
         )
         return response
 
-    async def page(request: Request) -> Response:
-        return await asyncio.to_thread(assets.serve, request, options.static)
-
-    async def missing(_: Request) -> Response:
-        return JSONResponse({"message": "there is no such address"}, status_code=404)
-
     routes = [
         Route("/api/session", exchange, methods=["POST"]),
         Mount("/api", routes=[*api.routes(), Route("/{rest:path}", missing)]),
-        Route("/{name:path}", page),
     ]
-    inner: ASGIApp = Starlette(routes=routes)
-    if options.prefix:
-
-        async def start(_: Request) -> Response:
-            return RedirectResponse(f"{options.prefix}/", status_code=307)
-
-        inner = Starlette(routes=[Route(options.prefix, start), Mount(options.prefix, app=inner)])
     return Guard(
-        app=inner,
-        sessions=sessions,
-        hosts=hosts_of(sessions.port, options.hosts),
+        app=site(list(routes), static=options.static, prefix=options.prefix),
+        names=Names(local_names(sessions.port, options.hosts)),
         prefix=options.prefix,
         read_only=options.read_only,
+        sessions=sessions,
     )
-
-
-class _Server(uvicorn.Server):
-    """Ends the streams of browsers when it is asked to stop, because it waits for them."""
-
-    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
-        super().__init__(config)
-        self._feed = feed
-        self._loop = asyncio.get_running_loop()
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal has arrived."""
-        super().handle_exit(sig, frame)
-        self._loop.call_soon_threadsafe(self._feed.end)
 
 
 class Serving:
@@ -130,8 +80,7 @@ class Serving:
         self._listening = listening
         self.feed = Feed(session, dict(PROJECTIONS), everywhere=options.everywhere)
         app = build_app(session, self.feed, sessions, options, lambda: self._server.should_exit)
-        config = uvicorn.Config(app, **_settings())
-        self._server = _Server(config, self.feed)
+        self._server = Server(app, self.feed.end, connections=_CONNECTIONS)
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM, or until `stop`."""
@@ -142,15 +91,3 @@ class Serving:
         """End `run`."""
         self._server.should_exit = True
         self.feed.end()
-
-
-def _settings() -> dict[str, Any]:
-    return {
-        "log_config": None,
-        "access_log": False,
-        "proxy_headers": False,
-        "server_header": False,
-        "limit_concurrency": _CONNECTIONS,
-        "timeout_graceful_shutdown": 2,
-        "lifespan": "off",
-    }

@@ -121,7 +121,7 @@ def tab(browser: Browser, kubernetes: Kubernetes, tmp_path: Path) -> Open:
             try:
                 page = await context.new_page()
                 one = Tab(page, found)
-                _listen(page, one.noise)
+                listen(page, one.noise)
                 await one.open(token=True)
                 await page.get_by_role("heading", name="Runs").wait_for()
                 yield one
@@ -132,7 +132,7 @@ def tab(browser: Browser, kubernetes: Kubernetes, tmp_path: Path) -> Open:
     return opened
 
 
-def _listen(page: Page, noise: list[str]) -> None:
+def listen(page: Page, noise: list[str]) -> None:
     async def dialog(found: Dialog) -> None:
         noise.append(f"dialog: {found.message}")
         await found.dismiss()

@@ -6,6 +6,7 @@ import type { JsonValue } from "../documents";
 import { absolute, tame, until } from "../format";
 import { AnswerForm } from "../parts/AnswerForm";
 import { Json } from "../parts/Json";
+import { useMe } from "../parts/me";
 import { Command, Phase, quoted } from "../parts/small";
 import { Loading, Problem } from "../parts/states";
 import { Link } from "../router";
@@ -73,7 +74,7 @@ function Then({ asked }: { asked: Asked }) {
 }
 
 function Decide({ asked }: { asked: Asked }) {
-  const me = useQuery({ queryKey: ["me"], queryFn: api.me });
+  const me = useMe(asked.namespace);
   const client = useQueryClient();
   const [reason, setReason] = useState("");
   const [answer, setAnswer] = useState<JsonValue | undefined>(undefined);

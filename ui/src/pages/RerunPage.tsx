@@ -3,6 +3,7 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tansta
 import { api, type Wanted } from "../api";
 import type { RerunPreview, RoundNode, RunGraph } from "../documents";
 import { count, money, tame } from "../format";
+import { useMe } from "../parts/me";
 import { RunCrumbs } from "../parts/RunCrumbs";
 import { Command, Phase, quoted } from "../parts/small";
 import { Loading, Problem } from "../parts/states";
@@ -174,7 +175,7 @@ function command(shown: RerunPreview, wanted: Wanted): string {
 }
 
 function Begin({ shown, wanted }: { shown: RerunPreview; wanted: Wanted }) {
-  const me = useQuery({ queryKey: ["me"], queryFn: api.me });
+  const me = useMe(shown.namespace);
   const client = useQueryClient();
   const sent = useMutation({
     mutationFn: () => api.rerun(shown.namespace, shown.name, shown.round, wanted),

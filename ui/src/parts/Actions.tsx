@@ -1,8 +1,9 @@
 // Suspend, resume and cancel a run. Each shows the command that does the same.
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { api, type RunPage } from "../api";
 import { tame } from "../format";
+import { useMe } from "./me";
 import { Command, quoted } from "./small";
 
 const TEXTS: Record<string, string> = {
@@ -12,7 +13,7 @@ const TEXTS: Record<string, string> = {
 };
 
 export function Actions({ page }: { page: RunPage }) {
-  const me = useQuery({ queryKey: ["me"], queryFn: api.me });
+  const me = useMe(page.run.namespace);
   const dialog = useRef<HTMLDialogElement>(null);
   const [what, setWhat] = useState("suspend");
   const client = useQueryClient();

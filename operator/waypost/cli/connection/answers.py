@@ -8,7 +8,7 @@ from typing import Final
 from waypost.cli.connection.cluster import Session
 from waypost.cli.connection.definitions import known_definition
 from waypost.cli.connection.people import user_name
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.errors import AccessDenied, CommandError, Exit
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import ClusterError, Conflict, Kind, NotFound, Obj, PatchType, Rejected
 from waypost.views.approvals import approval_row, question
@@ -81,9 +81,10 @@ async def send(session: Session, asked: Question, answer: Answer) -> None:
     except Conflict as error:
         raise CommandError(f"{asked.name} has changed: {error.message}; look again") from error
     except Rejected as error:
-        role = "; the chart's role waypost-approver grants it" if error.code == 403 else ""
-        code = Exit.CLUSTER if error.code == 403 else Exit.FAILED
-        raise CommandError(f"refused: {error.message}{role}", code=code) from error
+        if error.code == 403:
+            role = "the chart's role waypost-approver grants it"
+            raise AccessDenied(f"refused: {error.message}; {role}") from error
+        raise CommandError(f"refused: {error.message}") from error
 
 
 async def recorded(session: Session, asked: Question, answer: Answer, *, seconds: float) -> str:

@@ -1,6 +1,7 @@
 """Connects a command to the cluster, and explains the cluster's errors to a person."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,10 +15,11 @@ from waypost.adapters.credentials import (
     CredentialSource,
     KubeconfigSource,
     ServiceAccountSource,
+    TokenSource,
 )
 from waypost.adapters.kube import KubeCluster
 from waypost.cli.connection.kubeconfig import choose
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.errors import AccessDenied, CommandError, Exit, NotAuthenticated
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Rejected
 
 T = TypeVar("T")
@@ -82,6 +84,14 @@ async def _connected(target: Target) -> AsyncIterator[Session]:
         await cluster.close()
 
 
+def as_person(
+    server: str, ca: Path | None, token: str, *, refused: Callable[[], None]
+) -> KubeCluster:
+    """A connection with the token of a person; close it. `refused`: see TokenSource."""
+    source = TokenSource(server=server, ca=ca, token=token, refused=refused)
+    return KubeCluster(credentials=source, telemetry=_NoTelemetry(), timeout=_TIMEOUT)
+
+
 def explained(error: ClusterError | CredentialsError) -> CommandError:
     """The error as a CommandError that says what to do."""
     if isinstance(error, CredentialsError):
@@ -93,12 +103,22 @@ def explained(error: ClusterError | CredentialsError) -> CommandError:
     if isinstance(error, NotFound):
         return CommandError(error.message, code=Exit.NOT_FOUND)
     if isinstance(error, Rejected) and error.code == 403:
-        text = f"access denied: {error.message}; the chart's role waypost-view grants read access"
-        return CommandError(text, code=Exit.CLUSTER)
+        return AccessDenied(f"access denied: {error.message}; {_role(error.message)}")
     if error.code == 401:
-        text = f"not authenticated: {error.message}; log in again"
-        return CommandError(text, code=Exit.CLUSTER)
+        return NotAuthenticated(f"not authenticated: {error.message}; log in again")
     return CommandError(f"cannot reach the cluster: {error.message}", code=Exit.CLUSTER)
+
+
+def _role(message: str) -> str:
+    """The role that grants what the API server has refused, by its words."""
+    if '"pods' in message or '"events"' in message:
+        return "Kubernetes' role view grants it"
+    if re.search(r"\bcannot (create|update|patch|delete)\b", message):
+        name = "approver" if '"approvals' in message else "edit"
+        return f"the chart's role waypost-{name} grants it"
+    if '"noderecords' in message:
+        return "the chart's role waypost-view-payloads grants it"
+    return "the chart's role waypost-view grants read access"
 
 
 async def find_run(session: Session, name: str) -> Obj:
