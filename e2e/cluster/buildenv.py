@@ -1,4 +1,4 @@
-"""What an image build needs from this machine and must not keep: proxies, CA bundle, indexes.
+"""What an image build needs from this machine and must not keep: proxies, CA bundle, registries.
 
 Passed as build arguments or as files mounted during the build, never written into an image.
 """
@@ -25,6 +25,7 @@ PASSED_ON = (
     "UV_INDEX_URL",
     "UV_DEFAULT_INDEX",
     "UV_INDEX",
+    "NPM_CONFIG_REGISTRY",
 )
 _PIP_OPTIONS = {
     "PIP_INDEX_URL": "index-url",
@@ -57,6 +58,8 @@ def mounts(environment: Mapping[str, str], folder: Path) -> list[str]:
     links = {path: f"{_LINKS}{number}" for number, path in enumerate(_local_links(environment))}
     pip, uv = _write_settings(environment, folder, links)
     shared += [(pip, Path("/etc/pip.conf")), (uv, Path("/etc/uv/uv.toml"))]
+    npmrc = _npm_settings(environment)
+    shared += [(npmrc, Path("/etc/npmrc"))] if npmrc is not None else []
     shared += [(path, Path(inside)) for path, inside in links.items()]
     return [part for here, there in shared for part in ("--volume", f"{here}:{there}:ro")]
 
@@ -71,6 +74,9 @@ def secrets(environment: Mapping[str, str], folder: Path) -> list[str]:
     bundle = _named_bundle(environment) or BUNDLE
     if bundle.is_file():
         lent["ca-bundle"] = bundle
+    npmrc = _npm_settings(environment)
+    if npmrc is not None:
+        lent["npmrc"] = npmrc
     return [part for name, path in lent.items() for part in ("--secret", f"id={name},src={path}")]
 
 
@@ -78,6 +84,13 @@ def _named_bundle(environment: Mapping[str, str]) -> Path | None:
     """The CA bundle that the environment names, if it is there."""
     named = next((Path(environment[name]) for name in _BUNDLES if environment.get(name)), None)
     return named if named is not None and named.is_file() else None
+
+
+def _npm_settings(environment: Mapping[str, str]) -> Path | None:
+    """The user's settings of npm, if there are any: a registry may want its own."""
+    home = environment.get("HOME")
+    named = environment.get("NPM_CONFIG_USERCONFIG") or (home and f"{home}/.npmrc")
+    return Path(named) if named and Path(named).is_file() else None
 
 
 def _write_settings(

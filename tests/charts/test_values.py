@@ -31,6 +31,9 @@ pytestmark = pytest.mark.chart
             "gateway.objectStore.maxBytes=1000", "/objectStore/maxBytes", id="less-than-in-etcd"
         ),
         pytest.param("terminationGracePeriodSeconds=5", "/terminationGrace", id="too-short"),
+        pytest.param('ui.login="Basic"', "/ui/login", id="login"),
+        pytest.param('ui.prefix="team"', "/ui/prefix", id="prefix-is-a-path"),
+        pytest.param('ui.hosts=["https://w.example"]', "/ui/hosts/0", id="a-host-is-no-url"),
         pytest.param("runner.jobTTLSeconds=60", "/runner/jobTTLSeconds", id="tombstones"),
     ],
 )

@@ -164,7 +164,20 @@ def test_docker_is_lent_the_bundle_the_proxy_and_the_index(
 def test_each_image_mounts_what_it_is_lent_where_it_fetches(image: str) -> None:
     text = (REPOSITORY / "node-images" / image / "Dockerfile").read_text()
     steps = [step for step in text.split("\nRUN ") if "pip install" in step.split("\nCOPY")[0]]
-    assert len(steps) == 2
+    assert len(steps) == (3 if image == "operator" else 2)
     for step in steps:
         for name in ("ca-bundle", "pip.conf", "uv.toml"):
             assert f"--mount=type=secret,id={name}," in step
+
+
+def test_the_front_end_is_built_into_the_image_of_the_operator(tmp_path: Path) -> None:
+    text = (REPOSITORY / "node-images/operator/Dockerfile").read_text()
+    (step,) = (step for step in text.split("\nRUN ") if "npm ci" in step)
+    for name in ("ca-bundle", "npmrc"):
+        assert f"--mount=type=secret,id={name}," in step
+    assert "/opt/waypost/waypost/ui/static" in text
+    (tmp_path / ".npmrc").touch()
+    here = {"HOME": str(tmp_path)}
+    assert f"{tmp_path}/.npmrc:/etc/npmrc:ro" in buildenv.mounts(here, tmp_path / "lent")
+    assert f"id=npmrc,src={tmp_path}/.npmrc" in buildenv.secrets(here, tmp_path / "lent")
+    assert "npmrc" not in " ".join(buildenv.secrets({}, tmp_path / "lent"))

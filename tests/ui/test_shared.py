@@ -231,9 +231,9 @@ async def test_s659_a_session_lasts_twelve_hours(served: Hall) -> None:
     served.clock.now += LIFETIME - 1
     assert (await served.get("/api/runs", ann))[0] == 200
     served.clock.now += 1
-    served.server.entrance.tidy()
-    assert len(served.server.people) == 0
     assert (await served.get("/api/runs", ann))[0] == 401
+    served.server.entrance.tidy()
+    assert len(served.server.people) == 0, "its streams have ended"
 
 
 async def test_s660_a_token_that_is_refused_later(served: Hall) -> None:
@@ -316,6 +316,17 @@ async def test_s661_bounds(proxied: Hall, monkeypatch: pytest.MonkeyPatch) -> No
         status, answer = await proxied.get("/api/runs", ann)
     assert status == 503
     assert "too many pages are open" in answer["message"]
+
+
+async def test_s661_a_flood_of_tokens_is_no_flood_of_requests(
+    proxied: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await proxied.get("/api/runs", bearer("ann-1")))[0] == 200
+    monkeypatch.setattr(people, "MOST_JOINING", 0)
+    proxied.kubernetes.seen.clear()
+    assert (await proxied.get("/api/runs", bearer("junk")))[0] == 503
+    assert (await proxied.get("/api/runs", bearer("ann-1")))[0] == 200, "who is known is served"
+    assert "junk" not in {token for token, _ in proxied.kubernetes.seen}
 
 
 # Which requests

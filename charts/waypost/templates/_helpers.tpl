@@ -224,6 +224,21 @@ read the Secrets and ConfigMaps of a provider by their names; the chart makes no
   verbs: [get]
 {{- end -}}
 
+{{- define "waypost.uiName" -}}
+{{ include "waypost.fullname" . }}-ui
+{{- end -}}
+
+{{- define "waypost.uiSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: ui
+{{- end -}}
+
+{{- define "waypost.uiLabels" -}}
+{{ include "waypost.uiSelectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]

@@ -140,6 +140,8 @@ class Entrance:
             return self._nobody(text)
         try:
             return await self.people.find(token)
+        except TooMany as error:
+            return JSONResponse({"message": str(error)}, status_code=503)
         except (ClusterError, NotAuthenticated) as error:
             known = error if isinstance(error, CommandError) else explained(error)
             if not isinstance(known, NotAuthenticated):

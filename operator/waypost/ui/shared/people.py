@@ -24,6 +24,7 @@ from waypost.ui.hosting import PROJECTIONS
 IDLE: Final = 120.0  # seconds
 MOST_DESKS: Final = 200
 _MOST_OF_ONE: Final = 10
+MOST_JOINING: Final = 20  # tokens about which the API server is asked at the same time
 _NOBODY: Final = "system:anonymous"
 
 
@@ -110,6 +111,7 @@ class People:
             ClusterError: With code 401: the API server does not accept the token. Other codes:
                 it could not be asked.
             NotAuthenticated: It takes the token for nobody.
+            TooMany: It is asked about many other tokens.
         """
         name = _digest(token)
         known = self._known.get(name)
@@ -118,6 +120,8 @@ class People:
             return known
         self._remove(name)
         task = self._joining.get(name)
+        if task is None and len(self._joining) >= MOST_JOINING:
+            raise TooMany("too many people log in at the same time; try again")
         if task is None:
             task = asyncio.create_task(self._join(name, token))
             self._joining[name] = task
