@@ -135,7 +135,7 @@ done
 options=("$@")
 
 echo "test: cluster, tools and images in the background ($log)"
-set -m # a process group of its own
+set -m # a separate process group
 in_background </dev/null &
 background=$!
 set +m
