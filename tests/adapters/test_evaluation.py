@@ -19,7 +19,7 @@ from waypost.adapters.evaluation.pool import ChildProcess
 from waypost.adapters.evaluation.thread import OneThread
 from waypost.expressions import evaluation
 from waypost.expressions.expression import Compiled, EvaluationError, compile_expression, evaluate
-from waypost.protocol import schema
+from waypost.protocol import ijson, schema, uploads
 
 from tests.unit.expressions.test_everyday import DATA, EVERYDAY
 
@@ -367,3 +367,68 @@ async def test_the_event_loop_goes_on_while_a_pass_takes_its_time() -> None:
     with pytest.raises(ZeroDivisionError):
         await passes(lambda: 1 / 0)
     passes.close()
+
+
+BODIES: tuple[tuple[str, bytes, Any], ...] = (
+    ("as-it-is", b'{"a":1}', None),
+    ("in-another-form", b' {"b": 1.0, "a": [null] } ', None),
+    ("not-ascii", '"ü\u2028"'.encode(), None),
+    ("empty", b"", None),
+    ("twice", b'{"a":1,"a":2}', None),
+    ("not-utf-8", b'"\xff"', None),
+    ("a-large-integer", b"12345678901234567890", None),
+    ("deep", b"[" * 100 + b"]" * 100, None),
+    ("very-deep", b"[" * 100_000 + b"]" * 100_000, None),
+    ("conforms", b'["a"]', BAD),
+    ("does-not-conform", b"[1, 2]", BAD),
+    ("too-many-values", b"[" + b"0," * uploads.MOST_VALUES + b"0]", None),
+    ("a-large-text", b'"' + b"x" * (8 * MIB) + b'"', None),
+)
+
+
+def judged(body: bytes, declared: Any, digest: str) -> Any:
+    try:
+        return uploads.check(body, digest, declared=declared)
+    except uploads.Unusable as unusable:
+        return unusable.fault, unusable.message
+
+
+@pytest.mark.parametrize(("body", "declared"), [b[1:] for b in BODIES], ids=[b[0] for b in BODIES])
+def test_a_body_is_judged_the_same_there(child: ChildProcess, body: bytes, declared: Any) -> None:
+    """With its digest, and with another one. The questions after it are answered."""
+    wrong = "sha256:" + "0" * 64
+    try:
+        digest = ijson.digest(ijson.parse(body))
+    except ijson.IJsonError:
+        digest = wrong
+    there = [judged(body, declared, digest), judged(body, declared, wrong)]
+    pool.use(None)
+    assert there == [judged(body, declared, digest), judged(body, declared, wrong)]
+
+
+def test_a_body_that_takes_too_much_memory_is_refused_and_the_next_is_checked() -> None:
+    child = ChildProcess(Limits(memory=32 * MIB))
+    try:
+        body = b'"' + b"x" * (40 * MIB) + b'"'
+        with pytest.raises(uploads.Unusable, match="32 MiB of memory") as refused:
+            child.upload(body, "sha256:" + "0" * 64, None, 0)
+        assert refused.value.fault == "TooLarge"
+        assert child.upload(b"1", ijson.digest(1), None, 0) == uploads.Checked(b"1")
+    finally:
+        child.close()
+
+
+def test_a_body_that_no_process_checks_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pod sends it again."""
+
+    def gone(*_: object) -> None:
+        raise pool._Broken("it ended")
+
+    monkeypatch.setattr(pool, "_send", gone)
+    child = ChildProcess()
+    try:
+        with pytest.raises(uploads.Unusable, match="could not be checked: it ended") as refused:
+            child.upload(b"1", ijson.digest(1), None, 0)
+        assert refused.value.fault == "Busy"
+    finally:
+        child.close()

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from waypost.gateway import upload_limiter
 from waypost.ports.cluster import Kind
+from waypost.protocol import uploads
 
 from tests.gateway.place import RUN, TOKEN, Place, make_pod, noise, place, reviewed, token_of
 
@@ -235,7 +236,7 @@ async def test_what_does_not_compress_is_refused_without_an_object_store() -> No
 
 async def test_more_values_than_memory_is_for() -> None:
     async with place() as p:
-        body = b"[" + b"0," * upload_limiter.MOST_VALUES + b"0]"
+        body = b"[" + b"0," * uploads.MOST_VALUES + b"0]"
         refused = await p.put(body, digest=NONE)
         assert (refused.status_code, refused.json()["reason"]) == (413, "TooLarge")
 

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+from waypost.gateway.main import LIMITS
+
 from e2e.bench.hostile.inputs import INPUTS, Hostile
 from e2e.bench.hostile.watchdog import peak, workers
 
@@ -25,10 +27,8 @@ HELD_MS: Final = 100
 GROWN_MIB: Final = 128
 SECONDS: Final = 60.0  # of one measurement; it is stopped after three times as many
 ROUNDS: Final = 3
-# The gateway validates in a thread, without a child process: the library holds the interpreter.
-GATEWAY_HELD_MS: Final = 250
-# The gateway has more memory: a value of 32 MiB alone takes some hundred as Python objects.
-GATEWAY_MIB: Final = 256
+# The child of the gateway has more memory: a value of 32 MiB alone takes some hundred as objects.
+GATEWAY_CHILD_MIB: Final = LIMITS.memory >> 20
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,11 +68,11 @@ def _row(hostile: Hostile) -> dict[str, Any]:
 def _over(row: dict[str, Any]) -> Any:
     for who in ("operator", "gateway", "lint"):
         found = row.get(who, {})
-        if found.get("heldMs", 0) > (GATEWAY_HELD_MS if who == "gateway" else HELD_MS):
+        if found.get("heldMs", 0) > HELD_MS:
             yield f"{who}: the event loop was held for {found['heldMs']} ms"
-        if found.get("grownMiB", 0) > (GATEWAY_MIB if who == "gateway" else GROWN_MIB):
+        if found.get("grownMiB", 0) > GROWN_MIB:
             yield f"{who}: {found['grownMiB']} MiB"
-        if found.get("childMiB", 0) > GROWN_MIB:
+        if found.get("childMiB", 0) > (GATEWAY_CHILD_MIB if who == "gateway" else GROWN_MIB):
             yield f"{who}: {found['childMiB']} MiB in the child"
         if found.get("seconds", 0) > SECONDS or "problem" in found:
             yield f"{who}: {found.get('problem') or found['seconds']}"

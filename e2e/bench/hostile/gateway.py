@@ -11,8 +11,10 @@ import time
 from typing import Any
 
 from waypost.adapters import collector
-from waypost.gateway import upload_limiter
+from waypost.adapters.evaluation import pool
+from waypost.adapters.evaluation.pool import ChildProcess
 from waypost.gateway.authentication import Caller
+from waypost.gateway.main import LIMITS
 from waypost.gateway.output_validation import OutputValidator
 from waypost.gateway.refusals import Refused
 from waypost.kube.payloads import AttemptRef
@@ -27,13 +29,16 @@ async def measure(hostile: Hostile) -> dict[str, Any]:
     body = ijson.canonical(hostile.value)
     digest = ijson.digest(hostile.value)
     harmless = ijson.canonical("x" * 1_100_000)
-    validator = OutputValidator()
+    validator, child = OutputValidator(), ChildProcess(LIMITS)
+    pool.use(child)
     collector.begin()
     await validator.work(_judged, validator, hostile, harmless, ijson.digest(json.loads(harmless)))
     before, started = reset_peak(), time.perf_counter()
     async with Watchdog() as watchdog:
         end = await validator.work(_judged, validator, hostile, body, digest)
         taken = time.perf_counter() - started
+    pool.use(None)
+    child.close()
     return {
         "seconds": round(taken, 2),
         "stallMs": round(watchdog.stall * 1000),
@@ -49,8 +54,7 @@ def _judged(validator: OutputValidator, hostile: Hostile, body: bytes, digest: s
     ref = AttemptRef("hostile", "uid", "a", 1, 1)
     caller = Caller(pod=None, ref=ref, run=run, journal=None)  # type: ignore[arg-type]  # not read
     try:
-        payload = upload_limiter.checked(body, digest=digest)
-        validator.check(caller, "Result", payload, definition=hostile.spec)
+        validator.judged(caller, "Result", body, digest=digest, definition=hostile.spec)
     except (Refused, ValueError) as refused:
         return f"{type(refused).__name__}: {refused}"
     return "accepted"

@@ -128,8 +128,7 @@ class Gateway:
     def _judged(
         self, caller: Caller, type_: RecordType, body: bytes, digest: str, definition: JsonObject
     ) -> tuple[Payload, dict[str, object] | None]:
-        payload = upload_limiter.checked(body, digest=digest)
-        self.validator.check(caller, type_, payload, definition=definition)
+        payload = self.validator.judged(caller, type_, body, digest=digest, definition=definition)
         return payload, self.store.form_of(payload)
 
 

@@ -142,7 +142,7 @@ def _read(body: Obj) -> Segment:
 def _manifest(
     caller: Caller, number: int, payload: Payload, *, total: int, previous: str | None
 ) -> dict[str, Any]:
-    form = node_records.form_of(payload.value, payload.canonical)
+    form = payload.form
     assert form is not None, "a segment of at most LARGEST_SEGMENT bytes fits"
     place: JsonObject = {
         "fingerprint": caller.journal.fingerprint,

@@ -5,12 +5,16 @@ import contextlib
 import logging
 import signal
 import time
+from typing import Final
 
 import uvicorn
 
 from waypost import __version__
 from waypost.adapters import collector
 from waypost.adapters.credentials import find_credentials
+from waypost.adapters.evaluation import pool
+from waypost.adapters.evaluation.child import Limits
+from waypost.adapters.evaluation.pool import ChildProcess
 from waypost.adapters.http import build_app as build_probes
 from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
@@ -31,6 +35,10 @@ from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube import objects
 from waypost.kube.manifests.tokens import GATEWAY_TOKEN
 from waypost.ports.cluster import Cluster, ClusterError, Kind
+
+# Of the process that checks bodies: it holds the values of one, at most 64 MiB of text.
+LIMITS: Final = Limits(memory=448 * 1024 * 1024, cpu_seconds=30.0)
+_PATIENCE_SECONDS: Final = 240.0  # for a body, on a machine that is busy
 
 log = logging.getLogger("waypost.gateway")
 
@@ -58,7 +66,10 @@ async def _run(settings: GatewaySettings) -> None:
     metrics = GatewayMetrics()
     credentials = find_credentials(kubeconfig=settings.kubeconfig)
     cluster = KubeCluster(credentials=credentials, telemetry=metrics)
+    child = ChildProcess(LIMITS, patience_seconds=_PATIENCE_SECONDS)
+    pool.use(child)
     try:
+        await asyncio.to_thread(child.start)
         bucket = await _bucket(settings, cluster) if settings.s3_bucket else None
         gateway = assemble(settings, cluster=cluster, bucket=bucket, metrics=metrics)
         server = uvicorn.Server(uvicorn_config(gateway, settings))
@@ -73,6 +84,8 @@ async def _run(settings: GatewaySettings) -> None:
                 with contextlib.suppress(asyncio.CancelledError):
                     await sweeping
     finally:
+        pool.use(None)
+        child.close()
         await cluster.close()
 
 

@@ -1,4 +1,5 @@
-"""Checks uploads in a thread, one at a time: checking needs many times the memory of the text."""
+"""Checks uploads beside the event loop, one at a time: checking needs many times the memory of the
+text. In a gateway a child process does it (`adapters.evaluation`), and the thread waits for it."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,15 +13,16 @@ from waypost.api.paths import parse_path
 from waypost.api.record import RecordType
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.shared_schemas import bundled
+from waypost.gateway import upload_limiter
 from waypost.gateway.authentication import Caller
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.upload_limiter import Payload
 from waypost.kube import node_records
-from waypost.protocol import schema
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_SHOWN: Final = 5
+# How many times as long as the text the canonical form may be: 1E20 has 21 digits.
+_LONGER: Final = 6
 
 
 class OutputValidator:
@@ -35,20 +37,26 @@ class OutputValidator:
             with collector.paused():  # a million values would be visited again and again
                 return await asyncio.to_thread(slow, *args, **kwargs)
 
-    def check(
-        self, caller: Caller, type_: RecordType, payload: Payload, *, definition: JsonObject
-    ) -> None:
-        """Raises Refused if an output is too large for the operator to validate and does not match
-        the node's outputSchema. `definition` has the nodes of the run."""
-        if type_ != "Result" or payload.size <= node_records.EVALUATED:
-            return
-        output_schema = _output_schema(caller, definition)
-        violations = schema.validate(output_schema, payload.value) if output_schema else []
-        if violations:
-            problems = "; ".join(str(violation) for violation in violations[:_SHOWN])
-            raise Refused(
-                RefusalReason.INVALID, f"the output does not match outputSchema: {problems}"
-            )
+    def judged(
+        self, caller: Caller, type_: RecordType, body: bytes, *, digest: str, definition: JsonObject
+    ) -> Payload:
+        """The payload of a body. Slow.
+
+        Args:
+            caller: Whose it is.
+            type_: What it is.
+            body: The JSON text.
+            digest: What its digest must be.
+            definition: The nodes of the run.
+
+        Raises:
+            Refused: It is not a payload, or an output that is too large for the operator to
+                validate and does not match the node's outputSchema.
+        """
+        large = type_ == "Result" and len(body) * _LONGER > node_records.EVALUATED
+        declared = _output_schema(caller, definition) if large else None
+        above = node_records.EVALUATED
+        return upload_limiter.checked(body, digest=digest, declared=declared, above=above)
 
 
 def _output_schema(caller: Caller, definition: JsonObject) -> object:

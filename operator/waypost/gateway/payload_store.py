@@ -79,7 +79,7 @@ class PayloadStore:
         """The record's field for a payload; None: use the object store. Slow. Raises Refused."""
         if self._objects is not None and payload.size > node_records.EVALUATED:
             return None
-        form = node_records.form_of(payload.value, payload.canonical)
+        form = payload.form
         if form is None:
             text = f"{payload.size} bytes, which do not compress to 1 MiB; {_MORE}"
             raise Refused(RefusalReason.TOO_LARGE, text)

@@ -5,22 +5,21 @@ A gateway without free memory refuses at once; uploads never wait for each other
 
 import asyncio
 import contextlib
-import hashlib
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from waypost.api.base import JsonObject
 from waypost.gateway.refusals import RefusalReason, Refused
-from waypost.protocol import ijson
+from waypost.kube import node_records
+from waypost.protocol import ijson, uploads
 from waypost.protocol.ijson import Json
 
 DIGEST_HEADER: Final = "waypost-digest"
 # A pod sends at most its result and its trace at the same time.
 UPLOADS_PER_POD: Final = 2
-# Values in one payload. Each needs about 100 bytes while it is checked, however short its text.
-MOST_VALUES: Final = 1_000_000
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 _DRAIN_SECONDS: Final = 10.0
 _AGAIN: Final = 2
@@ -31,7 +30,6 @@ _NO_ROOM: Final = "too many uploads in progress; retry later"
 class Payload:
     """A payload that is valid I-JSON and matches its digest."""
 
-    value: Json
     canonical: bytes
     digest: str
 
@@ -39,6 +37,13 @@ class Payload:
     def size(self) -> int:
         """Bytes of the canonical form."""
         return len(self.canonical)
+
+    @property
+    def form(self) -> JsonObject | None:
+        """The field of a record for it (`node_records.form_of`). Slow."""
+        small = self.size <= node_records.INLINE  # only then the value is in it
+        value = ijson.parse(self.canonical) if small else None
+        return node_records.form_of(value, self.canonical)
 
 
 class UploadLimiter:
@@ -134,29 +139,23 @@ def announced_digest(header: str | None) -> str:
     return header
 
 
-def checked(body: bytes, *, digest: str) -> Payload:
-    """Parse a body and check its digest. Slow: up to some seconds for the largest bodies.
+def checked(body: bytes, *, digest: str, declared: Json = None, above: int = 0) -> Payload:
+    """Parse a body, check its digest, and validate it as `uploads.check`. Slow.
 
     Raises:
-        Refused: too many values, not I-JSON, or another digest.
+        Refused: too many values, not I-JSON, another digest, or not what the schema says; or no
+            process could check it now.
     """
-    # Characters inside strings count too, so the count is never too low.
-    values = body.count(b",") + body.count(b"[") + body.count(b"{")
-    if values > MOST_VALUES:
-        text = (
-            f"the payload has up to {values} values, the limit is {MOST_VALUES}; store them as text"
-        )
-        raise Refused(RefusalReason.TOO_LARGE, text)
     try:
-        value = ijson.parse(body)
-        canonical = ijson.canonical(value)
-    except (ijson.IJsonError, RecursionError) as error:
-        raise Refused(RefusalReason.NOT_I_JSON, f"the payload is not I-JSON: {error}") from None
-    found = f"sha256:{hashlib.sha256(canonical).hexdigest()}"
-    if found != digest:
-        text = f"Waypost-Digest: expected {digest}, but the payload's digest is {found}"
-        raise Refused(RefusalReason.WRONG_DIGEST, text)
-    return Payload(value, canonical, digest)
+        found = uploads.check(body, digest, declared=declared, above=above)
+    except uploads.Unusable as error:
+        again = _AGAIN if error.fault == "Busy" else None
+        raise Refused(RefusalReason(error.fault), error.message, again=again) from None
+    if found.violations:
+        problems = "; ".join(str(violation) for violation in found.violations)
+        text = f"the output does not match outputSchema: {problems}"
+        raise Refused(RefusalReason.INVALID, text)
+    return Payload(found.canonical, digest)
 
 
 def _too_large(size: int, limit: int, advice: str) -> Refused:

@@ -4,7 +4,8 @@ It loads the libraries once and forks workers, one at a time. A worker answers s
 questions within its limits and exits, which frees the memory that the libraries keep; the next
 fork takes about a millisecond. If a worker fails, this process reports why and exits too, because
 the worker may have read part of the next question. Questions and answers are JSON on the standard
-streams, each preceded by its length in eight bytes.
+streams, each preceded by its length in eight bytes. A body that was uploaded follows its question
+as it is, and its canonical form the answer, preceded by their lengths.
 """
 
 import base64
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from waypost.expressions import cel, evaluation
 from waypost.expressions.values import Failure
-from waypost.protocol import schema
+from waypost.protocol import schema, uploads
 
 _GROWN: Final = 48 * 1024 * 1024  # beyond this a worker ends early
 _STATM: Final = Path("/proc/self/statm")
@@ -92,19 +93,41 @@ def _work(limits: Limits) -> int:
             return _NO_MORE_QUESTIONS
         signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
         try:
-            answer = _answered(question)
+            answer, body = _answered(question)
         except MemoryError:
-            question = None
+            question, body = None, None
             answer = json.dumps({"stopped": _too_much_memory(limits)}).encode()
         signal.setitimer(signal.ITIMER_PROF, 0)
         _send(answer)
+        if body is not None:
+            _send(body)
         if (_pages(1) - resident) * _PAGE > _GROWN:
             break
     return _DONE
 
 
-def _answered(question: bytes) -> bytes:
-    return json.dumps({"worker": os.getpid(), **_answer(json.loads(question))}).encode()
+def _answered(text: bytes) -> tuple[bytes, bytes | None]:
+    """The answer to a question, and the bytes that follow it, if any."""
+    question, body = json.loads(text), None
+    if "upload" in question:
+        found, body = _uploaded(question, _read() or b"")
+    else:
+        found = _answer(question)
+    return json.dumps({"worker": os.getpid(), **found}).encode(), body
+
+
+def _uploaded(question: Any, body: bytes) -> tuple[Any, bytes | None]:
+    """What a body is, and its canonical form if that is not the body itself."""
+    try:
+        found = uploads.check_here(body, question["upload"], question["schema"], question["above"])
+    except uploads.Unusable as error:
+        return {"fault": error.fault, "message": error.message}, None
+    except ValueError as error:
+        return {"unusable": str(error)}, None
+    violations = [[one.path, one.expected, one.found] for one in found.violations]
+    same = found.canonical == body
+    answer = {"violations": violations, "follows": not same}
+    return answer, None if same else found.canonical
 
 
 def _answer(question: Any) -> Any:
@@ -155,9 +178,10 @@ def _exactly(size: int) -> bytes | None:
 
 
 def _send(answer: bytes) -> None:
-    view = memoryview(len(answer).to_bytes(8, "big") + answer)
-    while view:
-        view = view[os.write(1, view) :]
+    for part in (len(answer).to_bytes(8, "big"), answer):
+        view = memoryview(part)
+        while view:
+            view = view[os.write(1, view) :]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any, Final
 from waypost.adapters.evaluation.child import Limits
 from waypost.expressions import evaluation
 from waypost.expressions.values import Failure
-from waypost.protocol import schema, violation
+from waypost.protocol import schema, uploads, violation
 from waypost.protocol.ijson import Json
 from waypost.protocol.violation import Violation
 
@@ -40,7 +40,7 @@ class _Broken(Exception):
 
 
 class ChildProcess:
-    """An Evaluator and a Checker. Threads may share it; they take turns.
+    """An Evaluator, and a Checker of values and of bodies. Threads may share it; they take turns.
 
     A question that ends the child is asked once more, unless it took too long; then the outcome
     is Stopped. A child that cannot be started says nothing about the question: starting it is
@@ -111,13 +111,29 @@ class ChildProcess:
             case answer:
                 return f"reading it was stopped: {_why(answer)}"
 
-    def _ask(self, question: Mapping[str, Any]) -> Any:
+    def upload(self, body: bytes, digest: str, declared: Json, above: int) -> uploads.Checked:
+        answer = self._ask({"upload": digest, "schema": declared, "above": above}, body)
+        match answer:
+            case {"violations": found, "canonical": canonical}:
+                violations = tuple(Violation(*one) for one in found)
+                return uploads.Checked(canonical, violations)
+            case {"fault": fault, "message": message}:
+                raise uploads.Unusable(fault, message)
+            case {"unusable": message}:
+                raise ValueError(message)
+            case {"silent": True}:  # of the machine, and not of the body
+                text = f"the payload could not be checked: {_why(answer)}; retry later"
+                raise uploads.Unusable("Busy", text)
+        text = f"checking the payload was stopped: {_why(answer)}"
+        raise uploads.Unusable("TooLarge", text)
+
+    def _ask(self, question: Mapping[str, Any], body: bytes | None = None) -> Any:
         with self._turn:
             for attempt in range(1, _TRIES + 1):
                 try:
-                    answer = self._exchange(question)
+                    answer = self._exchange(question, body)
                 except _Broken as broken:
-                    answer = {"stopped": str(broken), "again": True}
+                    answer = {"stopped": str(broken), "again": True, "silent": True}
                 if "again" not in answer:
                     break
                 self._end()  # it ends by itself, but perhaps not yet
@@ -126,18 +142,21 @@ class ChildProcess:
                     break
         return answer
 
-    def _exchange(self, question: Mapping[str, Any]) -> Any:
+    def _exchange(self, question: Mapping[str, Any], body: bytes | None) -> Any:
         text = json.dumps(question).encode()
         process = self._soon_running()
         assert process.stdin is not None, "made with a pipe"
         assert process.stdout is not None, "made with a pipe"
         until = time.monotonic() + self._patience
         try:
-            _send(process.stdin.fileno(), len(text).to_bytes(8, "big") + text, until)
-            size = int.from_bytes(_exactly(process.stdout.fileno(), 8, until), "big")
-            if size > _LONGEST_ANSWER:
-                raise _Broken("its answer cannot be read")
-            answer = json.loads(_exactly(process.stdout.fileno(), size, until))
+            for part in (text,) if body is None else (text, body):
+                _send(process.stdin.fileno(), len(part).to_bytes(8, "big"), until)
+                _send(process.stdin.fileno(), part, until)
+            answer = json.loads(_received(process.stdout.fileno(), until))
+            if body is not None and isinstance(answer, dict) and "follows" in answer:
+                follows = answer["follows"]
+                sent = _received(process.stdout.fileno(), until) if follows else body
+                answer["canonical"] = sent
         except OSError as error:
             raise _Broken(f"it is gone ({error.strerror})") from error
         except ValueError as error:  # a library wrote between the answers
@@ -196,6 +215,7 @@ def use(child: ChildProcess | None) -> None:
     """Evaluate and validate in `child` from now on, or in this process if it is None."""
     evaluation.use(child)
     schema.use(child)
+    uploads.use(child)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -214,6 +234,13 @@ def _send(descriptor: int, data: bytes, until: float) -> None:
     while view:
         _wait(until, writing=[descriptor])
         view = view[os.write(descriptor, view[: 1 << 16]) :]
+
+
+def _received(descriptor: int, until: float) -> bytes:
+    size = int.from_bytes(_exactly(descriptor, 8, until), "big")
+    if size > _LONGEST_ANSWER:
+        raise _Broken("its answer cannot be read")
+    return _exactly(descriptor, size, until)
 
 
 def _exactly(descriptor: int, size: int, until: float) -> bytes:
