@@ -189,6 +189,15 @@ LINK = {"type": "resource_link", "uri": "file:///log", "name": "log", "mimeType"
 EMBEDDED = {"type": "resource", "resource": {"uri": "file:///note", "text": "a note"}}
 BLOB = {"type": "resource", "resource": {"uri": "file:///a.pdf", "mimeType": "application/pdf",
                                          "blob": PIXEL}}  # fmt: skip
+
+
+def blob(media_type: str, content: str | bytes) -> Any:
+    """A resource whose content is sent as binary data."""
+    data = base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+    resource = {"uri": "file:///b", "mimeType": media_type, "blob": data}
+    return {"type": "resource", "resource": resource}
+
+
 CONTENTS = [
     pytest.param({"content": [SENT, IMAGE]}, ["sent, message 4711", "[image/png, 98 bytes, not"],
                  id="text-and-picture"),
@@ -199,6 +208,20 @@ CONTENTS = [
     pytest.param({"content": [LINK]}, ["[link: file:///log (log, text/plain)]"], id="link"),
     pytest.param({"content": [EMBEDDED]}, ["a note"], id="embedded-text"),
     pytest.param({"content": [BLOB]}, ["[application/pdf, 98 bytes, not shown]"], id="document"),
+    pytest.param({"content": [blob("text/csv; charset=utf-8", "name;mail\nÄnne;a@b")]},
+                 ["name;mail\nÄnne;a@b"], id="text-as-binary-data"),
+    pytest.param({"content": [blob("application/vnd.api+JSON", '{"n":4711}')]}, ['{"n":4711}'],
+                 id="json-as-binary-data"),
+    pytest.param({"content": [blob("text/plain", b"\xff\xfe")]}, ["[text/plain, 2 bytes, not"],
+                 id="text-that-is-none"),
+    pytest.param({"content": [{**IMAGE, "mimeType": "IMAGE/PNG"}]}, ["[IMAGE/PNG, 98 bytes, not"],
+                 id="picture-in-capitals"),
+    pytest.param({"content": [{"type": "resource_link", "uri": "file:///x", "name": "x",
+                               "title": "A\0b", "_meta": {"n": 1}}]}, ["[link: file:///x (A"],
+                 id="link-with-a-nul"),
+    pytest.param({"content": [{**SENT, "annotations": {"audience": ["user"], "priority": 1}}]},
+                 ["4711"], id="text-for-the-user-alone"),
+    pytest.param({"content": [{"type": "text", "text": ""}, SENT]}, ["4711"], id="empty-text"),
     pytest.param({"content": [{**IMAGE, "data": "?"}]}, ["cannot be decoded"], id="broken-picture"),
     pytest.param({"content": []}, ["(no content)"], id="nothing"),
     pytest.param({"content": [], "structuredContent": {"n": 4711}}, ['{"n":4711}'],

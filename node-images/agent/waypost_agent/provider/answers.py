@@ -24,18 +24,22 @@ _FULL_CONTEXT: Final = frozenset(
 # Finish reasons of servers that have other words than the interface they speak.
 _FOREIGN_WORDS: Final = (
     ("length", re.compile(
-        r"length|max[-_ ]?(output|new|completion|len|tokens?|context)|tokens?[-_ ]?(limit|exceed)|"
+        r"length|max[-_ ]?(output|new|completion|len|tokens?|context|seq|predict|model)|"
+        r"num[-_ ]?predict|seq[-_ ]?len|tokens?[-_ ]?(limit|exceed)|"
         r"output[-_ ]?(limit|exceed)|^limit([-_ ](reached|hit|exceeded))?$|truncat|window|"
         r"(context|input|char(acter)?s?|words?|model|size|stopped|hit|reached|max|error|reason)"
         r"[-_ ]?limit|cut[-_ ]?off|^partial|too[-_ ]?long|reached[-_ ]?max|^max$|"
-        r"context[-_ ]?(full|exceed|overflow)", re.I)),
+        r"(context|ctx|cache)[-_ ]?(full|exceed|overflow|exhaust)", re.I)),
     ("content_filter", re.compile(
         r"filter|safety|refus|sensitive|prohibit|block|recitation|guardrail|moderat|policy|spii|"
-        r"unsafe|toxic|harm|violence|hate|sexual|copyright|blacklist|responsible[-_ ]?ai",
+        r"unsafe|toxic|harm|violence|hate|sexual|copyright|blacklist|responsible[-_ ]?ai|"
+        r"forbid|nsfw|abus|jailbreak|malicious|compliance",
         re.I)),
     ("error", re.compile(
         r"error|abort|cancel|insufficient|network|time_?out|timed|interrupt|malformed|unexpected|"
         r"too_many|fail|incomplete|not[-_ ]?finished|overload|unavailable|preempt|pause|missing|"
+        r"unfinished|disconnect|crash|panic|throttl|busy|expire|stall|exhaust|invalid|reject|denied|"
+        r"capacity|broken|unsupported|shut[-_ ]?down|stopped[-_ ]by|no[-_ ]?(output|response)|"
         r"(time|rate)[-_ ]?limit|quota|budget|deadline|exceed|killed|evict|early|dropped|closed|"
         r"out[-_ ]of[-_ ]|oom|repetiti|degenerat|max[-_ ](turn|step|iter|round)|"
         r"^(other|load|language)$", re.I)),

@@ -6,8 +6,10 @@ cannot take is described in text.
 
 import base64
 import binascii
+import contextlib
 import json
 import math
+import re
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +18,10 @@ from waypost_node import user_code
 from waypost_agent.tools import media
 
 _KIB: Final = 1024
+# Media types of texts, which some servers send as binary data.
+_TEXTS: Final = re.compile(
+    r"text/|application/([\w.-]+\+)?(json|xml|yaml|x-yaml|toml|javascript)\b", re.I
+)
 # How a media type is named in ModelProvider models[].inputs.
 _INPUTS: Final = (("image/", "Image"), ("audio/", "Audio"), ("application/pdf", "PDF"))
 _OF_URLS: Final = str.maketrans("-_", "+/")
@@ -125,7 +131,8 @@ def shown(
 
 def input_of(media_type: str) -> str | None:
     """How a media type is named in models[].inputs; None if it cannot be."""
-    return next((name for start, name in _INPUTS if media_type.startswith(start)), None)
+    named = media_type.lower()
+    return next((name for start, name in _INPUTS if named.startswith(start)), None)
 
 
 def error_text(content: Content) -> str:
@@ -201,9 +208,12 @@ def _block(block: Any) -> Any:
 def _media(type_: str, data: str, what: str) -> Any:
     data = _standard(data)
     try:
-        base64.b64decode(data, validate=True)
+        content = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         return f"[{what}: {type_} that cannot be decoded, not shown]"
+    if _TEXTS.match(type_):
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode()
     return Media(type_, data)
 
 
