@@ -12,6 +12,7 @@ from waypost.api.crd.cel_rule import Cel
 from waypost.api.crd.openapi import UnstructuralError, structural
 from waypost.api.crd.resources import RESOURCES
 from waypost.api.crd.rules.table import RULES
+from waypost.api.workflow import MAX_NODES
 
 from tests.crds import children, endpoints, events, identity, schedules, templates
 from tests.crds.refused import LENIENT, STRICT
@@ -81,6 +82,34 @@ def test_every_field_is_described() -> None:
             if at in schema_kinds() and name == "metadata":
                 continue  # the API server's own
             assert child.get("description"), f"{at}.{name}: kubectl explain would print nothing"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("spec.nodes.retry.exitCodes", "Only for container nodes, and not with effect: once"),
+        ("spec.nodes.retry.exitCodes.retry", "Only these exit codes are retried"),
+        ("spec.nodes.retry.exitCodes.fail", "After these exit codes the node fails at once"),
+        ("spec.nodes.wait.duration", '"${nodes.ask.output.retryAfter}s"'),
+        ("spec.nodes.wait.until", "${...} is evaluated"),
+        ("spec.nodes.http.bigIntegers", "Refuse (default): the node fails with OutputInvalid"),
+        ("spec.defaults.resources", "limits.ephemeral-storage is also the size of /tmp"),
+        ("spec.nodes.dependsOn", "in addition to those that expressions refer to"),
+    ],
+)
+def test_kubectl_explain_says_what_a_field_does(path: str, words: str) -> None:
+    """Fields that users of comparable products ask for."""
+    (resource,) = [one for one in RESOURCES if one.kind == "AgentWorkflow"]
+    found: Any = generate.object_schema(resource, with_status=False)
+    for step in path.split("."):
+        found = found.get("items", found)["properties"][step]
+    assert words in found["description"]
+
+
+def test_a_node_may_depend_on_all_others() -> None:
+    (resource,) = [one for one in RESOURCES if one.kind == "AgentWorkflow"]
+    spec = generate.object_schema(resource, with_status=False)["properties"]["spec"]["properties"]
+    assert spec["nodes"]["items"]["properties"]["dependsOn"]["maxItems"] == MAX_NODES
 
 
 def test_everything_the_rules_look_at_is_bounded() -> None:

@@ -79,7 +79,8 @@ class Retry(Model):
     )
     exit_codes: ExitCodes | None = Field(
         default=None,
-        description="Only for container nodes. Exit codes that are retried, or that are not. "
+        description="Only for container nodes, and not with effect: once. Exit codes that are "
+        "retried, or that are not. "
         "Default: reasons decides, where an exit code is a NodeError. exitCodes of a node replaces "
         "exitCodes in defaults.",
     )

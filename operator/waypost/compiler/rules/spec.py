@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from waypost.api.base import JsonValue, parse_duration
-from waypost.api.effects.retry import ExitCodes, Retry
 from waypost.api.kinds.table import KINDS, has_one_kind
 from waypost.api.template.spec import BESIDE, TEMPLATE_ONLY
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
@@ -32,6 +31,7 @@ from waypost.compiler.rules.nodes.artifacts import artifact_problems
 from waypost.compiler.rules.nodes.egress import egress_problems
 from waypost.compiler.rules.nodes.isolation import isolation_problems
 from waypost.compiler.rules.nodes.literals import literal_problems
+from waypost.compiler.rules.nodes.retries import retry_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
 from waypost.compiler.rules.scopes import modifier_problems, scope_problems
@@ -173,41 +173,6 @@ def _durations_are_positive(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for place, text in places:
         if text and parse_duration(text) == 0:
             yield Problem(place, f"{text} must be longer than 0s; remove it or set a duration")
-
-
-def _retries_have_an_effect(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    base = (spec.defaults and spec.defaults.retry) or Retry()
-    text = "has no effect without extra attempts; set retry.limit, or remove this"
-    limits = [base.limit]
-    for node in spec.all_nodes:
-        own = node.retry or Retry()
-        limit = own.limit if own.limit is not None or base.never else base.limit
-        if own.reasons and not limit:
-            yield Problem(f"{node.place}.retry.reasons", text)
-        if own.exit_codes:
-            place = f"{node.place}.retry.exitCodes"
-            yield from _exit_codes_mean_something(place, own.exit_codes)
-            if not compiler_kind(node).has_exit_codes:
-                yield Problem(place, "is only used with container; use retry.reasons")
-            elif not limit:
-                yield Problem(place, text)
-        limits.append(own.limit)
-    if spec.templates:
-        return  # the nodes of local templates may use defaults
-    if base.reasons and not any(limits):
-        yield Problem("defaults.retry.reasons", text)
-    if base.exit_codes:
-        place = "defaults.retry.exitCodes"
-        yield from _exit_codes_mean_something(place, base.exit_codes)
-        if not any(compiler_kind(node).has_exit_codes for node in spec.all_nodes):
-            yield Problem(place, "is only used with container, and no node is one; remove it")
-        elif not any(limits):
-            yield Problem(place, text)
-
-
-def _exit_codes_mean_something(place: str, codes: ExitCodes) -> Iterator[Problem]:
-    if (codes.retry is None) == (codes.fail is None):
-        yield Problem(place, "expected exactly one of retry, fail")
 
 
 def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, str]]:
@@ -357,7 +322,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     _inputs_are_bounded,
     _anchors_are_unique,  # an anchor leads to one schema
     _durations_are_positive,
-    _retries_have_an_effect,  # reasons and exit codes without a retry
+    retry_problems,  # reasons and exit codes without a retry
     _constants_are_meant,  # ${1} of a shell
     exec_problems,  # a NUL in args
     unevaluated_problems,  # ${ where it would be ignored
