@@ -1,8 +1,8 @@
 """The scheduler, the kubelet and what looks after pods whose machine is gone."""
 
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from tests.fakes.nodes.pace import Pace, toleration
 from tests.fakes.nodes.programs import (
     Execution,
     Ledger,
+    Life,
     Outcome,
     Program,
     missing_config_map,
@@ -30,18 +31,6 @@ _ORPHAN_SECONDS: Final = 40.0
 _RETRY_SECONDS: Final = 5.0
 _NOT_READY_SECONDS: Final = 50.0  # --node-monitor-grace-period
 _FORCE: Final = Deletion(grace=0)
-
-
-@dataclass
-class _Run:
-    """The kubelet's own memory of a pod: true whatever the API server says."""
-
-    outcome: Outcome
-    machine: str
-    execution: Execution | None = None
-    stage: str = "bound"  # bound, running, ended
-    reported: Obj = field(default_factory=dict)  # the end of its container, as it is or will be
-    why: Mapping[str, str] = field(default_factory=dict)  # the pod's own reason to end
 
 
 class Kubelet:
@@ -66,7 +55,7 @@ class Kubelet:
         self._pace = pace
         self._machines = list(machines)
         self._lost: set[str] = set()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Life] = {}
         for machine in machines:
             machine_objects.report(self._server, machine, "True")
         self.repeats = Repeats(server.agenda, self._update, self._again)
@@ -173,7 +162,7 @@ class Kubelet:
             self._agenda.after(_RETRY_SECONDS, partial(self._schedule, uid, outcome))
             return
         machine = self._random.choice(healthy)
-        self._runs[uid] = _Run(outcome, machine)
+        self._runs[uid] = Life(outcome, machine)
         machine_objects.bind(self._server, body, machine)
         self._update(uid, partial(podstatus.bound, time=self._server.time))
         if seconds := section(body, "spec").get("activeDeadlineSeconds"):
@@ -214,6 +203,8 @@ class Kubelet:
             self._update(uid, partial(podstatus.init_done, message=run.outcome.probed, name=PROBE))
         self._update(uid, shown(run.reported["startedAt"]))
         outcome = run.outcome
+        if outcome.gone_after is not None:
+            self._agenda.after(outcome.gone_after, partial(self._vanish, uid))
         if outcome.seconds is not None:
             end = partial(self._end, uid, outcome.exit_code, outcome.message, reason=outcome.reason)
             self._agenda.after(outcome.seconds, end)
@@ -227,7 +218,7 @@ class Kubelet:
             self._runs[uid].outcome.pull_seconds, partial(self._start, uid, pulled=True)
         )
 
-    def _blocked(self, uid: str, run: _Run, body: Obj) -> None:
+    def _blocked(self, uid: str, run: Life, body: Obj) -> None:
         why = run.outcome.blocked_text
         match run.outcome.blocked:
             case "FailedMount" | "FailedCreatePodSandBox" as event:
@@ -235,12 +226,10 @@ class Kubelet:
             case "StartError":
                 run.stage, run.reported = "ended", podstatus.start_error(why)
                 self._tell_end(uid)
-            case "InitFails":
-                run.stage = "ended"
-                self._update(uid, partial(podstatus.init_failed, why=why, now=self._server.time()))
-            case "ProbeFails":
+            case "InitFails" | "ProbeFails" as failed:
                 run.stage, now = "ended", self._server.time()
-                self._update(uid, partial(podstatus.init_failed, why=why, now=now, name=PROBE))
+                name = PROBE if failed == "ProbeFails" else podstatus.INJECTED
+                self._update(uid, partial(podstatus.init_failed, why=why, now=now, name=name))
             case "InitPull":
                 self._update(uid, partial(podstatus.init_waiting, why=why))
             case _:
@@ -273,11 +262,20 @@ class Kubelet:
                 return
         self._tell_phase(uid)
 
+    def _vanish(self, uid: str) -> None:
+        """Its container is removed while it runs."""
+        run, body = self._runs[uid], self._body(uid)
+        running = run.stage == "running" and run.machine not in self._lost
+        if body is not None and running and podstatus.is_alive(body):
+            self._end_execution(uid)
+            self.repeats.begin(uid, podstatus.unknown(ran=True))
+
     def _again(self, uid: str, last: Obj) -> None:
         """Its container is started again; `last` is how it ended before."""
         run, body = self._runs[uid], self._body(uid)
         if body is not None and run.machine not in self._lost and podstatus.repeats(body, last):
-            run.outcome = run.outcome.again or run.outcome
+            forgets = run.outcome.forgets
+            run.outcome = replace(run.outcome.again or run.outcome, forgets=forgets)
             self._execute(uid, body, partial(self.repeats.started, uid, last))
 
     def _tell_phase(self, uid: str) -> None:
@@ -291,9 +289,11 @@ class Kubelet:
             self._delete(uid, _FORCE)
 
     @staticmethod
-    def _over(run: _Run, status: Obj) -> None:
+    def _over(run: Life, status: Obj) -> None:
         podstatus.terminated(status, end=run.reported)
         podstatus.over(status, end=run.reported, why=run.why)
+        if run.outcome.forgets:
+            podstatus.forgotten(status)
 
     def _stop(self, uid: str) -> None:
         """The pod is being deleted: let its program end, and then let go of it."""

@@ -27,12 +27,13 @@ def ended(code: int, message: str, reason: str, now: str) -> Obj:
     return {**end, "message": tail} if tail else end
 
 
-def unknown() -> Obj:
-    """The end of a container that never was, as the kubelet writes it."""
+def unknown(*, ran: bool = False) -> Obj:
+    """The end of a container that never was, or that ran and is gone, as the kubelet writes it."""
+    text = "The container could not be located when the pod was terminated"
     return {
         "exitCode": 137,
         "reason": "ContainerStatusUnknown",
-        "message": "The container could not be located when the pod was terminated",
+        "message": f"{text}.  The container used to be Running" if ran else text,
         "startedAt": None,
         "finishedAt": None,
     }
@@ -105,10 +106,22 @@ def started_again(status: Obj, *, end: Obj, count: int, state: Obj) -> None:
 
 
 def repeats(pod: Obj, end: Obj) -> bool:
-    """Whether the kubelet starts a container again that has ended."""
+    """Whether the kubelet starts a container again that has ended, or that it does not find."""
     policy = pod["spec"].get("restartPolicy")
-    alive = "deletionTimestamp" not in pod["metadata"]
-    return alive and (policy == "Always" or (policy == "OnFailure" and bool(end.get("exitCode"))))
+    gone = end.get("reason") == "ContainerStatusUnknown"  # whatever the policy is
+    failed = policy == "OnFailure" and bool(end.get("exitCode"))
+    return is_alive(pod) and (gone or policy == "Always" or failed)
+
+
+def is_alive(pod: Obj) -> bool:
+    """Whether nobody has deleted a pod."""
+    return "deletionTimestamp" not in pod["metadata"]
+
+
+def forgotten(status: Obj) -> None:
+    """The kubelet has removed the containers that ended before the last one."""
+    for entry in status.get("containerStatuses", ()):
+        entry.pop("lastState", None)
 
 
 def over(status: Obj, *, end: Obj, why: Mapping[str, str]) -> None:

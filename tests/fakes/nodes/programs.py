@@ -2,8 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from waypost.api import meta
@@ -53,6 +53,9 @@ class Outcome:
     pull_seconds: float = 0.0  # how long its image takes then
     probed: str = ""  # what the probe of its isolation says, if the pod has one
     again: "Outcome | None" = None  # what it does if the kubelet starts it again; None: the same
+    # Its machine loses the container after so many seconds, and the kubelet starts it again.
+    gone_after: float | None = None
+    forgets: bool = False  # once the pod ends, the end of its first run is no longer known
 
 
 @dataclass(frozen=True)
@@ -179,6 +182,18 @@ class Execution:
     @property
     def key(self) -> tuple[str, str, int]:
         return self.run_uid, self.path, self.attempt
+
+
+@dataclass
+class Life:
+    """The kubelet's own memory of a pod: true whatever the API server says."""
+
+    outcome: Outcome
+    machine: str
+    execution: Execution | None = None
+    stage: str = "bound"  # bound, running, ended
+    reported: Obj = field(default_factory=dict)  # the end of its container, as it is or will be
+    why: Mapping[str, str] = field(default_factory=dict)  # the pod's own reason to end
 
 
 class Ledger:

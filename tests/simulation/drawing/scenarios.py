@@ -14,6 +14,7 @@ from tests.simulation.drawing.loops import with_loops
 from tests.simulation.drawing.maps import with_map_candidate, with_maps
 from tests.simulation.drawing.others import with_others
 from tests.simulation.drawing.refused_once import with_refused_once
+from tests.simulation.drawing.repeated import with_repeated
 from tests.simulation.drawing.settings import with_settings
 from tests.simulation.drawing.silence import with_silence
 from tests.simulation.drawing.slots import with_slots
@@ -106,7 +107,7 @@ def scenario(seed: int) -> Scenario:
     shaped = with_map_candidate(with_choices(with_loops(with_template(shaped))))
     shaped = with_slots(with_copies(with_withheld(shaped)))
     shaped = with_refused_once(with_held_stops(with_silence(with_egress(shaped))))
-    return with_suspended_jobs(shaped)
+    return with_repeated(with_suspended_jobs(shaped))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -10,7 +10,8 @@ from tests.fakes.nodes.programs import node_of
 from tests.simulation.judging.rounds import RoundsJudge
 from tests.simulation.play.standstill import EXCUSES
 from tests.simulation.reference.interpreter import outputs_of
-from tests.simulation.scenario.plan import Node
+from tests.simulation.scenario.plan import REPEATED_ACTS, Node
+from tests.simulation.scenario.programs import act_of
 from tests.simulation.watching.evidence import AttemptStory, PodStory, Violation
 
 _BEGAN: Final = "2020"  # no play is earlier
@@ -48,6 +49,9 @@ class StrangeJudge(RoundsJudge):
         pods = self._seen.pods_of(node.name, story.number)
         if not story.reason and "/" in node.name:
             return  # of an item whose next attempt was cancelled: no status says how it ended
+        if any(pod.act and pod.act.name in REPEATED_ACTS for pod in pods):
+            yield from self._repeated(node, story)
+            return
         never = [NEVER_STARTED[p.act.name] for p in pods if p.act and p.act.name in NEVER_STARTED]
         cut = {"Disrupted"} if self._touched(*_DISRUPTIONS) else set()
         if any(pod.evicted for pod in pods):
@@ -60,6 +64,26 @@ class StrangeJudge(RoundsJudge):
             yield Violation("K2", text)
         if not never and story.reason not in self._excused:
             yield from super()._attempt(node, story)
+
+    def _repeated(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
+        """S524: no later run of a program gives a result, and nothing is said of the first one that
+        nobody knows."""
+        if story.reason not in {"ContainerRestarted", *(story.stops & {"Cancelled", "NotChosen"})}:
+            text = f"{node.name}: attempt {story.number} ended as {story.reason}"
+            yield Violation("S524", f"{text}, and its program was started again")
+        shown = self._seen.nodes.get(node.name, {})
+        for entry in items(shown, "attempts"):
+            if entry["number"] == story.number and not self._is_known_end(node, entry):
+                text = f"{node.name}: attempt {story.number} has {entry.get('exitCode')}"
+                yield Violation("K2", f"{text}, {entry.get('message')}")
+
+    @staticmethod
+    def _is_known_end(node: Node, entry: Obj) -> bool:
+        """Whether what status says of the first run is what it did."""
+        act = act_of(node, entry["number"])
+        said, code = entry.get("message", ""), entry.get("exitCode")
+        true = act.code if act.name == "repeats" else None
+        return code in (None, true) and (code is not None or "ended with exit code" not in said)
 
     @staticmethod
     def _stopped_podless(node: Node, story: AttemptStory, pod: PodStory) -> set[str]:

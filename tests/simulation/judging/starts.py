@@ -9,7 +9,7 @@ from tests.simulation.judging import map_items
 from tests.simulation.judging.finally_rules import FinallyRules
 from tests.simulation.reference import loops
 from tests.simulation.reference.interpreter import End
-from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.scenario.plan import REPEATED_ACTS, Node, Scenario
 from tests.simulation.scenario.programs import Gave
 from tests.simulation.watching.evidence import Evidence, Violation
 
@@ -37,7 +37,9 @@ class ProgramsJudge(FinallyRules):
         names = self._scenario.by_name
         first_starts = Ledger()
         first_starts.executions = [
-            e for e in self._ledger.executions if not self._seen.is_relaunched(e.pod_uid)
+            e
+            for at, e in enumerate(self._ledger.executions)
+            if not self._seen.is_relaunched(e.pod_uid) and not self._was_repeated(at)
         ]
         for _, path, number in first_starts.doubled():
             if node_of(path) in names:
@@ -58,6 +60,13 @@ class ProgramsJudge(FinallyRules):
             for execution in runs:
                 if (path, execution.attempt) not in self._seen.attempts:
                     yield Violation("I3", f"{path}: attempt {execution.attempt} is in no status")
+
+    def _was_repeated(self, at: int) -> bool:
+        """Whether its kubelet had run the container of an execution before (S524)."""
+        uid = self._ledger.executions[at].pod_uid
+        pod = self._seen.pods.get(uid)
+        repeats = pod is not None and pod.act is not None and pod.act.name in REPEATED_ACTS
+        return repeats and any(e.pod_uid == uid for e in self._ledger.executions[:at])
 
     def _starts_allowed(self, node: Node) -> int:
         return 1 + len(self._seen.rounds) if node.last else 1

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any, Final
 
+from waypost.api import meta
 from waypost.kube.objects import section
 from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType
 
@@ -20,6 +21,7 @@ from tests.simulation.play.templates import submit
 from tests.simulation.play.troubles import COUNTED_WRITES, Saboteur, befall
 from tests.simulation.scenario.manifest import PROVIDER, spec_of
 from tests.simulation.scenario.plan import RUN, Round, Scenario, Trouble
+from tests.simulation.scenario.programs import act_of
 from tests.simulation.watching.evidence import Evidence, GateStory, Violation
 from tests.simulation.watching.images import ImageWatcher
 from tests.simulation.watching.slots import SlotWatcher
@@ -45,6 +47,7 @@ class Stage:
         self.egress = EgressWatcher(world)
         self.slots = SlotWatcher(world, scenario, self.seen, self.watcher.blame)
         world.work.program = self._program
+        world.work.repeat(self._restart_policy)
         world.script[""] = [says(OK)]
         self.saboteur = Saboteur(self, list(scenario.troubles), scenario.seed)
         self._lost: set[str] = set()
@@ -60,6 +63,15 @@ class Stage:
         if pod.name in self.seen.copies:
             return pod.hangs() if self.seen.copies[pod.name] else pod.succeeds("of a copy")
         return self.watcher.program(pod) if pod.path else says(OK)(pod)
+
+    def _restart_policy(self, job: Obj) -> str:
+        """What a webhook of others sets in the pod of a Job; "" for nothing."""
+        labels, notes = job["metadata"]["labels"], section(job, "metadata", "annotations")
+        node = self.scenario.by_name.get(notes.get(meta.ANNOTATION_PATH, ""))
+        if node is None or not node.acts:
+            return ""
+        act = act_of(node, int(labels[meta.LABEL_ATTEMPT]))
+        return "OnFailure" if act.name == "repeats" else ""
 
     # --- the play ----------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ _NEVER_AGAIN: Final = frozenset(
     {"InputInvalid", "InputTooLarge", "LaunchRejected", "MissingReference", "BudgetExceeded"}
 )
 _NEVER_LAUNCHED: Final = frozenset({"Unschedulable", "ImagePull", "PodRejected"})
-_UNKNOWN: Final = frozenset({"Disrupted", "NodeLost", "ResultLost"})
+_UNKNOWN: Final = frozenset({"Disrupted", "NodeLost", "ResultLost", "ContainerRestarted"})
 
 
 @dataclass(frozen=True)

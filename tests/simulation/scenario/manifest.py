@@ -123,7 +123,7 @@ def _clocks(node: Node) -> Obj:
         "queueTimeout": f"{node.queue_timeout:.0f}s",
         "retry": {"limit": node.limit, "backoff": {"initial": f"{node.backoff:.0f}s"}},
     }
-    if node.codes is not None:
+    if node.codes is not None and not node.once:  # refused beside it (S49)
         fields["retry"]["exitCodes"] = {node.codes[0]: [node.codes[1]]}
     if node.deadline is not None:
         fields["deadline"] = f"{node.deadline:.0f}s"

@@ -29,6 +29,9 @@ STRANGE: Final = frozenset(
     {"refuse", "record_gone", "queue", "sidecars", "withhold", "silence", "suspend_job"}
 )
 STRANGE_ACTS: Final = frozenset({"unstartable", "initless", "initpull"})
+# Programs that the kubelet starts again: a webhook has changed the restartPolicy of their pod, or
+# their container is gone from its machine.
+REPEATED_ACTS: Final = frozenset({"repeats", "vanishes"})
 
 # Forms of a reference to another node. `%(x)s` is the node, `%(f)s` the field.
 READS: Final = {
@@ -316,7 +319,8 @@ class Scenario:
     def is_strange(self) -> bool:
         """Whether others have a hand in the cluster (`strange`)."""
         acts = {act.name for node in self.nodes for act in node.acts}
-        return bool({t.kind for t in self.troubles} & STRANGE or acts & STRANGE_ACTS)
+        odd = acts & (STRANGE_ACTS | REPEATED_ACTS)
+        return bool({t.kind for t in self.troubles} & STRANGE or odd)
 
     @property
     def needs_people(self) -> bool:

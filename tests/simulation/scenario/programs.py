@@ -72,7 +72,7 @@ def output_of(node: Node, act: Act, inputs: Any) -> Any:
 
 def ends_by_itself(act: Act) -> bool:
     """Whether the program ends although nobody stops it."""
-    return act.name not in ("hangs", "saves")
+    return act.name not in ("hangs", "saves", "vanishes")
 
 
 def meaning(node: Node, act: Act, inputs: Any) -> Meaning:
@@ -103,6 +103,8 @@ _BROKEN: Final = {
     "initless": "PodRejected",
     "hangs": "Timeout",
     "saves": "Timeout",
+    "repeats": "ContainerRestarted",
+    "vanishes": "ContainerRestarted",
 }
 
 
@@ -145,6 +147,8 @@ def _outcome(node: Node, act: Act, pod: PodView) -> Outcome:
             return Outcome(message=_record(pod, {"n": act.n}, attempt=pod.attempt + 1))
     made = _gives(node, act, pod)
     match act.name:
+        case "repeats" | "vanishes":
+            return _repeated(act, made)
         case "dies":
             return replace(made, exit_code=137)
         case "late":
@@ -160,6 +164,16 @@ def _outcome(node: Node, act: Act, pod: PodView) -> Outcome:
             return Outcome(stop_code=0) if obeys else Outcome()
         case _:
             return made
+
+
+def _repeated(act: Act, good: Outcome) -> Outcome:
+    """A program whose first run fails, or whose container is gone; the second gives a result or
+    never ends. Of every second one, the end of the first run is not known for long."""
+    then = replace(good, seconds=1.0) if act.n % 4 < 2 else Outcome(seconds=None)
+    how: Any = {"again": then, "forgets": act.n % 2 == 1}
+    if act.name == "vanishes":
+        return Outcome(gone_after=act.seconds, **how)
+    return Outcome(exit_code=act.code, message="disk is gone", **how)
 
 
 _FULL: Final = "0/2 nodes are available"

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 from waypost.engine.attempts import images, lost_machines
-from waypost.kube.facts import pods
+from waypost.kube.facts import pods, restarts
 from waypost.kube.objects import moment
 from waypost.runtime.cache import runs
 
-from tests.simulation.scenario.plan import Scenario
-from tests.simulation.seeded.hunting import both, bug, suffers
+from tests.simulation.scenario.plan import REPEATED_ACTS, Scenario
+from tests.simulation.seeded.hunting import Focus, both, bug, suffers
 
 
 def obeys(plan: Scenario) -> bool:
@@ -51,3 +51,23 @@ def _runs_a_container_again(plan: Scenario) -> bool:
 @bug("VI1", focus=_runs_a_container_again)
 def _each_attempt_resolves_the_tag_of_its_image_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(images, "of_attempt", lambda transition, path: "")
+
+
+def repeats(act: str) -> Focus:
+    """Scenarios in which the kubelet starts such a program again."""
+    return lambda plan: any(a.name == act for n in plan.nodes for a in n.acts[:1] if not n.upstream)
+
+
+def gives_a_result_later(plan: Scenario) -> bool:
+    """Scenarios in which a later run of a program succeeds."""
+    return any(a.n < 2 for n in plan.nodes for a in n.acts[:1] if a.name in REPEATED_ACTS)
+
+
+@bug("K2", focus=repeats("vanishes"))
+def _the_exit_code_of_a_container_that_is_gone_is_believed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(pods, "END_UNKNOWN", frozenset())
+
+
+@bug("S524", focus=both(repeats("repeats"), gives_a_result_later))
+def _a_later_run_gives_the_result(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(restarts, "count_of", lambda status: 0)

@@ -24,7 +24,7 @@ from waypost.engine.state.outcome import (
 from waypost.engine.state.visible import readable
 from waypost.kube.facts import refusals
 from waypost.kube.facts.pods import (
-    CONTAINER_STATUS_UNKNOWN,
+    END_UNKNOWN,
     START_FAILED,
     PodFact,
     idle_of,
@@ -46,8 +46,6 @@ from waypost.protocol.record import (
 )
 
 _SIGKILLED: Final = 137
-# Reasons of the kubelet, and of containerd after a power cut, whose exit code is not the program's.
-_END_UNKNOWN: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
 # Reasons of the kubelet for a pod that it ended for the sake of its machine or of other pods, and
 # what its messages say of a pod that is evicted for its own storage. A pod is also evicted for the
 # sake of its machine, by the scheduler, and by programs that use the same reason.
@@ -244,7 +242,7 @@ def _did_its_work(pod: PodFact, stopping: str | None) -> bool:
     """
     if not pod.terminated or pod.exit_code != 0:
         return False
-    if pod.terminated_reason in (*_END_UNKNOWN, *START_FAILED):
+    if pod.terminated_reason in (*END_UNKNOWN, *START_FAILED):
         return False  # the exit code is a placeholder
     if not _may_have_been_signalled(pod):
         return True
@@ -314,7 +312,7 @@ def _without_record(
         return Failed(
             Reason.OUT_OF_MEMORY, "killed: out of memory (raise limits.memory)", log or ""
         )
-    if pod.deleting or pod.terminated_reason in _END_UNKNOWN or not pod.terminated:
+    if pod.deleting or pod.terminated_reason in END_UNKNOWN or not pod.terminated:
         return Failed(Reason.DISRUPTED, pod.pod_message or _unknown_end(pod))
     if pod.exit_code == 0 and (KINDS[kind].runs_waypost or pod.has_sidecar):
         return Failed(Reason.RESULT_LOST, "exit code 0, but no record of a result was written")
@@ -338,7 +336,7 @@ def _ended_by_kubelet(pod: PodFact, started: bool) -> Failed | None:
 def _unknown_end(pod: PodFact) -> str:
     if pod.deleting:
         return "the pod was deleted while it ran"
-    if pod.terminated_reason in _END_UNKNOWN:
+    if pod.terminated_reason in END_UNKNOWN:
         said = f": {pod.message.strip()[:300]}" if pod.message.strip() else ""
         return f"the kubelet does not know how the container ended{said}"
     return f"the pod has the phase {pod.phase}, but no status of its container"

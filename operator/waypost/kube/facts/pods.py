@@ -31,6 +31,9 @@ from waypost.protocol.record import CommitRecord, RecordProblem
 # Reasons of DisruptionTarget after which it is unknown what happened on the machine.
 _MACHINE_LOST: Final = ("DeletionByTaintManager", "DeletionByPodGC")
 
+# Reasons of the kubelet, and of containerd after a power cut, for an end that they do not know: the
+# exit code (137, 255) is a placeholder.
+END_UNKNOWN: Final = frozenset({CONTAINER_STATUS_UNKNOWN, "Unknown"})
 # Reasons of runtimes for a container that they could not start: its program never ran. The exit
 # code (127, 128) and the times are placeholders.
 START_FAILED: Final = ("StartError", "ContainerCannotRun")
@@ -158,7 +161,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     over = text(status, "phase") in ("Succeeded", "Failed")
     last = section(container, "lastState", "terminated") if not ended else {}
     keys = () if running or ended else mounted_keys(section(body, "spec"))
-    exit_code = ended.get("exitCode")
+    exit_code = None if text(ended, "reason") in END_UNKNOWN else ended.get("exitCode")
     sidecars = items(body, "spec", "initContainers")
     carrier = section(named(items(status, "initContainerStatuses"), CARRIER), "state")
     created = moment(metadata, "creationTimestamp")
@@ -281,7 +284,8 @@ def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
     """
     if earlier is None:
         return pod
-    if pod.restarts > 1 and (earlier.restarts == 1 or earlier.terminated):
+    known = earlier.terminated or earlier.restarts
+    if pod.restarts and known and pod.exit_code is None and earlier.exit_code is not None:
         pod = replace(pod, **{name: getattr(earlier, name) for name in _OF_AN_END})
     if not pod.deleting:
         return pod

@@ -37,6 +37,11 @@ def first_state(status: Any) -> dict[str, Any]:
 
 def words(policy: str, count: int) -> str:
     """What happened, what was expected, and what to do."""
+    if not policy:
+        return (
+            f"the kubelet has started its program {count + 1} times, although its pod has "
+            "restartPolicy Never: its container was gone from the machine while it ran"
+        )
     found = f"its pod has {_shown(policy)}"
     begun = f"the kubelet has started its program {count + 1} times" if count else ""
     cause = f"{begun}, because {found}" if begun else f"the kubelet would repeat it: {found}"
@@ -58,6 +63,4 @@ def explained(refusal: str) -> str:
 
 
 def _shown(policy: str) -> str:
-    if policy == "":
-        return "another restartPolicy"
     return policy if policy == "restartPolicyRules" else f"restartPolicy {policy}"

@@ -162,3 +162,86 @@ async def test_s524_a_job_with_another_restart_policy_is_refused(
         assert (node["phase"], node["reason"]) == ("Failed", "LaunchRejected")
         assert "a webhook or policy has changed the restartPolicy Never" in node["message"]
         assert not world.ledger.executions
+
+
+def gone(seconds: float = 1.0) -> Program:
+    """A program whose container is removed from its machine; it is started again all the same."""
+    return lambda pod: Outcome(seconds=None, gone_after=seconds, again=second_is_good(pod))
+
+
+@pytest.mark.parametrize("make", [container, python], ids=["container", "python"])
+@virtual
+async def test_s524_what_the_kubelet_says_of_a_container_that_is_gone_is_no_end(make: Any) -> None:
+    """It says exit code 137 of it, and nobody knows how it ended. No policy was changed."""
+    async with World(script={"a": [gone()]}) as world:
+        world.start()
+        await world.submit(spec(make("a", effect="once", timeout="2h")))
+        status = await world.finished(within=60)
+        node = status["nodes"][0]
+        assert (node["phase"], node["reason"]) == ("Failed", "UnknownEffect")
+        assert "although its pod has restartPolicy Never" in node["message"]
+        assert "its container was gone from the machine while it ran" in node["message"]
+        assert "how it ended the first time is not known any more" in node["message"]
+        assert "137" not in node["message"]
+        assert "webhook" not in node["message"]
+        assert "exitCode" not in node["attempts"][0]
+
+
+@virtual
+async def test_s524_an_exit_code_that_the_kubelet_made_up_allows_no_retry() -> None:
+    """retry.exitCodes has 137, which no program gave; the reason decides."""
+    retry = {"limit": 1, "exitCodes": {"fail": [137]}}
+    async with World(script={"a": [gone(), second_is_good]}) as world:
+        world.start()
+        await world.submit(spec(container("a", retry=retry)))
+        status = await world.finished(within=120)
+        reasons = [a["reason"] for a in status["nodes"][0]["attempts"]]
+        assert reasons == ["ContainerRestarted", "Succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "outcome", "words"),
+    [
+        ("OnFailure", crashes, "the first time it ended with exit code 3: disk is gone"),
+        ("Always", lambda pod: pod.succeeds("first", seconds=1.0), None),
+    ],
+    ids=["its-exit-code", "its-result"],
+)
+@virtual
+async def test_s524_what_was_seen_of_the_first_run_outlasts_its_container(
+    policy: str, outcome: Any, words: str | None
+) -> None:
+    """When a pod ends, its kubelet removes the containers that ended before."""
+    program: Program = lambda pod: replace(outcome(pod), again=second_hangs(pod), forgets=True)  # noqa: E731
+    async with World(script={"a": [program]}) as world:
+        world.work.repeat(lambda job: policy)
+        world.start()
+        await world.submit(spec(python("a", effect="once", timeout="2h")))
+        status = await world.finished(within=60)
+        node = status["nodes"][0]
+        if words is None:
+            assert (node["phase"], node["output"]) == ("Succeeded", "first")
+        else:
+            assert words in node["message"]
+
+
+@virtual
+async def test_s524_a_first_run_of_which_nobody_knows_the_end() -> None:
+    """The kubelet has removed it before an operator looked."""
+    program: Program = lambda pod: replace(crashes(pod), again=second_hangs(pod), forgets=True)  # noqa: E731
+    async with World(script={"a": [program]}) as world:
+        world.work.repeat(lambda job: "OnFailure")
+        operator = world.start()
+        await world.submit(spec(container("a", effect="once", timeout="2h")))
+        await world.until(lambda: bool(world.ledger.executions), "it runs", within=60)
+        operator.die()
+        await world.until(lambda: len(world.ledger.executions) == 2, "again", within=60)
+        world.work.delete_pod(world.work.pods("a")[0])
+        await world.until(
+            lambda: world.work.pods("a")[0].body["status"]["phase"] == "Failed", "ended", within=60
+        )
+        world.start()
+        node = (await world.finished(within=120))["nodes"][0]
+        assert node["reason"] == "UnknownEffect"
+        assert "how it ended the first time is not known any more" in node["message"]
+        assert "exitCode" not in node["attempts"][0]
