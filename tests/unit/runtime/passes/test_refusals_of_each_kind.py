@@ -61,7 +61,8 @@ async def test_a_child_that_is_refused_is_named_and_holds_up_nothing_else(
     kind: Kind, error: ClusterError
 ) -> None:
     async with World(script={"odd": [gives(1)], "other": [gives(2)]}) as world:
-        Refusal(world.start(pods=PODS), error, kind, verb="create")
+        operator = world.start(pods=PODS)
+        Refusal(operator, error, kind, verb="create")
         calm = gate("other", onDenied="Continue", timeout="20s")
         other = calm if kind is Kind.JOB else python("other", onFailure="Continue")
         await world.submit(spec(NODES[kind], other))
@@ -71,6 +72,8 @@ async def test_a_child_that_is_refused_is_named_and_holds_up_nothing_else(
             await world.patch_run({"cancel": True})
         status = await world.finished(within=60)
         assert status["phase"] in ("Cancelled", "Failed")
+        if not isinstance(error, RefusedForNow):
+            assert operator.telemetry.outcomes["error"] == 0, "nothing is gained by another pass"
 
 
 @virtual
