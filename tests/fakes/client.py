@@ -167,7 +167,8 @@ class Client:
         request = Request("read_log", Kind.POD, namespace, pod, self.user)
         text: str = await self._wire.carry(request, act)
         tail = "".join(text.splitlines(keepends=True)[-tail_lines:])
-        return tail.encode()[-limit_bytes:].decode("utf-8", "ignore")
+        # As the kubelet does: the limit counts from the beginning of the tail.
+        return tail.encode()[:limit_bytes].decode("utf-8", "ignore")
 
     @property
     def _server(self) -> ApiServer:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
+from waypost.cli.reading.artifact_content import artifact_in, verified
 from waypost.gateway.objects import Bucket, RunObjects, S3Settings, s3
 from waypost.gateway.payload_store import ObjectError
 from waypost.gateway.sweep import Sweeper
@@ -146,3 +147,17 @@ async def test_s296_parts_of_an_upload_that_was_never_recorded_are_removed() -> 
         assert await _read(bucket, f"{kept}/000000")
         with pytest.raises(ObjectError, match="not found"):
             await _read(bucket, f"{lost}/000000")
+
+
+async def test_s621_what_the_gateway_stored_is_downloaded(
+    server: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix = "tests/downloaded"
+    async with place(objects=_bucket(server, monkeypatch, prefix=prefix)) as here:
+        pin(here)
+        assert (await put(here, LARGE, LARGE_CONTENT)).status_code == 201
+        (record,) = here.records()
+    artifact = artifact_in(record, namespace="default")
+    store = S3Settings(bucket=server.bucket, prefix=prefix, endpoint=server.endpoint)
+    assert artifact.parts > 1
+    assert b"".join([piece async for piece in verified(artifact, store)]) == LARGE

@@ -145,7 +145,7 @@ PATHS: dict[str, Wrong] = {
     ),
     "path-of-error": Wrong(
         reads("nodes.a.error.text", title=TEXT),
-        "nodes.b.inputs.v: nodes.a.error has no 'text': it has reason, message, exitCode",
+        "nodes.b.inputs.v: nodes.a.error has no 'text': it has reason, message, exitCode, tail",
     ),
     "path-of-run": Wrong(
         reads("run.id", title=TEXT),

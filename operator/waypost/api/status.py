@@ -166,7 +166,7 @@ class NodeStatus(StatusModel):
         default=None, max_length=3072, description="Explanation for people."
     )
     tail: str | None = Field(
-        default=None, max_length=2048, description="Last lines that a failed node printed."
+        default=None, max_length=4096, description="Last lines that a failed node printed."
     )
     round: int | None = Field(
         default=None,

@@ -173,7 +173,7 @@ async def test_logs_are_there_once_it_has_started() -> None:
     text = await lab.cluster.read_log(**read, pod=lab.pod.name, tail_lines=1, limit_bytes=99)
     assert text == "world\n"
     text = await lab.cluster.read_log(**read, pod=lab.pod.name, tail_lines=9, limit_bytes=4)
-    assert text == "rld\n", "the end is kept"
+    assert text == "hell", "the limit counts from the beginning of the tail"
 
 
 async def test_suspending_ends_the_pod_and_fails_nothing() -> None:

@@ -1,10 +1,7 @@
 """`waypost download`: write an artifact to a file, verified by its digest."""
 
-import base64
-import hashlib
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,11 +10,11 @@ from waypost.cli.errors import CommandError, Exit
 
 if TYPE_CHECKING:
     from waypost.cli.connection.cluster import Session
+    from waypost.cli.reading.artifact_content import Artifact
+    from waypost.gateway.objects import S3Settings
     from waypost.ports.cluster import Obj
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-_GZIP: Final = 16 + zlib.MAX_WBITS
-_PIECE: Final = 1024 * 1024
 
 
 @app.command()
@@ -31,6 +28,28 @@ def download(
     to: Annotated[
         Path | None, typer.Option("--to", help="File to write. Default: RECORD.tar.gz.")
     ] = None,
+    bucket: Annotated[
+        str,
+        typer.Option(envvar="WAYPOST_S3_BUCKET", help="Bucket of the object store."),
+    ] = "",
+    prefix: Annotated[
+        str,
+        typer.Option(envvar="WAYPOST_S3_PREFIX", help="Prefix of this installation in the bucket."),
+    ] = "",
+    endpoint: Annotated[
+        str,
+        typer.Option(envvar="WAYPOST_S3_ENDPOINT", help="URL of the object store. Default: AWS."),
+    ] = "",
+    region: Annotated[
+        str, typer.Option(envvar="WAYPOST_S3_REGION", help="Region of the bucket.")
+    ] = "us-east-1",
+    path_style: Annotated[
+        bool,
+        typer.Option(
+            envvar="WAYPOST_S3_PATH_STYLE",
+            help="Whether the bucket is in the path instead of the host name.",
+        ),
+    ] = True,
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
@@ -38,63 +57,65 @@ def download(
     """Write an artifact to a file, as tar.gz.
 
     It reads the NodeRecord with your rights (role waypost-view-payloads), and compares the content
-    with its digest. An artifact in the object store is not read: the message has its key.
+    with its digest. What is in the object store it reads from there, with AWS_ACCESS_KEY_ID and
+    AWS_SECRET_ACCESS_KEY of your environment; --bucket, --prefix and --endpoint are those of
+    gateway.objectStore in the chart. No service of Waypost reads it for people.
     """
     from waypost.cli.connection.cluster import Target, with_cluster
+    from waypost.cli.reading.artifact_content import artifact_in
+
+    store = _store(bucket, prefix, endpoint, region, path_style)
+    path = to or Path(f"{record}.tar.gz")
+
+    async def work(session: "Session") -> "tuple[Artifact, int]":
+        body = await _read(session, record)
+        artifact = artifact_in(body, namespace=session.namespace)
+        return artifact, await _write(artifact, store, path)
+
+    artifact, size = with_cluster(Target(kubeconfig, context, namespace), work)
+    typer.echo(f"{path}: {size} bytes, verified: {artifact.digest}")
+
+
+def _store(
+    bucket: str, prefix: str, endpoint: str, region: str, path_style: bool
+) -> "S3Settings | None":
+    from waypost.gateway.objects import S3Settings
+
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        text = f"--endpoint must start with http:// or https://; found {endpoint}"
+        raise CommandError(text, code=Exit.USAGE)
+    if not bucket:
+        return None
+    return S3Settings(bucket, prefix.strip("/"), endpoint.rstrip("/"), region, path_style)
+
+
+async def _read(session: "Session", record: str) -> "Obj":
     from waypost.ports.cluster import ClusterError, Kind
 
-    async def work(session: "Session") -> "Obj":
-        try:
-            return await session.cluster.get(
-                Kind.NODE_RECORD, namespace=session.namespace, name=record
-            )
-        except ClusterError as error:
-            text = f"NodeRecord {record} cannot be read: {error}"
-            raise CommandError(text, code=Exit.NOT_FOUND) from None
+    try:
+        return await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=record)
+    except ClusterError as error:
+        text = f"NodeRecord {record} cannot be read: {error}"
+        raise CommandError(text, code=Exit.NOT_FOUND) from None
 
-    content, digest = content_of(with_cluster(Target(kubeconfig, context, namespace), work))
-    path = to or Path(f"{record}.tar.gz")
+
+async def _write(artifact: "Artifact", store: "S3Settings | None", path: Path) -> int:
+    """Write the content; a file that is not verified to its end is removed. Returns its bytes."""
+    from waypost.cli.reading.artifact_content import verified
+
+    size = 0
     try:
         with path.open("xb") as file:
-            file.write(content)
+            try:
+                async for piece in verified(artifact, store):
+                    size += file.write(piece)
+            except BaseException:
+                _discard(path)
+                raise
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror}") from None
-    typer.echo(f"{path}: {len(content)} bytes, verified: {digest}")
+    return size
 
 
-def content_of(record: "Obj") -> tuple[bytes, str]:
-    """The gzip in the NodeRecord of an artifact, and the digest of its tar. Raises CommandError."""
-    from waypost.kube.objects import section, text
-
-    spec = section(record, "spec")
-    name, digest = text(section(record, "metadata"), "name"), text(spec, "digest")
-    if text(spec, "type") != "Artifact":
-        raise CommandError(f"NodeRecord {name} holds no artifact; found {text(spec, 'type')}")
-    if "compressed" not in spec:
-        key = text(spec, "object")
-        raise CommandError(
-            f"the content of {name} is in the object store, below the key {key}; its parts in "
-            "order are a tar.gz. Ask a person who may read the store"
-        )
-    try:
-        content = base64.b64decode(text(spec, "compressed"), validate=True)
-        found = _digest(content, most=int(spec.get("size", 0)))
-    except (ValueError, zlib.error) as error:
-        raise CommandError(f"NodeRecord {name} is damaged: {error}") from None
-    if found != digest:
-        raise CommandError(f"NodeRecord {name} is damaged: expected {digest}, found {found}")
-    return content, digest
-
-
-def _digest(content: bytes, *, most: int) -> str:
-    """The digest of what a gzip holds. Raises ValueError if it is more than `most` bytes."""
-    unpacker, sum_, size = zlib.decompressobj(wbits=_GZIP), hashlib.sha256(), 0
-    while not unpacker.eof:
-        piece = unpacker.decompress(content, _PIECE)
-        if not piece and not unpacker.unconsumed_tail:
-            raise ValueError("it is incomplete")
-        content, size = unpacker.unconsumed_tail, size + len(piece)
-        if size > most:
-            raise ValueError(f"it has more than {most} bytes")
-        sum_.update(piece)
-    return f"sha256:{sum_.hexdigest()}"
+def _discard(path: Path) -> None:
+    path.unlink()

@@ -28,7 +28,9 @@ from waypost.protocol import schema
 from waypost.protocol.ijson import Json
 
 _PHASES: Final = {"enum": ["Succeeded", "Failed", "Skipped", "Cancelled"]}
-_ERROR: Final = closed({"reason": TEXT, "message": TEXT, "exitCode": WHOLE}, ["reason", "message"])
+_ERROR: Final = closed(
+    {"reason": TEXT, "message": TEXT, "exitCode": WHOLE, "tail": TEXT}, ["reason", "message"]
+)
 _ANY_OBJECT: Final = {"type": "object", "additionalProperties": True}
 _RUN_FIELDS: Final = {
     **dict.fromkeys(("name", "namespace", "uid", "createdAt", "scheduledAt"), TEXT),

@@ -17,7 +17,7 @@ from waypost.engine.scheduling import deadlines, loops
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.slots import take as slots
 from waypost.engine.state.outcome import Failed, Outcome, Parked, Succeeded, reason_of
-from waypost.engine.state.transition import Transition
+from waypost.engine.state.transition import TAIL, Transition
 from waypost.engine.state.usage import total
 from waypost.kube import timestamps
 from waypost.kube.facts import refusals
@@ -307,7 +307,7 @@ def fail(
         phase="Backoff",
         reason=str(failure.reason),
         message=shorten(failure.message, 1024),
-        tail=failure.tail[-1024:] or None,
+        tail=failure.tail[-TAIL:] or None,
         wake_at=timestamps.timestamp(wake_at),
     )
     if next_step.count:

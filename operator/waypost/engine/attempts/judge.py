@@ -32,6 +32,7 @@ from waypost.kube.facts.pods import (
     trouble_of,
 )
 from waypost.kube.kinds.table import KINDS
+from waypost.kube.logs.redaction import redacted
 from waypost.kube.payloads import RecordFact
 from waypost.protocol import ijson, schema
 from waypost.protocol.isolation import PROBE
@@ -188,7 +189,7 @@ def _recorded_result(
         if record.outcome == "Succeeded":
             return replace(_checked(record.output, output_schema), report=report)
         message = record.message or "failed without a message"
-        return Failed(reason_of(record.reason), message, record.tail or "", report=report)
+        return Failed(reason_of(record.reason), message, redacted(record.tail or ""), report=report)
     if record.reason == "TooLarge":
         return Failed(Reason.OUTPUT_TOO_LARGE, record.message)
     if (

@@ -12,6 +12,7 @@ from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.protocol.text import shorten
 
 STATUS_LIMIT: Final = 256 * 1024
+_TAIL: Final = 1024
 _SHORT: Final = 160
 _SHORTEST: Final = 60
 
@@ -30,6 +31,10 @@ def trim(status: AgentWorkflowStatus) -> AgentWorkflowStatus:
 
 def _size(status: AgentWorkflowStatus) -> int:
     return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+def _shorter_tails(node: NodeStatus) -> NodeStatus:
+    return changed_node(node, tail=node.tail and node.tail[-_TAIL:])
 
 
 def _without_messages(node: NodeStatus) -> NodeStatus:
@@ -60,6 +65,7 @@ def _shortest_texts(node: NodeStatus) -> NodeStatus:
 
 
 _STEPS: Final[tuple[Callable[[NodeStatus], NodeStatus], ...]] = (
+    _shorter_tails,
     _without_messages,
     _first_and_last_attempt,
     _short_texts,

@@ -46,7 +46,7 @@ INLINE_TOTAL: Final = 64 * 1024
 INLINE_ITEM: Final = 4 * 1024
 INLINE_ITEMS: Final = 16 * 1024  # results of one map; more go into a NodeRecord
 _MESSAGE: Final = 1024
-_TAIL: Final = 1024
+TAIL: Final = 4096  # bytes of the end of a log
 _STORE_AGAIN: Final = 10.0  # seconds until a result that could not be stored is tried again
 # Many failures with long texts would exceed the size of a status: further texts are short.
 _LONG_TEXTS: Final = 32
@@ -321,7 +321,7 @@ class Transition:
             phase=phase,
             reason=str(reason),
             message=shorten(message, _MESSAGE if long else _SHORT) or None,
-            tail=(tail[-_TAIL:] or None) if long else None,
+            tail=(tail[-TAIL:] or None) if long else None,
             wake_at=None,
             finished_at=timestamps.timestamp(self.now),
         )

@@ -239,6 +239,8 @@ def _error_view(status: NodeStatus) -> JsonObject:
     latest = status.latest_attempt
     if latest is not None and latest.exit_code is not None and latest.reason == status.reason:
         seen["exitCode"] = latest.exit_code
+    if status.tail:
+        seen["tail"] = status.tail
     return seen
 
 

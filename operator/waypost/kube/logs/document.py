@@ -59,14 +59,25 @@ def kept(
         more: There are older lines that `text` does not have.
         partial: Why the end is missing, "" if it is not.
     """
+    end, cut = _end(text, limit)
+    return KeptLog(pod, timestamp(now), end, more or cut, partial)
+
+
+def tail(text: str, *, limit: int) -> str:
+    """The end of a log of at most `limit` bytes, in whole lines if possible, without secrets."""
+    return _end(text, limit)[0]
+
+
+def _end(text: str, limit: int) -> tuple[str, bool]:
+    """The end of a log, and whether something before it is left out."""
     encoded = text.encode("utf-8", "replace")
     near = encoded[-limit - _MARGIN :].decode("utf-8", "ignore")
     clean = _storable(redacted(near)).encode()
-    cut = more or len(clean) > limit or len(near.encode()) < len(encoded)
+    cut = len(clean) > limit or len(near.encode()) < len(encoded)
     end = clean[-limit:]
     if len(clean) > limit and (start := end.find(b"\n") + 1) and start < len(end):
         end = end[start:]
-    return KeptLog(pod, timestamp(now), end.decode("utf-8", "ignore"), cut, partial)
+    return end.decode("utf-8", "ignore"), cut
 
 
 def unreadable(problem: str, *, pod: str, now: datetime) -> KeptLog:

@@ -15,6 +15,7 @@ from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.nodes.event import awaited
 from waypost.engine.state.observed import Observed, Reads
+from waypost.engine.state.transition import TAIL
 from waypost.engine.state.visible import lost, readable, replaced
 from waypost.expressions.values import Unavailable
 from waypost.kube import objects
@@ -22,6 +23,7 @@ from waypost.kube.facts import children, runs
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import REFERENCES, SLOTS, ReadProblem, of_record
 from waypost.kube.facts.start_events import start_events
+from waypost.kube.logs.document import tail
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import parse_timestamp
@@ -46,8 +48,10 @@ _NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is 
 # Limits of the payload cache. As Python values, payloads take several times their bytes.
 _PAYLOADS: Final = 256
 _PAYLOAD_BYTES: Final = 16 * 1024 * 1024
-_LOG_LINES: Final = 20
-_LOG_BYTES: Final = 2048
+# The API counts the limit from the beginning of the tail. The kubelet splits lines at 16 KiB, so
+# that the last of these always fits.
+_LOG_LINES: Final = (100, 4)
+_LOG_BYTES: Final = 512 * 1024
 
 log = logging.getLogger(__name__)
 
@@ -327,16 +331,21 @@ class Observer:
         return value
 
     async def _log(self, key: Key, pod: PodFact) -> str:
-        try:
-            return await self._cluster.read_log(
-                namespace=key.namespace,
-                pod=pod.name,
-                container=meta.NODE_CONTAINER,
-                tail_lines=_LOG_LINES,
-                limit_bytes=_LOG_BYTES,
-            )
-        except (ClusterError, TimeoutError):
-            return ""  # a comfort: its machine, or the right to read it, may be missing
+        found = ""
+        for lines in _LOG_LINES:
+            try:
+                found = await self._cluster.read_log(
+                    namespace=key.namespace,
+                    pod=pod.name,
+                    container=meta.NODE_CONTAINER,
+                    tail_lines=lines,
+                    limit_bytes=_LOG_BYTES,
+                )
+            except (ClusterError, TimeoutError):
+                return ""  # a comfort: its machine, or the right to read it, may be missing
+            if len(found) * 4 < _LOG_BYTES:
+                break
+        return await self._offload(tail, found, limit=TAIL)
 
     async def _terminating(self, namespace: str) -> bool:
         read_at, terminating = self._namespaces.get(namespace, (float("-inf"), False))

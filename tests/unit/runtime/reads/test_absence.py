@@ -362,3 +362,16 @@ async def test_a_large_input_rides_in_a_config_map() -> None:
         assert (
             meta.ANNOTATION_REQUEST not in world.work.pods("b")[0].body["metadata"]["annotations"]
         )
+
+
+@virtual
+async def test_s620_the_end_of_a_long_log_is_read() -> None:
+    """The API counts its limit from the beginning of the lines that are asked for."""
+    lines = [f"{number} " + "x" * 10_000 for number in range(300)]
+    log = "\n".join([*lines, "password=hunter2hunter2", "the cause"])
+    world = World(script={"a": [lambda pod: Outcome(exit_code=3, log=log)]})
+    async with world:
+        world.start()
+        await world.submit(spec(python("a")))
+        node = (await world.finished(within=120))["nodes"][0]
+        assert node["tail"] == "password=[redacted]\nthe cause", "whole lines, below 4 KiB"
