@@ -3,6 +3,8 @@ by Python code."""
 
 from typing import Any
 
+from waypost.protocol.artifacts.limits import DEFAULT_BYTES
+
 from e2e.suite.build import Workflow, workflow
 
 Obj = dict[str, Any]
@@ -61,7 +63,13 @@ def taken(node: str, **fields: Any) -> Obj:
 
 
 def three_nodes(
-    name: str, runner: str, *, megabytes: int, resources: Obj | None = None, **fields: Any
+    name: str,
+    runner: str,
+    *,
+    megabytes: int,
+    most: int = DEFAULT_BYTES,
+    resources: Obj | None = None,
+    **fields: Any,
 ) -> Workflow:
     """`make` makes the folder, `pass_on` (a container) takes and gives it, `read` reads it.
 
@@ -69,15 +77,16 @@ def three_nodes(
         name: Name of the run.
         runner: An image with Python.
         megabytes: Size of the file that does not compress.
+        most: maxBytes of the folders.
         resources: Of each node.
         fields: Further fields of each node.
     """
     kind = {"resources": resources} if resources else {}
     run = workflow(name).having(outputs={"repo": "${nodes.pass_on.artifacts.repo}"})
-    run.python(
-        "make", MAKE, inputs={"size": megabytes}, kind=kind, artifacts={"out": [OUT]}, **fields
-    )
-    moved = {"in": [taken("make", writable=True)], "out": [OUT]}
+    out = [{**OUT, "maxBytes": most}]
+    made: Obj = {"inputs": {"size": megabytes}, "artifacts": {"out": out}}
+    run.python("make", MAKE, kind=kind, **made, **fields)
+    moved = {"in": [taken("make", writable=True)], "out": out}
     run.container("pass_on", runner, PASS_ON, kind=kind, artifacts=moved, **fields)
     read = {"in": [taken("pass_on")]}
     return run.python("read", READ, kind=kind, artifacts=read, **fields)

@@ -32,10 +32,33 @@ def test_a_folder_passes_three_nodes_unchanged(space: Space, runner: str) -> Non
         assert record["spec"]["digest"] == artifact["digest"]
 
 
+# What a program can make in a folder. Devices need more rights than a pod has; what only a tar can
+# hold (absolute names, hard links, bombs) is in tests/runner/artifacts and tests/gateway.
 REFUSED = {
     "link": ("os.symlink('/etc/passwd', f'{F}/l')", "ArtifactInvalid", "absolute path"),
+    "link_out": ("os.symlink('../secret', f'{F}/l')", "ArtifactInvalid", "outside of the"),
+    "link_up": ("os.symlink('a/../b', f'{F}/l')", "ArtifactInvalid", "`..`"),
     "pipe": ("os.mkfifo(f'{F}/p')", "ArtifactInvalid", "a named pipe"),
+    "socket": (
+        "import socket; os.chdir(F); socket.socket(socket.AF_UNIX).bind('s')",
+        "ArtifactInvalid",
+        "a socket",
+    ),
     "case": ("open(f'{F}/A', 'w'); open(f'{F}/a', 'w')", "ArtifactInvalid", "only by case"),
+    "unicode": (
+        "open(F + '/\\u00e9', 'w'); open(F + '/e\\u0301', 'w')",
+        "ArtifactInvalid",
+        "the form of Unicode",
+    ),
+    "bytes": ("open(os.fsencode(F) + b'/\\xff', 'w')", "ArtifactInvalid", "not UTF-8"),
+    "control": ("open(F + '/a\\nb', 'w')", "ArtifactInvalid", "control character"),
+    "deep": ("os.makedirs(F + '/d' * 65)", "ArtifactInvalid", "folders deep"),
+    "path": ("os.makedirs(F + ('/' + 'd' * 250) * 5)", "ArtifactInvalid", "a path of"),
+    "many": (
+        "for at in range(100_001): open(f'{F}/{at}', 'w').close()",
+        "ArtifactInvalid",
+        "more than 100000 files",
+    ),
     "limit": ("open(f'{F}/b', 'wb').truncate(3_000_000)", "ArtifactTooLarge", "maxBytes"),
     "store": (
         "open(f'{F}/b', 'wb').write(os.urandom(1_900_000))",
@@ -47,11 +70,13 @@ REFUSED = {
 
 def test_what_may_not_leave_a_node_says_so(space: Space) -> None:
     run = workflow("refused-folders")
-    out = {"out": [{**OUT, "maxBytes": 2_000_000}]}
     for name, (body, _, _) in REFUSED.items():
+        out = {"out": [{**OUT, "maxBytes": 2_000_000}]}
         body = f"import os\nF = {FOLDER!r}\n{body}"
+        if name == "many":  # their headers alone have 50 MB
+            out = {"out": [{**OUT, "maxBytes": 100_000_000}]}
         run.python(name, body, artifacts=out, retry=NO_RETRY, onFailure="Continue")
-    seen = space.start(run).finished(within=170)
+    seen = space.start(run).finished(within=250)
     for name, (_, reason, text) in REFUSED.items():
         node = node_of(seen, name)
         assert (node["phase"], node["reason"]) == ("Failed", reason), node

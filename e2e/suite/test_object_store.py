@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,13 +101,29 @@ def test_an_output_of_20_mb_is_kept_in_the_object_store(space: Space, store: str
     assert int(counted) == SIZE + 2
 
 
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+def test_a_folder_of_1_gib_passes_three_nodes(space: Space, store: str, runner: str) -> None:
+    size = 1074  # MB; 1 GiB is 1073.7
+    storage = {"limits": {"ephemeral-storage": "5Gi"}}
+    slow: dict[str, Any] = {"timeout": "20m", "queueTimeout": "20m"}
+    run = space.start(
+        three_nodes("gib", runner, megabytes=size, most=2 * 1024**3, resources=storage, **slow)
+    )
+    seen = run.succeeded(within=3000)
+    made, passed = (node_of(seen, name)["artifacts"][0] for name in ("make", "pass_on"))
+    assert made["digest"] == passed["digest"]
+    assert made["bytes"] > 1024**3
+    assert node_of(seen, "read")["output"]["noise"] == size * 1_000_000
+
+
 def test_a_folder_of_100_mb_survives_the_gateway(
     space: Space, store: str, kube: Kube, runner: str
 ) -> None:
     """The gateways are killed while the first node stores it: a retry of the upload, nothing
     else."""
     storage = {"limits": {"ephemeral-storage": "1Gi"}}
-    slow = {"timeout": "5m", "queueTimeout": "5m"}
+    slow: dict[str, Any] = {"timeout": "5m", "queueTimeout": "5m"}
     run = space.start(three_nodes("large", runner, megabytes=100, resources=storage, **slow))
 
     def parts() -> int:

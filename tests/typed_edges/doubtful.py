@@ -5,6 +5,8 @@ from tests.typed_edges.words import (
     FLAG,
     KIND,
     NUMBER,
+    OPTIONAL_SHAPE,
+    OPTIONAL_SHAPES,
     OPTIONAL_TEXT,
     TEXT,
     TEXTS,
@@ -63,6 +65,15 @@ DOUBTFUL: dict[str, Wrong] = {
         reads("-nodes.a.output.x", x={"anyOf": [WHOLE, {"type": "null"}]}),
         "nodes.b.inputs.v: nodes.a.output.x may be null, which `-` does not take: write "
         "nodes.a.output.x == null ? ... : ..., or test it first",
+    ),
+    "S622-element-may-be-null": Wrong(
+        reads("nodes.a.output.n.map(r, r.x)", n=OPTIONAL_SHAPES),
+        "nodes.b.inputs.v: elements of nodes.a.output.n may be null: write "
+        "nodes.a.output.n.filter(r, r != null)",
+    ),
+    "S622-object-may-be-null": Wrong(
+        reads("nodes.a.output.o.x", o=OPTIONAL_SHAPE),
+        "nodes.b.inputs.v: nodes.a.output.o may be null: test nodes.a.output.o != null first",
     ),
     "absent-in-text": Wrong(
         spec(python("a", outputSchema=loose(x=TEXT)), gate("g", message="${nodes.a.output.?x}!")),

@@ -10,6 +10,8 @@ from tests.typed_edges.words import (
     KIND,
     LINE,
     NUMBER,
+    OPTIONAL_SHAPE,
+    OPTIONAL_SHAPES,
     OPTIONAL_TEXT,
     SHARED,
     TEXT,
@@ -74,6 +76,16 @@ RIGHT: dict[str, JsonObject] = {
     "without-null": spec(
         gives(n={"type": "array", "items": OPTIONAL_TEXT}),
         takes("${nodes.a.output.n.filter(r, r != null)}", TEXTS),
+    ),
+    "S622-filtered": reads("nodes.a.output.n.filter(r, r != null).map(r, r.x)", n=OPTIONAL_SHAPES),
+    "S622-tested-in-a-loop": reads(
+        "nodes.a.output.n.map(r, r == null ? 0 : r.x)", n=OPTIONAL_SHAPES
+    ),
+    "S622-tested-in-a-filter": reads(
+        "nodes.a.output.n.filter(r, r != null && r.x > 0).size()", n=OPTIONAL_SHAPES
+    ),
+    "S622-tested-object": reads(
+        "nodes.a.output.o != null ? nodes.a.output.o.x : 0", o=OPTIONAL_SHAPE
     ),
     "zipped": spec(
         gives(n=TEXTS),

@@ -67,6 +67,8 @@ def http(name: str, *, url: str = "https://example.org", **fields: Any) -> JsonO
     return {"name": name, "http": {"url": url, **fields}}
 
 
+OPTIONAL_SHAPE: Schema = {"anyOf": [shape(x=WHOLE), {"type": "null"}]}
+OPTIONAL_SHAPES: Schema = {"type": "array", "items": OPTIONAL_SHAPE}
 LINE = shape(article=TEXT, price=NUMBER)
 LINES: Schema = {"type": "array", "items": {"$ref": "#/schemas/Line"}}
 INVOICE = shape(number=TEXT, total=NUMBER, lines=LINES)

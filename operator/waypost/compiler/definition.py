@@ -24,6 +24,7 @@ from waypost.compiler.rules.candidates import candidate_warnings, with_tolerant_
 from waypost.compiler.rules.concurrency import called_key_problems, concurrency_warnings
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.local_templates import Judged, judge
+from waypost.compiler.rules.nodes.artifacts import artifact_warnings
 from waypost.compiler.rules.schemas import schema_warnings
 from waypost.compiler.rules.spec import (
     MAX_PROBLEMS,
@@ -167,6 +168,7 @@ def _checked(
                 *local.warnings,
                 *lookalike_warnings(spec),
                 *schema_warnings(spec),
+                *artifact_warnings(spec),
                 *candidate_warnings(spec, graph),
                 *concurrency_warnings(spec),
             ]

@@ -76,6 +76,9 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("vars", "variables"), "inputs of the run"),
     **dict.fromkeys(
+        ("cron", "schedule", "schedules", "cronExpression"), "schedules of an AgentWorkflowSchedule"
+    ),
+    **dict.fromkeys(
         ("next", "nextStep", "connections", "edges", "transitions"),
         "dependsOn of the node that follows",
     ),
@@ -109,10 +112,18 @@ _IN_NODE: Final[Mapping[str, str]] = {
         "the kind of the node as a field, such as python or container",
     ),
 }
+# Where other systems have a list of steps inside of a step or a loop.
+_SEVERAL: Final = ("nodes", "steps", "tasks", "jobs", "dag", "states", "activities", "body")
+_ONE_NODE: Final = (
+    "; forEach and repeat are for one node, and a node does one thing: make these nodes a "
+    "template, and call it with workflow.template or workflow.templateRef"
+)
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("cron", "schedule", "schedules"), "create the runs from a CronJob"),
-    **dict.fromkeys(("triggers", "trigger"), "create the runs from a CronJob or a program"),
+    **dict.fromkeys(
+        ("triggers", "trigger"),
+        "create the runs from an AgentWorkflowSchedule or a program, or wait for an event",
+    ),
     **dict.fromkeys(("cache", "memoize", "memoization"), "a round keeps what succeeded: see rerun"),
 }
 # The page about a field, by the name of the innermost field around it that has one.
@@ -144,6 +155,7 @@ _PAGES: Final[Mapping[str, str]] = {
 _PAGE: Final = "concepts.md"
 _OF_RUNS: Final = ("AgentWorkflow", "AgentWorkflowTemplate")
 _NODE: Final = re.compile(r"(.+\.)?(nodes|finally)\[\d+\]")
+_IN_A_NODE: Final = re.compile(_NODE.pattern + r"(\.(forEach|repeat))?")
 _IN_FINALLY: Final = re.compile(r"(spec\.)?finally\[\d+\]")
 
 
@@ -165,6 +177,8 @@ def unknown_field(
     advice = _advice(name, known, of_run=kind in _OF_RUNS)
     if name in _IN_NODE and _NODE.fullmatch(path):
         advice = f"; did you mean {_IN_NODE[name]}?"
+    if name in _SEVERAL and _IN_A_NODE.fullmatch(path):
+        advice, page = _ONE_NODE, _PAGES["workflow"]
     if name in NOT_IN_FINALLY and _IN_FINALLY.fullmatch(path):
         advice = "; a clean-up waits for nobody: move it to nodes"
     return f"unknown field {name} in {place}{advice} (see {_DOCS}/{page})"

@@ -81,6 +81,13 @@ def test_accepted(nodes: list[JsonObject]) -> None:
     assert problems(*nodes) == []
 
 
+CALLS: JsonObject = {
+    "name": "call",
+    "workflow": {"templateRef": {"name": "review"}},
+    "forEach": {"items": "${[1, 2]}"},
+}
+
+
 def _in(*entries: JsonObject) -> JsonObject:
     return {"in": list(entries)}
 
@@ -234,3 +241,22 @@ def test_s299_max_bytes_does_not_change_the_fingerprint() -> None:
 
     assert of() == of(maxBytes=4096)
     assert of() != of(path="/data/other")
+
+
+CHILD_ITEMS = {
+    "one": python("a", artifacts=_in(take(from_="${nodes.call.output[0].repo}"))),
+    "all": python("a", artifacts=_in(take(from_="${nodes.call.output.map(r, r.repo)}"))),
+    "attached": agent("a", attachments=[{"from": "${nodes.call.output[0].repo}"}]),
+    "asked about": gate("a", attachments=[{"from": "${nodes.call.output[0].repo}"}]),
+}
+
+
+@pytest.mark.parametrize("node", CHILD_ITEMS.values(), ids=CHILD_ITEMS)
+def test_s623_artifacts_of_child_runs_of_items_are_warned_of(node: JsonObject) -> None:
+    found = define(spec(CALLS, node))
+    text = (
+        "node call is a workflow with forEach: artifacts that its child runs make cannot be taken"
+    )
+    assert [str(one) for one in found.warnings if text in one.message], found.warnings
+    once = {key: value for key, value in CALLS.items() if key != "forEach"}
+    assert not [one for one in define(spec(once, node)).warnings if text in one.message]

@@ -76,8 +76,8 @@ TABLE = [
         [
             (
                 "nodes.use.inputs.x",
-                "nodes.call.output[].score may be absent: write nodes.call.output[].?score."
-                "orValue(...), test it with has(), or require it",
+                "elements of nodes.call.output may be null: write "
+                "nodes.call.output.filter(r, r != null)",
             )
         ],
         id="S416-tolerated-items-may-be-null",

@@ -84,12 +84,24 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
         ),
         row("maps", "withItems", "spec.nodes[3]", NODE, "; did you mean forEach of a node?"),
         row(
-            "not-there-yet",
+            "schedules",
             "schedule",
             "spec.nodes[3]",
             NODE,
-            "; Waypost does not support it yet: create the runs from a CronJob",
+            "; did you mean schedules of an AgentWorkflowSchedule?",
         ),
+        row(
+            "nodes-below-a-modifier",
+            "nodes",
+            "spec.nodes[3].forEach",
+            ("items",),
+            "; forEach and repeat are for one node, and a node does one thing: make these nodes a "
+            "template, and call it with workflow.template or workflow.templateRef (see "
+            "docs/sub-workflows.md)",
+        ),
+        row("steps-below-a-loop", "steps", "nodes[0].repeat", ("max",), "make these nodes a templ"),
+        row("steps-in-a-node", "steps", "nodes[0]", NODE, "make these nodes a template, and call"),
+        row("steps-of-a-run", "steps", "spec", ("nodes",), "; did you mean nodes of the run?"),
         row("nothing-near", "xyz", "spec.budget", BUDGET, "; known fields: costUSD, tokens, "),
         row(
             "of-a-kind",
@@ -126,7 +138,7 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
         row("step-functions", "catch", "spec.nodes[0]", NODE, "did you mean onFailure"),
         row("fan-out", "for_each", "spec.nodes[0]", NODE, "; did you mean forEach of a node?"),
         row("cases", "switch", "spec.nodes[0]", NODE, "did you mean when of each node?"),
-        row("triggered", "triggers", "spec", ("nodes",), "create the runs from a CronJob"),
+        row("triggered", "triggers", "spec", ("nodes",), "runs from an AgentWorkflowSchedule"),
         row("fail-fast", "failFast", "spec.nodes[0]", NODE, "onFailure of a node, or tolerate of"),
         row("page-of-loops", "x", "spec.nodes[0].repeat", NODE, "(see docs/loops.md)"),
         row("page-of-first", "x", "spec.nodes[0].first", NODE, "(see docs/first.md)"),
@@ -157,12 +169,18 @@ def fields(schema: dict[str, Any]) -> Iterator[str]:
             yield from fields(schema[key])
 
 
-RUN_FIELDS = set(fields(object_schema(RESOURCES[0], with_status=False)["properties"]["spec"]))
+def fields_of(kind: str) -> set[str]:
+    (resource,) = (one for one in RESOURCES if one.kind == kind)
+    return set(fields(object_schema(resource, with_status=False)["properties"]["spec"]))
+
+
+RUN_FIELDS = fields_of("AgentWorkflow")
 
 
 @pytest.mark.parametrize(("word", "ours"), OUR_FIELD.items(), ids=OUR_FIELD)
 def test_our_word_is_a_field(word: str, ours: str) -> None:
-    assert set(ours.partition(" ")[0].split(".")) <= RUN_FIELDS
+    there = fields_of(ours.rpartition(" ")[2]) if ours.endswith("Schedule") else RUN_FIELDS
+    assert set(ours.partition(" ")[0].split(".")) <= there
 
 
 @pytest.mark.parametrize("word", NOT_YET)

@@ -37,7 +37,7 @@ def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
     elif kind not in KINDS:
         hint = did_you_mean(kind, KINDS)
         if "cron" in kind.lower() or "schedule" in kind.lower():
-            hint = "; Waypost has no schedules yet: create the runs from a CronJob"
+            hint = "; did you mean AgentWorkflowSchedule?"
         yield Problem("kind", f"there is no kind {kind!r}; kinds: {', '.join(KINDS)}{hint}")
     metadata = value.get("metadata")
     named = isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))

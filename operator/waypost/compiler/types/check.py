@@ -23,10 +23,10 @@ from waypost.compiler.types.branches import branch_warnings
 from waypost.compiler.types.called import CalledTypes
 from waypost.compiler.types.environment import Environment, own_inputs
 from waypost.compiler.types.fields import at_path, element_of, required_by, taken_by
-from waypost.compiler.types.inference import Inference, Inferred, Remark
+from waypost.compiler.types.inference import Inference, Inferred
 from waypost.compiler.types.narrowing import Steps, Tested, tested_by
 from waypost.compiler.types.schemas import Linked, Unknown, closed
-from waypost.compiler.types.wording import constant_remark, failing_remarks, message, severity
+from waypost.compiler.types.wording import Remark, constant_remark, failing, message, severity
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import SCOPED
@@ -344,7 +344,7 @@ class _Check:
         problems = [
             Remark(f"{compiled.source}: {text}", "error") for text in [*texts, unfit] if text
         ]
-        problems = problems or [Remark(*one) for one in failing_remarks(compiled)]
+        problems = problems or [Remark(*one) for one in failing(compiled)]
         return result, [*inference.remarks, *problems[:1]]
 
     def _evaluated(self) -> Iterator[tuple[str, JsonValue]]:

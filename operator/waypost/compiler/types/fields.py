@@ -32,6 +32,7 @@ class FieldLookup:
     schema: Json
     problem: str = ""  # why it cannot exist
     absent: bool = False  # it may be absent
+    advice: str = ""  # the message, if it is absent only where its object is null
     undeclared: bool = False  # no schema names it, but additional properties are allowed
 
 
@@ -51,11 +52,11 @@ def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
         return FieldLookup(Unknown(), problem=_no_object(spread, name, where))
     schemas: list[Json] = []
     known: dict[str, None] = {}
-    absent = len(objects) < len(spread)
-    undeclared = False
+    found = [kinds_of(parts) for parts in spread]
+    # Of a type that no schema declares, nothing is said.
+    beside = {kind for kinds, said in found if said or "object" not in kinds for kind in kinds}
+    absent, undeclared = not beside <= {"object", "null"}, False
     for parts in objects:
-        kinds, declared = kinds_of(parts)
-        absent = absent or (declared and len(kinds) > 1)
         if any(members_of(part) is not None for part in parts):
             return FieldLookup(Unknown())
         properties = properties_of(parts)
@@ -71,9 +72,22 @@ def field_of(schema: Json, name: str, *, where: str) -> FieldLookup:
         schemas.append(Unknown() if says_nothing else inner)
     if not schemas:
         return FieldLookup(Unknown(), problem=no_field(name, known, where=where))
+    nullable = "null" in beside and not (absent or undeclared)
+    absent = absent or nullable
     return FieldLookup(
-        union(schemas), absent=absent or undeclared, undeclared=undeclared and not absent
+        union(schemas),
+        absent=absent or undeclared,
+        advice=_may_be_null(where) if nullable else "",
+        undeclared=undeclared and not absent,
     )
+
+
+def _may_be_null(where: str) -> str:
+    """The message for a step into a value that may be null; `where` is its expression."""
+    if where.endswith("[]"):  # an element in a loop
+        within = where.removesuffix("[]")
+        return f"elements of {within} may be null: write {within}.filter(r, r != null)"
+    return f"{where} may be null: test {where} != null first"
 
 
 def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:

@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from waypost.compiler.problems import Severity, did_you_mean
+from waypost.compiler.problems import did_you_mean
 from waypost.compiler.types.cel_checker import Typed
 from waypost.compiler.types.fields import element_of, field_of
 from waypost.compiler.types.list_functions import LIST_FUNCTIONS, result_of
-from waypost.compiler.types.narrowing import PREVIOUS, Steps, Tested, not_null_where, tested_inside
+from waypost.compiler.types.narrowing import (
+    PREVIOUS,
+    Steps,
+    Tested,
+    keeps_no_null,
+    not_null_where,
+    tested_inside,
+)
 from waypost.compiler.types.schemas import (
     Narrowed,
     Unknown,
@@ -25,7 +32,7 @@ from waypost.compiler.types.schemas import (
     meet,
     union,
 )
-from waypost.compiler.types.wording import below_zero
+from waypost.compiler.types.wording import Remark, below_zero
 from waypost.expressions import protobuf
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import ROOTS
@@ -69,15 +76,6 @@ class Inferred:
     optional: bool = False  # a CEL optional, which may be empty
     path: Steps = ()  # the path that it reads, if it is a path of a variable
     text: str = "the value"  # the same for messages, also for items of lists
-
-
-@dataclass(frozen=True)
-class Remark:
-    """An error or warning about an expression."""
-
-    message: str
-    severity: Severity
-    absent: bool = False  # it is about a value that may be absent
 
 
 @dataclass
@@ -146,7 +144,7 @@ class Inference:
             if path in PREVIOUS:
                 self.remarks.append(Remark(self._no_previous(name), "error", absent=True))
                 return Inferred(lookup.schema, base.optional, path, f"{base.text}.{name}")
-            message = self._absence(base.text, name)
+            message = lookup.advice or self._absence(base.text, name)
             self.remarks.append(Remark(message, "warning", absent=not lookup.undeclared))
         schema = lookup.schema
         if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
@@ -263,9 +261,9 @@ class Inference:
 
     def _where(self, condition: Expr, expr: Expr, scope: _Scope, *, holds: bool) -> Inferred:
         """The type of `expr` if the condition is true (`holds`) or false."""
-        before = self.tested
-        self.tested |= Tested.of((), not_null_where(condition, holds=holds))
-        inferred = self._of(expr, scope)
+        before, not_null = self.tested, not_null_where(condition, holds=holds)
+        self.tested |= Tested.of((), not_null)
+        inferred = self._of(expr, _without_null(scope, not_null))
         self.tested = before
         return inferred
 
@@ -340,9 +338,8 @@ class Inference:
         }
         self._of(loop.loop_condition, inner)
         self._of(loop.loop_step, inner)
-        if _keeps_no_null(loop) and not isinstance(item.schema, Unknown):
-            kept = replace(item, schema=meet([item.schema, _NOT_NULL]))
-            inner = {**inner, loop.iter_var: kept}
+        if keeps_no_null(loop):
+            inner = {**inner, loop.iter_var: _not_null(item)}
         if not collects:
             kind = self.typed.types.get(loop.id, "dyn")
             return Inferred(_BY_TYPE.get(kind, Unknown()))
@@ -351,12 +348,16 @@ class Inference:
         return Inferred({"type": "array", "items": union(appended) if appended else Unknown()})
 
 
-def _keeps_no_null(loop: Comprehension) -> bool:
-    """Whether it is a filter or a map whose condition excludes elements that are null."""
-    match loop.loop_step:
-        case Call(function="_?_:_", args=(condition, _, _)):
-            return (loop.iter_var,) in not_null_where(condition, holds=True)
-    return False
+def _without_null(scope: _Scope, not_null: Iterable[Steps]) -> _Scope:
+    """The scope where these variables are not null."""
+    found = {name: scope[name] for (name, *rest) in not_null if name in scope and not rest}
+    return {**scope, **{name: _not_null(one) for name, one in found.items()}}
+
+
+def _not_null(one: Inferred) -> Inferred:
+    if isinstance(one.schema, Unknown):
+        return one
+    return replace(one, schema=meet([one.schema, _NOT_NULL]))
 
 
 def _appended(loop: Comprehension) -> Iterator[Expr]:

@@ -11,7 +11,7 @@ from waypost.expressions import protobuf
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import chain_of, paths
 from waypost.expressions.templates import Template, parse_template
-from waypost.expressions.tree import Call, Constant, Expr, Select, walk
+from waypost.expressions.tree import Call, Comprehension, Constant, Expr, Select, walk
 
 Steps = tuple[str, ...]
 
@@ -83,6 +83,14 @@ def not_null_where(condition: Expr, *, holds: bool) -> frozenset[Steps]:
                 path = None if subject is None else chain_of(subject)
                 return frozenset([(path.root, *path.fields)] if path else [])
     return frozenset()
+
+
+def keeps_no_null(loop: Comprehension) -> bool:
+    """Whether it is a filter or a map whose condition excludes elements that are null."""
+    match loop.loop_step:
+        case Call(function="_?_:_", args=(condition, _, _)):
+            return (loop.iter_var,) in not_null_where(condition, holds=True)
+    return False
 
 
 def _is_null(expr: Expr) -> bool:

@@ -1,5 +1,6 @@
 """Messages about the types of values."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from waypost.compiler.problems import Severity
@@ -8,12 +9,21 @@ from waypost.expressions.constants import failing_parts
 from waypost.expressions.expression import Compiled
 
 
+@dataclass(frozen=True)
+class Remark:
+    """An error or warning about an expression."""
+
+    message: str
+    severity: Severity
+    absent: bool = False  # it is about a value that may be absent
+
+
 def constant_remark(source: str) -> str:
     """That an expression reads nothing of the run."""
     return f"${{{source}}} does not read the run; write $${{{source}}} to keep it as text"
 
 
-def failing_remarks(compiled: Compiled) -> list[tuple[str, Severity]]:
+def failing(compiled: Compiled) -> list[tuple[str, Severity]]:
     """That parts of an expression never have a value, with the severity of each remark."""
     remarks: list[tuple[str, Severity]] = []
     for part in failing_parts(compiled):

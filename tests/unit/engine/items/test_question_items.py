@@ -404,9 +404,7 @@ def test_s475_the_output_is_a_typed_list_of_answers() -> None:
     problems = [str(one) for one in define(run_of(["a"], given, use)).problems]
     assert "nodes.ask.output[0] has no 'answr'" in problems[0]
     use = python("use", inputs={"a": "${nodes.ask.output[0].answer}"})
-    assert "may be absent" in str(define(run_of(["a"], given, use)).warnings[0]), (
-        "null if it failed"
-    )
+    assert "may be null" in str(define(run_of(["a"], given, use)).warnings[0]), "null if it failed"
     use = python("use", inputs={"all": "${nodes.ask.output.filter(a, a != null).map(a, a.answer)}"})
     assert not define(run_of(["a"], given, use)).problems
 

@@ -6,6 +6,7 @@ import pytest
 from waypost.api.base import JsonObject
 from waypost.api.nodes.artifacts import ArtifactStatus, digests_in
 from waypost.api.state.child import ChildStatus
+from waypost.api.status import LoopStatus
 from waypost.engine.state.decision import PatchChild, StartChild
 from waypost.kube.facts.children import ChildFact, child_fact
 
@@ -71,10 +72,13 @@ def ended(count: int, **fields: Any) -> ChildFact:
     return ChildFact(**{**fact, **fields})
 
 
-def taken(fact: ChildFact, phase: str = "Running", **fields: Any) -> Any:
+def taken(
+    fact: ChildFact, phase: str = "Running", repeat: JsonObject | None = None, **fields: Any
+) -> Any:
     mine = ChildStatus(name=fact.name, uid=fact.uid, generation=1, round=1)
+    call = {**CALLS, "repeat": repeat} if repeat else CALLS
     seen = observed(
-        spec(CALLS, python("a")),
+        spec(call, python("a")),
         status=status(
             node_status("check", phase, child=mine, **fields), node_status("a", "Pending")
         ),
@@ -95,6 +99,25 @@ def test_s432_outputs_name_at_most_8_artifacts(count: int, phase: str) -> None:
         assert "name 9 artifacts, the limit is 8" in (node.message or "")
     else:
         assert [one.record for one in node.artifacts or ()] == [f"r{at}" for at in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("until", "phase", "named"),
+    [
+        pytest.param("size(self.output.l) == 2", "Succeeded", ["r0", "r1"], id="the last one"),
+        pytest.param("size(self.output.l) == 9", "Running", [], id="an earlier one"),
+    ],
+)
+def test_s623_a_loop_gives_what_its_last_child_run_made(
+    until: str, phase: str, named: list[str]
+) -> None:
+    repeat = {"until": f"${{{until}}}", "max": 3}
+    decision = taken(ended(2), repeat=repeat, loop=LoopStatus(number=1, begun=0))
+    [node] = [one for one in decision.status.nodes if one.path == "check"]
+    assert node.phase == phase
+    assert [one.record for one in node.artifacts or ()] == named
+    assert node.loop is not None
+    assert node.loop.artifacts is None, "the next child run cannot take them"
 
 
 @pytest.mark.parametrize(

@@ -157,3 +157,21 @@ def test_a_cancelled_run_is_deleted_when_its_time_is_up() -> None:
     play.edit(cancel=True, ttlSecondsAfterFinished=60).finish()
     play.advance(61)
     assert any(isinstance(action, DeleteRun) for action in play.step().after)
+
+
+def test_what_modifiers_have_begun_ends_too() -> None:
+    """Of a map and of a loop the definition is not known: a stand-in ends what runs."""
+    loop = {"until": "${self.output == 1}", "max": 3}
+    raw = spec(python("map", forEach={"items": "${[1, 2]}"}), python("loop", repeat=loop))
+    endings = {"map/0": [returns(0)], "map/1": [never_ends()], "loop/0": [never_ends()]}
+    play = Play(raw, endings=endings)
+    for _ in range(3):
+        play.step()
+        play.advance()
+    play.spec = {**spec(python("x", after=["y"])), "rerun": ROUND}
+    play.generation += 1
+    play.step()
+    assert play.condition("Accepted")[0] == "False"
+    play.edit(cancel=True).finish()
+    assert play.phases == {"map": "Cancelled", "loop": "Cancelled"}
+    assert sorted(play.launched) == ["loop/0", "map/0", "map/1"], "nothing else starts"

@@ -18,8 +18,8 @@ from waypost.ports.cluster import Kind, Obj
 
 from tests.support import builders
 from tests.support.builders import gate, python, spec, wait
-from tests.support.children import CHILD, DOUBLE, PARENT, calls, child, ran
-from tests.support.harness import World, gives, hangs
+from tests.support.children import CHILD, DOUBLE, PARENT, calls, child, patch_child, ran
+from tests.support.harness import World, fails, gives, hangs
 from tests.support.refusals import FORBIDDEN, Refusal
 from tests.support.templates import REVIEW, create_template
 from tests.support.virtual import virtual
@@ -173,3 +173,39 @@ async def test_s204_a_child_run_is_released_also_if_the_spec_is_rejected_since()
             "it is released",
             within=30,
         )
+
+
+@virtual
+async def test_s207_a_round_of_the_child_alone_changes_nothing_in_the_parent() -> None:
+    """A person has repaired the child run; the next round of the parent takes its result."""
+    async with World(script={"twice": [fails(), gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(PARENT)
+        assert (await world.finished())["phase"] == "Failed"
+        await world.quiet(5)
+        await patch_child(world, {"rerun": {"round": 2}})
+        await world.until(lambda: child(world)["status"]["phase"] == "Succeeded", "it is repaired")
+        await world.quiet(60)
+        assert (world.status()["phase"], world.node("check")["reason"]) == ("Failed", "ChildFailed")
+        await world.patch_run({"rerun": {"round": 2}})
+        await world.until(lambda: world.status().get("round") == 2, "the round begins")
+        status = await world.finished()
+        assert (status["phase"], status["outputs"]) == ("Succeeded", {"got": 8})
+        assert ran(world) == ["twice", "twice"], "nothing ran again"
+
+
+@virtual
+async def test_s207_a_failed_child_with_pause_continues_in_a_round_of_the_parent() -> None:
+    paused = {**PARENT, "nodes": [{**PARENT["nodes"][0], "onFailure": "Pause"}]}
+    async with World(script={"twice": [fails(), gives(8)]}) as world:
+        world.start()
+        await create_template(world, DOUBLE)
+        await world.submit(paused)
+        await world.until(lambda: world.status().get("phase") == "Paused", "a person is needed")
+        assert world.node("check")["reason"] == "ChildFailed"
+        await world.quiet(60)
+        await world.patch_run({"rerun": {"round": 2}})
+        status = await world.finished()
+        assert (status["phase"], status["outputs"]) == ("Succeeded", {"got": 8})
+        assert world.node("check")["child"]["generation"] == 1, "its checkpoints stay"

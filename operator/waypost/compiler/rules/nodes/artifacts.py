@@ -8,6 +8,7 @@ from waypost.api.modifiers.for_each import ForEach
 from waypost.api.nodes.artifacts import ArtifactIn, ArtifactOut
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem
+from waypost.expressions.expression import Compiled
 from waypost.expressions.templates import Template, parse_template
 
 KINDS: Final = ("python", "container", "agent")
@@ -33,6 +34,15 @@ def artifact_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if made.get(name):
             text = f"node {name} makes artifacts, which cannot be given; name it in rerun.from"
             yield Problem(f"rerun.outputs.{name}", text)
+
+
+def artifact_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Warn of artifacts from outputs of child runs of items: no status names what those make. What
+    they pass on of this run can be taken."""
+    called = [node.name for node in spec.all_nodes if node.workflow and node.for_each]
+    for node in spec.all_nodes if called else ():
+        for place, from_ in _taken_by(node):
+            yield from _of_child_items(f"{node.place}.{place}", from_, called)
 
 
 def _names(node: Node) -> list[str]:
@@ -70,6 +80,31 @@ def _of_items(node: Node, place: str, for_each: ForEach, count: int) -> Iterator
     if count > MOST_OF_ITEM:
         text = f"an item makes at most {MOST_OF_ITEM} artifacts, found {count}"
         yield Problem(place, f"{text}; put several folders into one")
+
+
+def _taken_by(node: Node) -> Iterator[tuple[str, str]]:
+    """The expressions of a node that give artifacts, each with its field."""
+    for at, one in enumerate((node.artifacts and node.artifacts.in_) or ()):
+        yield f"artifacts.in[{at}].from", one.from_
+    for at, shown in enumerate((node.agent and node.agent.attachments) or ()):
+        yield f"agent.attachments[{at}].from", shown.from_
+    for at, shown in enumerate((node.approval and node.approval.attachments) or ()):
+        yield f"approval.attachments[{at}].from", shown.from_
+
+
+def _of_child_items(place: str, from_: str, called: list[str]) -> Iterator[Problem]:
+    template = parse_template(from_)
+    if not isinstance(template, Template):
+        return
+    for part in template.parts:
+        for read in part.paths if isinstance(part, Compiled) else ():
+            name = read.fields[0] if read.root == "nodes" and read.fields else ""
+            if name in called and read.fields[1:2] == ("output",):
+                text = (
+                    f"node {name} is a workflow with forEach: artifacts that its child runs make "
+                    "cannot be taken; make and use them in one template"
+                )
+                yield Problem(place, text, "warning")
 
 
 def from_problems(place: str, from_: str) -> Iterator[Problem]:
