@@ -9,6 +9,7 @@ from prometheus_client.metrics_core import Metric
 from waypost.adapters.metrics import OTHER, Bounded, Metrics
 from waypost.api.state.usage import Usage
 from waypost.gateway.metrics import GatewayMetrics
+from waypost.ingress.metrics import IngressMetrics
 from waypost.model_gateway.metrics import ModelMetrics
 from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded
@@ -108,6 +109,14 @@ def moved_gateway() -> GatewayMetrics:
     return metrics
 
 
+def moved_ingress() -> IngressMetrics:
+    """Every metric of the ingress with at least one sample."""
+    metrics = IngressMetrics()
+    metrics.ended(result="Created", seconds=0.1)
+    metrics.api_request(verb="list", resource="eventsources", code="200", seconds=0.1)
+    return metrics
+
+
 def moved_model_gateway() -> ModelMetrics:
     """Every metric of the model gateway with at least one sample."""
     metrics = ModelMetrics()
@@ -119,7 +128,7 @@ def moved_model_gateway() -> ModelMetrics:
 
 def collected() -> list[Metric]:
     """Every metric of every process."""
-    every = (moved(), moved_gateway(), moved_model_gateway())
+    every = (moved(), moved_gateway(), moved_model_gateway(), moved_ingress())
     return [family for metrics in every for family in metrics.registry.collect()]
 
 

@@ -48,6 +48,10 @@ OPERATOR: dict[Grant, str] = {
         "check what is new or changed; wake the runs that wait for it"
     ),
     ("waypost.dev", "agentworkflowtemplates/status", "patch"): "the condition Accepted",
+    ("waypost.dev", "eventsources", "get"): "look again after a conflict",
+    ("waypost.dev", "eventsources", "list"): "first list",
+    ("waypost.dev", "eventsources", "watch"): "check what is new or changed",
+    ("waypost.dev", "eventsources/status", "patch"): "the condition Accepted",
     ("waypost.dev", "workflowevents", "get"): "look again after a conflict",
     ("waypost.dev", "workflowevents", "list"): (
         "first list, periodic resync, live read before a claim and before a timeout"
@@ -139,6 +143,7 @@ KINDS = (
     "agentworkflowschedules",
     "agentworkflowtemplates",
     "approvals",
+    "eventsources",
     "modelproviders",
     "noderecords",
     "toolservers",
@@ -153,6 +158,7 @@ EDIT = {
         "agentworkflows",
         "agentworkflowschedules",
         "agentworkflowtemplates",
+        "eventsources",
         "modelproviders",
         "toolservers",
     )

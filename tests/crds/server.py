@@ -16,6 +16,7 @@ PLURALS: Final = {
     "AgentWorkflowTemplate": "agentworkflowtemplates",
     "AgentWorkflowSchedule": "agentworkflowschedules",
     "WorkflowEvent": "workflowevents",
+    "EventSource": "eventsources",
     "Approval": "approvals",
     "NodeRecord": "noderecords",
     "ModelProvider": "modelproviders",

@@ -14,13 +14,14 @@ from waypost.api.event.model import WorkflowEventSpec
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec
+from waypost.api.source.model import EventSourceSpec
 from waypost.api.template.spec import AgentWorkflowTemplateSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
 from waypost.compiler.admission.structure import UNKNOWN
 
-from tests.crds import children, endpoints, events, identity, schedules, templates
+from tests.crds import children, endpoints, events, identity, schedules, sources, templates
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -34,6 +35,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "AgentWorkflow": AgentWorkflowSpec,
     "AgentWorkflowSchedule": AgentWorkflowScheduleSpec,
     "WorkflowEvent": WorkflowEventSpec,
+    "EventSource": EventSourceSpec,
     "AgentWorkflowTemplate": AgentWorkflowTemplateSpec,
     "Approval": ApprovalSpec,
     "NodeRecord": NodeRecordSpec,
@@ -69,7 +71,14 @@ def stored(server: Server, manifest: Manifest, status: Manifest | None) -> str:
 
 @pytest.mark.parametrize(
     ("manifest", "says"),
-    [*STRICT, *endpoints.REFUSED, *events.REFUSED, *schedules.REFUSED, *templates.REFUSED],
+    [
+        *STRICT,
+        *endpoints.REFUSED,
+        *events.REFUSED,
+        *schedules.REFUSED,
+        *sources.REFUSED,
+        *templates.REFUSED,
+    ],
 )
 def test_refused(server: Server, manifest: Manifest, says: tuple[str, ...]) -> None:
     said = server.try_to_create(manifest)
@@ -93,7 +102,14 @@ def test_refused_though_unknown_fields_are_dropped(
 
 
 @pytest.mark.parametrize(
-    ("manifest", "reason"), [*ACCEPTED, *endpoints.ACCEPTED, *events.ACCEPTED, *schedules.ACCEPTED]
+    ("manifest", "reason"),
+    [
+        *ACCEPTED,
+        *endpoints.ACCEPTED,
+        *events.ACCEPTED,
+        *schedules.ACCEPTED,
+        *sources.ACCEPTED,
+    ],
 )
 def test_accepted_and_stored_to_the_last_field(
     server: Server, manifest: Manifest, reason: str

@@ -10,6 +10,7 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.toolserver import ToolServerSpec
 from waypost.compiler.definition import define
 from waypost.compiler.templates import define_template
+from waypost.sources.status import read
 
 from tests.examples.conftest import EXAMPLES, ROOT, Shown, documents, shown
 from tests.support.kubectl import Kubectl
@@ -30,6 +31,8 @@ def test_operator_accepts_it(example: Shown) -> None:
     elif example.manifest["kind"] == "AgentWorkflowTemplate":
         definition = define_template(example.manifest["spec"])
         assert [str(problem) for problem in definition.problems] == []
+    elif example.manifest["kind"] == "EventSource":
+        assert read(example.manifest["spec"])[1] == ()
     elif model := MODELS.get(example.manifest["kind"]):
         model.model_validate(example.manifest["spec"])
 

@@ -108,6 +108,12 @@ reason for every verb. Secrets are not among them. */ -}}
   resources: [agentworkflowtemplates/status, agentworkflowschedules/status]
   verbs: [patch]
 - apiGroups: [waypost.dev]
+  resources: [eventsources]
+  verbs: [get, list, watch]
+- apiGroups: [waypost.dev]
+  resources: [eventsources/status]
+  verbs: [patch]
+- apiGroups: [waypost.dev]
   resources: [workflowevents]
   verbs: [get, list, watch, delete]
 - apiGroups: [waypost.dev]
@@ -239,6 +245,32 @@ app.kubernetes.io/component: ui
 {{ include "waypost.commonLabels" . }}
 {{- end -}}
 
+{{- define "waypost.ingressName" -}}
+{{ include "waypost.fullname" . }}-ingress
+{{- end -}}
+
+{{- define "waypost.ingressSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: ingress
+{{- end -}}
+
+{{- define "waypost.ingressLabels" -}}
+{{ include "waypost.ingressSelectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- /* What the ingress may do in the namespaces that are served. It may create no runs. Roles of these
+namespaces let it read the Secrets of EventSources by their names; the chart makes none. */ -}}
+{{- define "waypost.ingressRules" -}}
+- apiGroups: [waypost.dev]
+  resources: [eventsources]
+  verbs: [list]
+- apiGroups: [waypost.dev]
+  resources: [workflowevents]
+  verbs: [get, create]
+{{- end -}}
+
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -282,6 +314,10 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.gatewayName" 
 
 {{- define "waypost.modelsUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.modelsName" . }}
+{{- end -}}
+
+{{- define "waypost.ingressUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.ingressName" . }}
 {{- end -}}
 
 {{- define "waypost.cleanupUser" -}}

@@ -27,6 +27,7 @@ AGENT_WORKFLOW_SCHEDULE: Final = ResourceName(
     API_VERSION, "agentworkflowschedules", "AgentWorkflowSchedule"
 )
 WORKFLOW_EVENT: Final = ResourceName(API_VERSION, "workflowevents", "WorkflowEvent")
+EVENT_SOURCE: Final = ResourceName(API_VERSION, "eventsources", "EventSource")
 APPROVAL: Final = ResourceName(API_VERSION, "approvals", "Approval")
 NODE_RECORD: Final = ResourceName(API_VERSION, "noderecords", "NodeRecord")
 MODEL_PROVIDER: Final = ResourceName(API_VERSION, "modelproviders", "ModelProvider")

@@ -53,6 +53,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "operator": "waypost.cli.processes.operator",
     "gateway": "waypost.cli.processes.gateway",
     "model-gateway": "waypost.cli.processes.model_gateway",
+    "ingress": "waypost.cli.processes.ingress",
     "uninstall": "waypost.cli.processes.uninstall",
 }
 # Old names, which work for one more release.

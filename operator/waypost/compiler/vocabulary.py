@@ -136,6 +136,7 @@ _PAGES: Final[Mapping[str, str]] = {
     "first": "first.md",
     "event": "events.md",
     "WorkflowEvent": "events.md",
+    "EventSource": "webhooks.md",
     "budget": "agent-nodes.md",
     "http": "http-nodes.md",
     "container": "node-protocol.md",

@@ -171,7 +171,13 @@ def _environment() -> Any:
 def _made(types: Mapping[str, Any]) -> Any:
     mapping = _T.Map(_T.STRING, _T.DYN)
     return cel.NewEnv(
-        variables={**dict.fromkeys(ROOTS, mapping), "item": _T.DYN, "index": _T.INT, **types},
+        variables={
+            **dict.fromkeys(ROOTS, mapping),
+            "item": _T.DYN,
+            "index": _T.INT,
+            "body": _T.DYN,
+            **types,
+        },
         extensions=[
             ext_optional.ExtOptional(),
             ext_strings.ExtStrings(),

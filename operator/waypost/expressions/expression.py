@@ -1,5 +1,5 @@
 """The language of one `${...}`: CEL over `inputs`, `nodes`, `self`, `run`, and in some fields
-`item`, `index`, `previous` or `candidate`.
+`item`, `index`, `previous` or `candidate`; in the rules of an EventSource `body` and `headers`.
 
 Guarantee: the same expression and the same data give the same value, or the same typed error, in
 every process. Nothing here raises because of user input, and an error is never mistaken for data.
@@ -92,6 +92,8 @@ class Variable(StrEnum):
     INDEX = "index"
     PREVIOUS = "previous"
     CANDIDATE = "candidate"
+    BODY = "body"
+    HEADERS = "headers"
 
 
 _ROOTS = frozenset(Variable)

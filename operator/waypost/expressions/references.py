@@ -24,10 +24,11 @@ from waypost.expressions.tree import (
     parts,
 )
 
-# The variables of every expression, and those that only some fields of some nodes have
-# (compiler/scopes.py says which). A loop variable may have the name of one of the latter.
+# The variables of every expression, and those that only some fields have: of some nodes
+# (compiler/scopes.py says which), and of the rules of an EventSource. A loop variable may have the
+# name of one of the latter.
 EVERYWHERE = ("inputs", "nodes", "self", "run")
-SCOPED = ("item", "index", "previous", "candidate")
+SCOPED = ("item", "index", "previous", "candidate", "body", "headers")
 ROOTS = (*EVERYWHERE, *SCOPED)
 # What a node has if it gave something; items: of maps only.
 RESULTS = ("output", "artifacts", "items")

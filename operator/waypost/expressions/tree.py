@@ -129,7 +129,9 @@ class CheckedTree:
         return {last_int(pair, 1): last_int(pair, 2) for pair in positions}
 
 
-_PATH_ROOTS = frozenset(("inputs", "nodes", "self", "run", "item", "previous", "candidate"))
+_PATH_ROOTS = frozenset(
+    ("inputs", "nodes", "self", "run", "item", "previous", "candidate", "body", "headers")
+)
 _KEYWORDS = frozenset(("in", "true", "false", "null"))
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_PATH = 24

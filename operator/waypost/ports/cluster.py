@@ -32,13 +32,14 @@ class Kind(Enum):
     AGENT_WORKFLOW_TEMPLATE = meta.AGENT_WORKFLOW_TEMPLATE
     AGENT_WORKFLOW_SCHEDULE = meta.AGENT_WORKFLOW_SCHEDULE
     WORKFLOW_EVENT = meta.WORKFLOW_EVENT
+    EVENT_SOURCE = meta.EVENT_SOURCE
     APPROVAL = meta.APPROVAL
     NODE_RECORD = meta.NODE_RECORD
     MODEL_PROVIDER = meta.MODEL_PROVIDER
     TOOL_SERVER = meta.TOOL_SERVER
     JOB = ResourceName("batch/v1", "jobs", "Job")
     POD = ResourceName("v1", "pods", "Pod")
-    SECRET = ResourceName("v1", "secrets", "Secret")  # of providers, by the model gateway alone
+    SECRET = ResourceName("v1", "secrets", "Secret")  # by the model gateway and the ingress alone
     CONFIG_MAP = ResourceName("v1", "configmaps", "ConfigMap")
     EVENT = ResourceName("v1", "events", "Event")
     NAMESPACE = ResourceName("v1", "namespaces", "Namespace")

@@ -1,7 +1,10 @@
-"""The loops beside that of the runs: endpoints, templates, schedules, WorkflowEvents, kept logs."""
+"""The loops beside that of the runs: endpoints, templates, schedules, WorkflowEvents, EventSources,
+kept logs."""
 
 import asyncio
+from typing import Final
 
+from waypost.engine import template
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, Obj
 from waypost.ports.offload import Offload
@@ -10,13 +13,21 @@ from waypost.runtime.cache.endpoints import PROBED
 from waypost.runtime.cache.others import OtherCaches
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.events.controller import EventController
+from waypost.runtime.judging import Judge, JudgingLoop
 from waypost.runtime.logs.keeper import LogKeeper
 from waypost.runtime.probe_controller import ProbeController
 from waypost.runtime.reads.policies import Policies
 from waypost.runtime.schedules.controller import ScheduleController
 from waypost.runtime.settings import ControllerSettings
-from waypost.runtime.template_controller import TemplateController
 from waypost.runtime.writes.accounts import NodeAccounts
+from waypost.sources import status as source_status
+
+_TEMPLATES: Final = Judge(
+    Kind.AGENT_WORKFLOW_TEMPLATE, "check of a template", template.judged, template.status_of
+)
+_SOURCES: Final = Judge(
+    Kind.EVENT_SOURCE, "check of an EventSource", source_status.judged, source_status.status_of
+)
 
 
 class OtherLoops:
@@ -50,8 +61,12 @@ class OtherLoops:
             settings=settings.logs,
             offload=offload,
         )
-        self._templates = TemplateController(
-            cluster=cluster, cache=caches.templates, clock=clock, offload=offload
+        self._awaited_templates = caches.templates
+        self._templates = JudgingLoop(
+            _TEMPLATES, cluster=cluster, cache=caches.templates, clock=clock, offload=offload
+        )
+        self._sources = JudgingLoop(
+            _SOURCES, cluster=cluster, cache=caches.sources, clock=clock, offload=offload
         )
         self._schedules = ScheduleController(
             cluster=cluster,
@@ -60,7 +75,6 @@ class OtherLoops:
             offload=offload,
             suspend_new_runs=settings.suspend_new_runs,
         )
-
         self._events = EventController(
             cluster=cluster, cache=caches.events, store=store, clock=clock
         )
@@ -78,6 +92,9 @@ class OtherLoops:
         if kind is Kind.AGENT_WORKFLOW_SCHEDULE:
             self._schedules.notice(raw, deleted=deleted, on_duty=on_duty)
             return []
+        if kind is Kind.EVENT_SOURCE:
+            self._sources.notice(raw, deleted=deleted, on_duty=on_duty)
+            return []
         if kind is Kind.WORKFLOW_EVENT:
             return self._events.notice(raw, deleted=deleted, on_duty=on_duty)
         if kind is Kind.AGENT_WORKFLOW:
@@ -85,13 +102,15 @@ class OtherLoops:
             self._schedules.notice_run(raw, deleted=deleted, on_duty=on_duty)
         if kind is Kind.AGENT_WORKFLOW_TEMPLATE:
             self._schedules.notice_template(raw, on_duty=on_duty)
-            return self._templates.notice(raw, deleted=deleted, on_duty=on_duty)
+            key = self._templates.notice(raw, deleted=deleted, on_duty=on_duty)
+            return self._awaited_templates.waiting(key.namespace, key.name) if key else []
         return None
 
     def wake_all(self) -> None:
         """Queue all objects, as after a complete list."""
         self._prober.wake_all()
         self._templates.wake_all()
+        self._sources.wake_all()
         self._schedules.wake_all()
         self._events.wake_all()
         self._logs.wake_all()
@@ -101,6 +120,7 @@ class OtherLoops:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._prober.run(), name="prober")
             group.create_task(self._templates.run(), name="templates")
+            group.create_task(self._sources.run(), name="sources")
             group.create_task(self._schedules.run(), name="schedules")
             group.create_task(self._events.run(), name="events")
             group.create_task(self._logs.run(), name="logs")

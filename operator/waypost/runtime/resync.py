@@ -120,6 +120,7 @@ class Resync:
                 self._caches.endpoints.replace(kind, namespace, await self._list(kind, namespace))
             except Rejected as error:
                 refusal = refusal or error
+        # Not EventSources: their condition only informs people, and the watch reports them.
         for kind, cache in (
             (Kind.AGENT_WORKFLOW_TEMPLATE, self._caches.templates),
             (Kind.AGENT_WORKFLOW_SCHEDULE, self._caches.schedules),

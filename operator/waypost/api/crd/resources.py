@@ -11,6 +11,7 @@ from waypost.api.event.model import WorkflowEventSpec, WorkflowEventStatus
 from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.record import NodeRecordSpec
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec, AgentWorkflowScheduleStatus
+from waypost.api.source.model import EventSourceSpec, EventSourceStatus
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.template.spec import AgentWorkflowTemplateSpec, AgentWorkflowTemplateStatus
 from waypost.api.toolserver import ToolServerSpec, ToolServerStatus
@@ -133,6 +134,20 @@ RESOURCES: Final = (
             _AGE,
         ),
         selectable=(".spec.key", ".spec.workflow"),
+    ),
+    Resource(
+        name=meta.EVENT_SOURCE,
+        short="awsrc",
+        description="Makes WorkflowEvents of the HTTP requests of one sender, such as GitHub: says "
+        "how it proves who it is, and what becomes of its requests.",
+        spec=EventSourceSpec,
+        status=EventSourceStatus,
+        columns=(
+            Column("ACCEPTED", ".status.conditions[?(@.type=='Accepted')].status"),
+            Column("SUSPENDED", ".spec.suspend", "boolean"),
+            Column("MESSAGE", ".status.conditions[?(@.type=='Accepted')].message", wide=True),
+            _AGE,
+        ),
     ),
     Resource(
         name=meta.APPROVAL,

@@ -8,11 +8,21 @@ from waypost.api.base import JsonValue, Model, ObjectName, StatusModel, Timestam
 
 EVENT_NAME_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,126}[A-Za-z0-9])?$"
 MAX_KEY: Final = 256  # characters
+MAX_ORIGIN_ID: Final = 1024  # characters
 MAX_PAYLOAD_BYTES: Final = 16 * 1024  # of canonical JSON
 
 EventName = Annotated[str, StringConstraints(pattern=EVENT_NAME_PATTERN, max_length=128)]
 EventPhase = Literal["Pending", "Claimed", "Consumed", "Expired", "Refused"]
 SETTLED: Final = ("Consumed", "Expired", "Refused")  # phases that do not change any more
+
+
+class EventOrigin(Model):
+    """Where the ingress got the event from. Only the ingress sets it."""
+
+    name: ObjectName = Field(description="Name of the EventSource.")
+    id: Annotated[str, StringConstraints(min_length=1, max_length=MAX_ORIGIN_ID)] = Field(
+        description="Id of the request, by which a repeated one is known."
+    )
 
 
 class WorkflowEventSpec(Model):
@@ -40,6 +50,7 @@ class WorkflowEventSpec(Model):
         description="Time from which no node takes the event. Default: 7 days after it was "
         "created, which is also the maximum.",
     )
+    source: EventOrigin | None = Field(default=None, description=EventOrigin.__doc__)
 
 
 class EventClaim(StatusModel):

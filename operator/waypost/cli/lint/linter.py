@@ -20,6 +20,7 @@ from waypost.compiler.admission.structure import UNKNOWN, Violation
 from waypost.compiler.problems import Problem, Severity
 from waypost.compiler.validation_errors import problems_of
 from waypost.protocol.ijson import Json
+from waypost.sources.status import read as read_source
 
 _RESOURCES: Final = {resource.kind: resource for resource in RESOURCES}
 
@@ -135,6 +136,9 @@ def _operators_problems(
         return
     if resource.name == meta.AGENT_WORKFLOW_SCHEDULE:
         yield from schedule_problems(spec, value, templates)
+        return
+    if resource.name == meta.EVENT_SOURCE:
+        yield from read_source(spec)[1]
         return
     try:
         resource.spec.model_validate(spec)

@@ -15,7 +15,10 @@ from waypost.expressions.tree import Comprehension, is_local_variable, walk
 from waypost.protocol.ijson import Json
 
 # Variables of fields that no modifier has, with the place where they exist.
-_PLACES: Final = {"candidate": "in first.accept"}
+_PLACES: Final = {
+    "candidate": "in first.accept",
+    **dict.fromkeys(("body", "headers"), "in the rules of an EventSource"),
+}
 
 
 def modifier_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from waypost.engine.nodes.event import awaited
 from waypost.engine.state.decision import Decision
+from waypost.runtime.cache.bodies import BodyCache
 from waypost.runtime.cache.endpoints import EndpointCache
 from waypost.runtime.cache.events import EventCache
 from waypost.runtime.cache.runs import Key
@@ -19,6 +20,7 @@ class OtherCaches:
     templates: TemplateCache = field(default_factory=TemplateCache)
     events: EventCache = field(default_factory=EventCache)
     schedules: ScheduleCache = field(default_factory=ScheduleCache)
+    sources: BodyCache = field(default_factory=BodyCache)
 
     def note(self, run: Key, decision: Decision) -> None:
         """Remember what a run waits for, by what a pass has decided."""

@@ -7,7 +7,8 @@ from waypost.api.crd.rules.durations import not_zero
 from waypost.api.endpoint import URL_PATTERN
 
 
-def _exactly_one(one: str, other: str, *, both: str = "keep one of them") -> tuple[Rule, Rule]:
+def exactly_one(one: str, other: str, *, both: str = "keep one of them") -> tuple[Rule, Rule]:
+    """Exactly one of two fields is set; `both`: what to do if both are."""
     return (
         Rule(
             any_of([one, other]),
@@ -42,8 +43,8 @@ URL_TEXT: Final = (
         ],
     ),
 )
-TLS_SOURCE: Final = _exactly_one("caConfigMap", "caSecret")
-VALUE_SOURCE: Final = _exactly_one("secretKeyRef", "configMapKeyRef")
+TLS_SOURCE: Final = exactly_one("caConfigMap", "caSecret")
+VALUE_SOURCE: Final = exactly_one("secretKeyRef", "configMapKeyRef")
 TOOL_HEADER: Final = _one_value("header")
 QUERY_PARAMETER: Final = _one_value("query parameter")
 HTTP_SERVER: Final = (
@@ -77,7 +78,7 @@ PROVIDER: Final = (
     ),
 )
 TOOL_SERVER: Final = (
-    *_exactly_one(
+    *exactly_one(
         "http",
         "stdio",
         both="keep one and create another ToolServer for the other",

@@ -23,6 +23,7 @@ from waypost.api.crd.rules import (
     event,
     nodes,
     schedule,
+    source,
     workflow,
 )
 from waypost.api.endpoint import URL_PATTERN
@@ -53,6 +54,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "WorkflowEvent": event.EVENT,
     "WorkflowEventSpec": event.SPEC,
     "WorkflowEventStatus": event.STATUS,
+    "SourceAuth": source.AUTH,
     "Node": nodes.NODE,
     "FinallyNode": nodes.FINALLY_NODE,
     "LocalTemplate": workflow.LOCAL_TEMPLATE,

@@ -1,0 +1,7 @@
+"""Validation rules for an EventSource."""
+
+from typing import Final
+
+from waypost.api.crd.rules.endpoints import exactly_one
+
+AUTH: Final = exactly_one("hmac", "bearer")

@@ -1,0 +1,25 @@
+"""`waypost ingress`: the service for webhooks, as its Deployment starts it."""
+
+import typer
+
+from waypost.cli.errors import CommandError, Exit
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def ingress() -> None:
+    """Run the ingress for webhooks until SIGTERM.
+
+    Reads its settings from environment variables WAYPOST_*.
+    """
+    from waypost.ingress.settings import load_ingress_settings
+    from waypost.settings import SettingsError
+
+    try:
+        settings = load_ingress_settings()
+    except SettingsError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from error
+    from waypost.ingress import main
+
+    raise typer.Exit(main.run(settings))

@@ -1,0 +1,99 @@
+"""The composition root of the ingress: settings become adapters, adapters a service."""
+
+import asyncio
+import logging
+import signal
+import time
+
+import uvicorn
+
+from waypost import __version__
+from waypost.adapters import collector
+from waypost.adapters.credentials import find_credentials
+from waypost.adapters.evaluation import pool
+from waypost.adapters.evaluation.pool import ChildProcess
+from waypost.adapters.evaluation.thread import OneThread
+from waypost.adapters.http import build_app as build_probes
+from waypost.adapters.http import serve as serve_probes
+from waypost.adapters.kube import KubeCluster
+from waypost.adapters.logs import configure_logging
+from waypost.gateway import connections
+from waypost.gateway.upload_limiter import UploadLimiter
+from waypost.ingress.app import Ingress, build_app
+from waypost.ingress.core.rates import Rates
+from waypost.ingress.deliveries import Deliveries
+from waypost.ingress.directory import Directory
+from waypost.ingress.keys import Keys
+from waypost.ingress.metrics import IngressMetrics
+from waypost.ingress.settings import IngressSettings
+from waypost.ports.cluster import Cluster
+from waypost.ports.offload import Offload
+
+log = logging.getLogger("waypost.ingress")
+_SHUTDOWN_SECONDS = 15
+
+
+def run(settings: IngressSettings) -> int:
+    """Serve until SIGTERM, finish requests in progress, and return the exit code."""
+    configure_logging(level=settings.log_level, style=settings.log_format)
+    log.info("waypost ingress %s starts", __version__)
+    # uvicorn shuts down on the signal and then raises it again; ignore it then.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    asyncio.run(_run(settings))
+    log.info("stopped")
+    return 0
+
+
+async def _run(settings: IngressSettings) -> None:
+    metrics = IngressMetrics()
+    credentials = find_credentials(kubeconfig=settings.kubeconfig)
+    cluster = KubeCluster(credentials=credentials, telemetry=metrics)
+    passes, child = OneThread(), ChildProcess()
+    pool.use(child)
+    try:
+        ingress = assemble(settings, cluster=cluster, offload=passes, metrics=metrics)
+        config = connections.uvicorn_config(
+            build_app(ingress),
+            host=settings.ingress_host,
+            port=settings.ingress_port,
+            connections_=settings.ingress_connections,
+            shutdown_seconds=_SHUTDOWN_SECONDS,
+        )
+        server = uvicorn.Server(config)
+        probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
+        await passes(child.start)
+        collector.begin()
+        async with serve_probes(probes, host=settings.ingress_host, port=settings.http_port):
+            await server.serve()
+    finally:
+        passes.close()
+        child.close()
+        await cluster.close()
+
+
+def assemble(
+    settings: IngressSettings, *, cluster: Cluster, offload: Offload, metrics: IngressMetrics
+) -> Ingress:
+    """Create the parts of an ingress."""
+    rates = Rates()
+    deliveries = Deliveries(
+        cluster=cluster,
+        directory=Directory(
+            cluster=cluster,
+            namespaces=settings.namespaces,
+            monotonic=time.monotonic,
+            listed=rates.forget_others,
+        ),
+        keys=Keys(cluster=cluster, monotonic=time.monotonic),
+        rates=rates,
+        offload=offload,
+        now=time.time,
+        monotonic=time.monotonic,
+    )
+    return Ingress(
+        deliveries=deliveries,
+        bodies=UploadLimiter(room=settings.ingress_room, seconds=settings.ingress_seconds),
+        metrics=metrics,
+        largest=settings.ingress_body_bytes,
+        seconds=settings.ingress_seconds,
+    )

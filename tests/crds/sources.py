@@ -1,0 +1,69 @@
+"""EventSources: what the API server takes, and what it refuses."""
+
+from typing import Any
+
+import pytest
+
+from tests.crds.manifests import Manifest
+
+SECRET: Manifest = {"name": "hook", "key": "secret"}
+HMAC: Manifest = {"hmac": {"preset": "GitHub", "secrets": [SECRET]}}
+RULE: Manifest = {"event": {"name": "push", "key": "${body.repository}"}}
+
+
+def source(name: str = "github", **spec: Any) -> Manifest:
+    """A source of GitHub; `spec` changes its fields."""
+    fields = {"auth": HMAC, "rules": [RULE], **spec}
+    return {
+        "apiVersion": "waypost.dev/v1alpha1",
+        "kind": "EventSource",
+        "metadata": {"name": name},
+        "spec": {key: value for key, value in fields.items() if value is not None},
+    }
+
+
+FULL: Manifest = source(
+    auth={"bearer": {"tokens": [SECRET, {"name": "old", "key": "token"}]}},
+    schema={"type": "object", "properties": {"n": {"type": "integer"}}},
+    headers=["x-github-event", "x-a"],
+    rules=[
+        {
+            "when": "${body.n > 1}",
+            "id": "${body.id}",
+            "event": {"name": "a", "key": "b", "payload": {"n": ["${body.n}", None]}},
+        },
+        RULE,
+    ],
+    requestsPerMinute=60000,
+    suspend=True,
+)
+
+ACCEPTED = [
+    pytest.param(source(), "the smallest", id="source-small"),
+    pytest.param(FULL, "all fields", id="source-full"),
+]
+
+
+def row(id: str, manifest: Manifest, *says: str) -> Any:
+    """One row: what kubectl prints contains each of `says`."""
+    return pytest.param(manifest, says, id=id)
+
+
+REFUSED = [
+    row("source-without-auth", source(auth=None), "spec.auth"),
+    row("source-auth-of-nothing", source(auth={}), "neither hmac nor bearer is set"),
+    row(
+        "source-auth-of-two",
+        source(auth={**HMAC, "bearer": {"tokens": [SECRET]}}),
+        "both hmac and bearer are set",
+    ),
+    row(
+        "source-preset",
+        source(auth={"hmac": {"preset": "GitLab", "secrets": [SECRET]}}),
+        "spec.auth.hmac.preset",
+    ),
+    row("source-without-rules", source(rules=[]), "spec.rules"),
+    row("source-header", source(headers=["X-A"]), "spec.headers[0]"),
+    row("source-rate", source(requestsPerMinute=0), "spec.requestsPerMinute"),
+    row("source-unknown-field", source(url="x"), "url"),
+]
