@@ -20,7 +20,7 @@ OPERATOR: dict[Grant, str] = {
     ),
     ("waypost.dev", "agentworkflows", "watch"): "wake up when a run changes",
     ("waypost.dev", "agentworkflows", "create"): (
-        "the child run of a workflow node; the run of a schedule"
+        "the child run of a workflow node; the run of a schedule; the run that an event starts"
     ),
     ("waypost.dev", "agentworkflows", "patch"): (
         "cancel, suspend or rerun a child run; take the finalizer waypost.dev/child off; cancel a "
@@ -52,7 +52,11 @@ OPERATOR: dict[Grant, str] = {
     ("waypost.dev", "eventsources", "list"): "first list",
     ("waypost.dev", "eventsources", "watch"): "check what is new or changed",
     ("waypost.dev", "eventsources/status", "patch"): "the condition Accepted",
-    ("waypost.dev", "workflowevents", "get"): "look again after a conflict",
+    (
+        "waypost.dev",
+        "workflowevents",
+        "get",
+    ): "look again after a conflict, and before it starts a run",
     ("waypost.dev", "workflowevents", "list"): (
         "first list, periodic resync, live read before a claim and before a timeout"
     ),

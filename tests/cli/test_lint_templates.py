@@ -141,3 +141,52 @@ def test_a_template_is_linted_like_a_run() -> None:
         "nodes.a.dependsOn",
         "there is no node 'b'; nodes: a",
     )
+
+
+def source(name: str = "github", **inputs: Any) -> dict[str, Any]:
+    start = {"templateRef": {"name": "t"}, "inputs": inputs}
+    secret = {"name": "hook", "key": "secret"}
+    auth = {"hmac": {"preset": "GitHub", "secrets": [secret]}}
+    return manifest("EventSource", name, {"auth": auth, "rules": [{"start": start}]})
+
+
+STARTS = [
+    pytest.param(source(n="${body.n}"), {**BODY, "triggers": [{"eventSource": "github"}]}, []),
+    pytest.param(
+        source(n="${body.n}"),
+        BODY,
+        [
+            "error: rules[0].start.templateRef.name: template t does not list this source; add "
+            "{eventSource: github} to its spec.triggers"
+        ],
+    ),
+    pytest.param(
+        source(),
+        {**BODY, "triggers": [{"eventSource": "github"}]},
+        ["error: rules[0].start.inputs: template t requires the input 'n'"],
+    ),
+    pytest.param(
+        source(n=1),
+        None,
+        [
+            "warning: rules[0].start.templateRef.name: template t is not among the files: its "
+            "triggers and inputs are not checked"
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "body", "expected"), STARTS)
+def test_what_a_source_starts(one: Any, body: Any, expected: list[str]) -> None:
+    """S599: before anything is applied."""
+    others = [] if body is None else [template(body)]
+    text = "---\n".join(yaml.safe_dump(each, default_style='"') for each in (one, *others))
+    found = list(documents(text.replace('!!int "1"', "1")))
+    known = Templates(document.value for document in found)
+    reported = [
+        f"{each.severity}: {each.field}: {each.message}"
+        for document in found
+        for each in lint("x", document, known)
+        if each.kind == "EventSource"
+    ]
+    assert reported == expected

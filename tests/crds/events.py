@@ -27,7 +27,17 @@ FULL: Manifest = event(
     expiresAt="2030-01-01T00:00:00Z",
 )
 
+START: Manifest = {"templateRef": {"name": "triage"}, "inputs": {"n": 1}}
+ORIGIN: Manifest = {"name": "github", "id": "sha256:1"}
+STARTS: Manifest = event(key=None, start=START, source=ORIGIN)
+STARTED: Manifest = {
+    "run": "triage-1",
+    "at": "2030-01-01T00:00:00Z",
+    "begunAt": "2030-01-01T00:00:00Z",
+}
+
 ACCEPTED = [
+    pytest.param(STARTS, "starts a run", id="event-start"),
     pytest.param(event(), "the smallest", id="event-small"),
     pytest.param(FULL, "all fields", id="event-full"),
     pytest.param(event(payload="text"), "any JSON", id="event-text"),
@@ -40,8 +50,10 @@ def row(id: str, manifest: Manifest, *says: str) -> Any:
 
 
 REFUSED = [
-    row("event-for-nobody", event(key=None), "neither key nor workflow is set"),
-    row("event-for-two", event(workflow="x"), "both key and workflow are set"),
+    row("event-for-nobody", event(key=None), "none of key, workflow and start is set"),
+    row("event-for-two", event(workflow="x"), "are set; keep key for any run"),
+    row("event-start-and-key", event(start=START, source=ORIGIN), "key and start are set"),
+    row("event-start-of-nobody", event(key=None, start=START), "start is only allowed with source"),
     row("event-without-name", event(name=None), "spec.name"),
     row("event-name", event(name="two words"), "spec.name"),
     row("event-long-key", event(key="k" * 257), "spec.key"),
@@ -91,6 +103,18 @@ TRANSITIONS = [
         claim(),
         "is Expired, which is final; create another event",
     ),
-    step("event-claimed-by-nobody", None, {"phase": "Claimed"}, "claim is set exactly when"),
-    step("event-pending-with-a-claim", None, claim(phase="Pending"), "claim is set exactly when"),
+    step(
+        "event-claimed-by-nobody",
+        None,
+        {"phase": "Claimed"},
+        "either claim or start is set exactly",
+    ),
+    step("event-pending-with-a-claim", None, claim(phase="Pending"), "start is set exactly when"),
+    step("event-started-and-claimed", None, {**claim(), "start": STARTED}, "set exactly when"),
+    step("event-start", None, {"phase": "Claimed", "start": STARTED}),
+    step(
+        "event-start-refused",
+        {"phase": "Claimed", "start": STARTED},
+        {"phase": "Refused", "message": "no"},
+    ),
 ]

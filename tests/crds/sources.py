@@ -11,6 +11,9 @@ HMAC: Manifest = {"hmac": {"preset": "GitHub", "secrets": [SECRET]}}
 RULE: Manifest = {"event": {"name": "push", "key": "${body.repository}"}}
 
 
+START: Manifest = {"start": {"templateRef": {"name": "triage"}, "inputs": {"n": "${body.n}"}}}
+
+
 def source(name: str = "github", **spec: Any) -> Manifest:
     """A source of GitHub; `spec` changes its fields."""
     fields = {"auth": HMAC, "rules": [RULE], **spec}
@@ -33,6 +36,7 @@ FULL: Manifest = source(
             "event": {"name": "a", "key": "b", "payload": {"n": ["${body.n}", None]}},
         },
         RULE,
+        START,
     ],
     requestsPerMinute=60000,
     suspend=True,
@@ -62,6 +66,8 @@ REFUSED = [
         source(auth={"hmac": {"preset": "GitLab", "secrets": [SECRET]}}),
         "spec.auth.hmac.preset",
     ),
+    row("source-rule-of-nothing", source(rules=[{"id": "a"}]), "neither event nor start is set"),
+    row("source-rule-of-two", source(rules=[{**RULE, **START}]), "both event and start are set"),
     row("source-without-rules", source(rules=[]), "spec.rules"),
     row("source-header", source(headers=["X-A"]), "spec.headers[0]"),
     row("source-rate", source(requestsPerMinute=0), "spec.requestsPerMinute"),

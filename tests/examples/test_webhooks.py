@@ -29,6 +29,11 @@ PULL_REQUEST: Obj = {
     "repository": {"id": 186853002, "full_name": "Codertocat/Hello-World"},
     "sender": {"login": "Codertocat", "id": 21031067},
 }
+ISSUE: Obj = {
+    "action": "opened",
+    "issue": {"number": 1, "title": "Spelling error in the README file", "state": "open"},
+    "repository": {"full_name": "Codertocat/Hello-World"},
+}
 # docs.stripe.com/api/events/object, shortened.
 PAYMENT: Obj = {
     "id": "evt_1NG8Du2eZvKYlo2CUI79vXWy",
@@ -71,6 +76,10 @@ def signed_by_github(place: Place, body: bytes) -> dict[str, str]:
     return {**github(body), "x-github-event": "pull_request"}
 
 
+def signed_by_github_issues(place: Place, body: bytes) -> dict[str, str]:
+    return {**github(body), "x-github-event": "issues"}
+
+
 def signed_by_stripe(place: Place, body: bytes) -> dict[str, str]:
     return stripe(int(place.clock.now().timestamp()), secret=SECRET, body=body)
 
@@ -90,6 +99,19 @@ CASES = [
             "payload": {"merged": True, "by": "Codertocat"},
         },
         id="github",
+    ),
+    pytest.param(
+        "issues",
+        signed_by_github_issues,
+        ISSUE,
+        {
+            "name": "issues",
+            "start": {
+                "templateRef": {"name": "triage"},
+                "inputs": {"issue": 1, "title": "Spelling error in the README file"},
+            },
+        },
+        id="github-start",
     ),
     pytest.param(
         "stripe",

@@ -1,4 +1,4 @@
-"""Random events and nodes that wait for them, under troubles: no invariant is broken (VN1 to VN4).
+"""Random events and nodes that wait for them, under troubles: no invariant is broken (VN1 to VN6).
 
 `python -m tests.simulation.events --seeds N --start S` plays others.
 """

@@ -18,7 +18,7 @@ def waits(name: str, *names: str, **fields: Any) -> JsonObject:
 
 def event(id_: str = "", *, name: str = "paid", **spec: Any) -> Obj:
     """The manifest of an event, with the key 42 unless `spec` says otherwise."""
-    for_ = {} if {"key", "workflow"} & set(spec) else {"key": "42"}
+    for_ = {} if {"key", "workflow", "start"} & set(spec) else {"key": "42"}
     return {
         "apiVersion": API_VERSION,
         "kind": EVENT.kind,

@@ -63,6 +63,9 @@ LABEL_SCHEDULE: Final = f"{GROUP}/schedule"  # on a run: name of the AgentWorkfl
 LABEL_BACKFILL: Final = f"{GROUP}/backfill"  # on a run of a schedule: `waypost backfill` made it
 ANNOTATION_KEEP_UNTIL: Final = f"{GROUP}/keep-until"  # on a run of a schedule: no TTL before
 
+LABEL_EVENT_SOURCE: Final = f"{GROUP}/event-source"  # on a run: the EventSource that started it
+ANNOTATION_EVENT: Final = f"{GROUP}/event"  # on a run: name and uid of the event that started it
+
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
 ANNOTATION_FORKED_FROM: Final = f"{GROUP}/forked-from"  # on a run: name and uid of another one
 ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe

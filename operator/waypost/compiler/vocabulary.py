@@ -76,9 +76,6 @@ OUR_FIELD: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("vars", "variables"), "inputs of the run"),
     **dict.fromkeys(
-        ("cron", "schedule", "schedules", "cronExpression"), "schedules of an AgentWorkflowSchedule"
-    ),
-    **dict.fromkeys(
         ("next", "nextStep", "connections", "edges", "transitions"),
         "dependsOn of the node that follows",
     ),
@@ -104,6 +101,17 @@ NOT_NEEDED: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("position", "typeVersion", "taskQueue", "runsOn"), "leave it out"),
 }
+# What another resource does.
+ELSEWHERE: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("cron", "schedule", "schedules", "cronExpression"),
+        "an AgentWorkflowSchedule starts runs of a template",
+    ),
+    **dict.fromkeys(
+        ("triggers", "trigger"),
+        "an EventSource starts runs of a template that lists it in spec.triggers",
+    ),
+}
 # Words that have another meaning in a node than in the run.
 _IN_NODE: Final[Mapping[str, str]] = {
     "suspend": "approval of a node, or wait with a duration",
@@ -120,10 +128,6 @@ _ONE_NODE: Final = (
 )
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        ("triggers", "trigger"),
-        "create the runs from an AgentWorkflowSchedule or a program, or wait for an event",
-    ),
     **dict.fromkeys(("cache", "memoize", "memoization"), "a round keeps what succeeded: see rerun"),
 }
 # The page about a field, by the name of the innermost field around it that has one.
@@ -208,6 +212,8 @@ def _foreign(name: str) -> str:
         return f"; did you mean {OUR_FIELD[name]}?"
     if name in NOT_NEEDED:
         return f"; it is not needed: {NOT_NEEDED[name]}"
+    if name in ELSEWHERE:
+        return f"; {ELSEWHERE[name]}"
     return f"; {_LATER}: {NOT_YET[name]}" if name in NOT_YET else ""
 
 
@@ -216,4 +222,6 @@ def _spelling(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-_SPELLINGS: Final = {_spelling(name): name for name in (*OUR_FIELD, *NOT_NEEDED, *NOT_YET)}
+_SPELLINGS: Final = {
+    _spelling(name): name for name in (*OUR_FIELD, *NOT_NEEDED, *ELSEWHERE, *NOT_YET)
+}

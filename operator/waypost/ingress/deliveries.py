@@ -106,6 +106,8 @@ class Deliveries:
         shown = {"id": event, "phase": status.get("phase") or "Pending"}
         if status.get("message"):
             shown["message"] = status["message"]
+        if run := objects.section(status, "start").get("run"):
+            shown["run"] = run
         return Answer("Shown", 200, shown, event=event)
 
     async def _known(

@@ -69,6 +69,12 @@ def call_approval_name(*, run: str, run_uid: str, path: str, round_: int, digest
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
+def started_name(*, template: str, event_uid: str) -> str:
+    """Name of the run that an event starts."""
+    head = template.replace(".", "-")[: _NAME_LIMIT - 11].strip("-")
+    return f"{head}-{_short_hash('Event', event_uid, digits=10)}"
+
+
 def child_name(*, run: str, run_uid: str, path: str, generation: int) -> str:
     """Name of a child run of a node; `generation` counts the child runs of the node."""
     digits = _digits(run, path, beside=1)

@@ -11,6 +11,7 @@ from waypost.api.event.model import (
     MAX_PAYLOAD_BYTES,
     EventClaim,
     EventPhase,
+    RunStart,
     WorkflowEventSpec,
     WorkflowEventStatus,
 )
@@ -47,7 +48,9 @@ class EventFact:
     created_at: datetime
     expires_at: datetime
     status: WorkflowEventStatus
-    problem: str = ""  # why no node can take it
+    start: RunStart | None = None  # the run that it starts
+    source: str = ""  # name of the EventSource that it comes from
+    problem: str = ""  # why nothing can be done with it
     deleting: bool = False
 
     @property
@@ -72,8 +75,9 @@ class EventFact:
         return self.created_at, self.name
 
     def slim(self) -> "EventFact":
-        """The event without its payload, for the cache."""
-        return replace(self, payload=None)
+        """The event without its payload and the inputs of its run, for the cache."""
+        start = self.start and self.start.model_copy(update={"inputs": None})
+        return replace(self, payload=None, start=start)
 
 
 def event_fact(body: Any) -> EventFact | None:
@@ -94,6 +98,8 @@ def event_fact(body: Any) -> EventFact | None:
         created_at=created,
         expires_at=min(given, latest) if given is not None else latest,
         status=_status(body),
+        start=_start(spec),
+        source=text(section(spec, "source"), "name"),
         problem=_problem(spec),
         deleting=bool(metadata.get("deletionTimestamp")),
     )
@@ -104,6 +110,13 @@ def _selector(spec: dict[str, Any]) -> Selector | None:
     if bool(key) == bool(workflow):
         return None
     return Selector("key", key) if key else Selector("workflow", workflow)
+
+
+def _start(spec: dict[str, Any]) -> RunStart | None:
+    try:
+        return RunStart.model_validate(spec["start"]) if spec.get("start") else None
+    except ValidationError:
+        return None
 
 
 def _status(body: Any) -> WorkflowEventStatus:
@@ -119,15 +132,21 @@ def _problem(spec: dict[str, Any]) -> str:
         WorkflowEventSpec.model_validate(spec)
     except ValidationError as error:
         return f"its spec cannot be read: {error.errors(include_url=False)[0]['msg']}"
-    if _selector(spec) is None:
-        return "expected exactly one of key and workflow"
+    start = section(spec, "start")
+    if (_selector(spec) is None) != bool(start):
+        return "expected exactly one of key, workflow and start"
+    if start and not section(spec, "source"):
+        return "start is only allowed with source; to start a run yourself, create it"
+    field, value = (
+        ("start.inputs", start.get("inputs")) if start else ("payload", spec.get("payload"))
+    )
     try:
-        size = len(ijson.canonical(ijson.check(spec.get("payload"))))
+        size = len(ijson.canonical(ijson.check(value)))
     except ijson.IJsonError as error:
-        return f"payload{error.path.removeprefix('$')}: {error.problem}"
+        return f"{field}{error.path.removeprefix('$')}: {error.problem}"
     if size > MAX_PAYLOAD_BYTES:
         return (
-            f"payload: {size} bytes of JSON, the limit is {MAX_PAYLOAD_BYTES}; store the data "
+            f"{field}: {size} bytes of JSON, the limit is {MAX_PAYLOAD_BYTES}; store the data "
             "elsewhere, and send where it is"
         )
     return ""

@@ -76,7 +76,12 @@ class OtherLoops:
             suspend_new_runs=settings.suspend_new_runs,
         )
         self._events = EventController(
-            cluster=cluster, cache=caches.events, store=store, clock=clock
+            cluster=cluster,
+            cache=caches.events,
+            store=store,
+            clock=clock,
+            offload=offload,
+            suspend_new_runs=settings.suspend_new_runs,
         )
 
     def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key] | None:
@@ -102,6 +107,7 @@ class OtherLoops:
             self._schedules.notice_run(raw, deleted=deleted, on_duty=on_duty)
         if kind is Kind.AGENT_WORKFLOW_TEMPLATE:
             self._schedules.notice_template(raw, on_duty=on_duty)
+            self._events.notice_template(raw, on_duty=on_duty)
             key = self._templates.notice(raw, deleted=deleted, on_duty=on_duty)
             return self._awaited_templates.waiting(key.namespace, key.name) if key else []
         return None

@@ -57,10 +57,13 @@ def fields_of(rule: SourceRule) -> Iterator[tuple[str, Json]]:
         yield "when", rule.when
     if rule.id is not None:
         yield "id", rule.id
-    yield "event.name", rule.event.name
-    yield "event.key", rule.event.key
-    if rule.event.payload is not None:
-        yield "event.payload", rule.event.payload
+    if rule.event is not None:
+        yield "event.name", rule.event.name
+        yield "event.key", rule.event.key
+        if rule.event.payload is not None:
+            yield "event.payload", rule.event.payload
+    if rule.start is not None and rule.start.inputs is not None:
+        yield "start.inputs", rule.start.inputs
 
 
 def _of_field(place: str, value: Json, readable: tuple[str, ...]) -> Iterator[Problem]:
@@ -95,6 +98,8 @@ def _of_rule(place: str, rule: SourceRule, *, signed: bool) -> Iterator[Problem]
             "another id; read the id from body, or remove id for the one of the preset"
         )
         yield Problem(f"{place}.id", text)
+    if rule.event is None:
+        return
     name = parse_template(rule.event.name)
     literal = isinstance(name, Template) and not name.references and _is_literal(name)
     if literal and not re.fullmatch(EVENT_NAME_PATTERN, rule.event.name):

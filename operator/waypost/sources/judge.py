@@ -15,10 +15,11 @@ from waypost.api.base import JsonObject
 from waypost.api.event.model import (
     EVENT_NAME_PATTERN,
     MAX_KEY,
+    MAX_NAME,
     MAX_ORIGIN_ID,
     MAX_PAYLOAD_BYTES,
 )
-from waypost.api.source.model import EventSourceSpec, SourceRule
+from waypost.api.source.model import EventSourceSpec, SentEvent, SourceRule, StartedRun
 from waypost.expressions.templates import (
     NullPolicy,
     RenderError,
@@ -117,13 +118,11 @@ class _Use:
         """The event, or why there is none."""
         try:
             id_ = default_id if self.rule.id is None else self._id(self.rule.id)
-            spec: JsonObject = {
-                "name": self._name(),
-                "key": self._key(),
-                "source": {"name": self.source, "id": id_},
-            }
-            if self.rule.event.payload is not None:
-                spec["payload"] = self._payload()
+            spec: JsonObject = {"source": {"name": self.source, "id": id_}}
+            if self.rule.event is not None:
+                spec |= self._event(self.rule.event)
+            elif self.rule.start is not None:
+                spec |= self._start(self.rule.start)
         except _Refused as refused:
             return refused.why
         return {
@@ -139,28 +138,40 @@ class _Use:
             raise self._refused("id", f"expected 1 to {MAX_ORIGIN_ID} characters, found {len(id_)}")
         return id_
 
-    def _name(self) -> str:
-        name = self._text("event.name", self.rule.event.name)
+    def _event(self, sent: SentEvent) -> JsonObject:
+        spec = {"name": self._name(sent.name), "key": self._key(sent.key)}
+        if sent.payload is None:
+            return spec
+        return {**spec, "payload": self._data("event.payload", sent.payload)}
+
+    def _start(self, started: StartedRun) -> JsonObject:
+        start: JsonObject = {"templateRef": {"name": started.template_ref.name}}
+        if started.inputs is not None:
+            start["inputs"] = self._data("start.inputs", started.inputs)
+        return {"name": self.source[:MAX_NAME].rstrip("-."), "start": start}
+
+    def _name(self, template: str) -> str:
+        name = self._text("event.name", template)
         if not re.fullmatch(EVENT_NAME_PATTERN, name):
             text = f"{name!r:.80} is not the name of an event: up to 128 letters, digits, . _ / : -"
             raise self._refused("event.name", text)
         return name
 
-    def _key(self) -> str:
-        key = self._text("event.key", self.rule.event.key)
+    def _key(self, template: str) -> str:
+        key = self._text("event.key", template)
         if not 0 < len(key) <= MAX_KEY or not key.isprintable():
             text = f"expected 1 to {MAX_KEY} printable characters, found {key!r:.80}"
             raise self._refused("event.key", text)
         return key
 
-    def _payload(self) -> Json:
-        value = render_json(self.rule.event.payload, self.data)
+    def _data(self, field: str, template: Json) -> Json:
+        value = render_json(template, self.data)
         if isinstance(value, RenderError):
-            raise self._refused("event.payload", value.message, value.path)
+            raise self._refused(field, value.message, value.path)
         size = len(ijson.canonical(value))
         if size > MAX_PAYLOAD_BYTES:
             text = f"{size} bytes of JSON, the limit is {MAX_PAYLOAD_BYTES}; take parts of the body"
-            raise self._refused("event.payload", text)
+            raise self._refused(field, text)
         return value
 
     def _text(self, field: str, template: str) -> str:

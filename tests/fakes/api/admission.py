@@ -149,17 +149,17 @@ def _record(old: Obj, new: Obj) -> list[str]:
 
 def _event(old: Obj, new: Obj) -> list[str]:
     spec, problems = new["spec"], []
-    if "key" in spec and "workflow" in spec:
-        problems.append("spec: both key and workflow are set")
-    if not {"key", "workflow"} & spec.keys():
-        problems.append("spec: neither key nor workflow is set")
+    if len({"key", "workflow", "start"} & spec.keys()) > 1:
+        problems.append("spec: key, workflow and start are set")
+    if not {"key", "workflow", "start"} & spec.keys():
+        problems.append("spec: none of key, workflow and start is set")
     if old and old["spec"] != spec:
         problems.append("spec: an event cannot be changed")
     before, after = section(old, "status"), section(new, "status")
     if before.get("phase") in ("Consumed", "Expired", "Refused") and before != after:
         problems.append(f"status: is {before['phase']}, which is final")
     kept = after.get("claim") == before.get("claim") or after.get("phase") == "Pending"
-    if before.get("phase") == "Claimed" and not kept:
+    if before.get("phase") == "Claimed" and "claim" in before and not kept:
         problems.append("status: is Claimed by another node")
     return problems
 

@@ -1,4 +1,5 @@
-"""What one seed of events stands for: runs that wait, events that are sent, and what goes wrong."""
+"""What one seed of events stands for: runs that wait, events that are sent, events that start runs,
+and what goes wrong."""
 
 import random
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import Any, Final, Literal
 from waypost.api.base import JsonObject
 
 from tests.simulation.focused.troubles import Trouble, draw_trouble
-from tests.support.builders import spec
+from tests.support.builders import python, spec
 
 TROUBLES: Final = (
     "kill",
@@ -21,6 +22,8 @@ TROUBLES: Final = (
     "refused",
 )
 SECONDS: Final = 120.0  # how long runs begin, events are sent and troubles begin
+LISTED: Final = "github"  # the source that the template lists
+TEMPLATE: Final = "triage"
 _NAMES: Final = ("paid", "failed")
 _KEYS: Final = ("A", "B", "")  # "": none, so only events for the run
 
@@ -60,13 +63,32 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Start:
+    """An event that starts a run, and how often it is sent. `allowed`: the template lists its
+    source, and takes its inputs."""
+
+    id: str
+    at: float
+    source: str
+    inputs: Any
+    times: int = 1
+
+    @property
+    def allowed(self) -> bool:
+        """Whether a run may follow."""
+        return self.source == LISTED and isinstance(self.inputs["n"], int)
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All that follows from a seed."""
+    """All that follows from a seed. `template_at`: when the template of `starts` is created."""
 
     seed: int
     runs: tuple[Run, ...]
     events: tuple[Sent, ...]
     troubles: tuple[Trouble, ...] = ()
+    starts: tuple[Start, ...] = ()
+    template_at: float = 0.0
     delivery: Literal["immediate", "rough", "stale"] = "immediate"
 
     @property
@@ -83,6 +105,13 @@ class Plan:
 def body(run: Run) -> JsonObject:
     """The spec of a run. Its nodes wait at the same time."""
     return spec(*map(_node, run.waits))
+
+
+def template() -> JsonObject:
+    """The spec of the template of `starts`."""
+    shape = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    triggers = [{"eventSource": LISTED}]
+    return {**spec(python("work")), "inputSchema": shape, "triggers": triggers}
 
 
 def _node(wait: Wait) -> JsonObject:
@@ -107,7 +136,22 @@ def plan(seed: int) -> Plan:
         for _ in range(draw.choice((0, 1, 1, 2, 2, 3)))
     )
     delivery: Any = draw.choice(("immediate", "immediate", "rough", "stale"))
-    return Plan(seed, runs, events, troubles, delivery)
+    starts, template_at = _starts(random.Random(f"starts {seed}"))
+    return Plan(seed, runs, events, troubles, starts, template_at, delivery)
+
+
+def _starts(draw: random.Random) -> tuple[tuple[Start, ...], float]:
+    made = tuple(
+        Start(
+            f"s{number}",
+            round(draw.uniform(0, SECONDS), 2),
+            draw.choice((LISTED, LISTED, LISTED, "other")),
+            {"n": draw.choice((number, number, number, "text"))},
+            times=draw.choice((1, 1, 5)),
+        )
+        for number in range(draw.choice((1, 2, 4)))
+    )
+    return made, draw.choice((0.0, 0.0, SECONDS / 2))
 
 
 def _waits(draw: random.Random) -> tuple[Wait, ...]:

@@ -8,16 +8,30 @@ from waypost.kube.objects import section
 from waypost.ports.cluster import AlreadyExists, Kind, RefusedForNow
 
 from tests.fakes.api.watch import IMMEDIATE, ROUGH, STALE
-from tests.simulation.events.plan import SECONDS, Plan, Run, Sent, body
+from tests.simulation.events.plan import (
+    SECONDS,
+    TEMPLATE,
+    Plan,
+    Run,
+    Sent,
+    Start,
+    body,
+    template,
+)
 from tests.simulation.events.watcher import Watcher
 from tests.simulation.focused import troubles
 from tests.simulation.focused.playing import played
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.watching.evidence import Violation
 from tests.support.events import EVENT, send
-from tests.support.harness import World
+from tests.support.harness import NAMESPACE, World
 
-_REQUESTS: Final = (("patch", EVENT), ("list", EVENT), ("patch", Kind.AGENT_WORKFLOW))
+_REQUESTS: Final = (
+    ("patch", EVENT),
+    ("list", EVENT),
+    ("patch", Kind.AGENT_WORKFLOW),
+    ("create", Kind.AGENT_WORKFLOW),
+)
 _QUIET: Final = 200.0  # more than a frozen operator sleeps, and the operator lists all again
 
 
@@ -30,7 +44,12 @@ class _Play:
         self._start()
         for trouble in self.plan.troubles:
             self.world.helper(troubles.befall(trouble, self._happen))
-        acts = [*map(self._submit, self.plan.runs), *map(self._send, self.plan.events)]
+        acts = [
+            self._template(),
+            *map(self._submit, self.plan.runs),
+            *map(self._send, self.plan.events),
+            *map(self._request, self.plan.starts),
+        ]
         await asyncio.gather(*acts)
         await asyncio.sleep(SECONDS)
         self.world.cluster.server.refusals.clear()
@@ -50,6 +69,8 @@ class _Play:
         """VN2, once all is quiet: nobody waits beside an event, and no claim is open."""
         for problem in self.watcher.unserved():
             self.watcher.blame(problem, "VN2")
+        for problem in self.watcher.unstarted():
+            self.watcher.blame(problem, "VN6")
         for id_ in self.watcher.events:
             if self.watcher.phase(id_) == "Claimed":
                 self.watcher.blame(f"{id_} stays claimed: {self.watcher.events[id_]}", "VN2")
@@ -70,8 +91,29 @@ class _Play:
                 await send(self.world, sent.id, name=sent.name, payload=sent.payload, **whose)
             await asyncio.sleep(0.3)
 
+    async def _template(self) -> None:
+        await asyncio.sleep(self.plan.template_at)
+        kind = Kind.AGENT_WORKFLOW_TEMPLATE
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.kind,
+            "metadata": {"name": TEMPLATE},
+            "spec": template(),
+        }
+        await self.world.user.create(kind, namespace=NAMESPACE, body=body)
+
+    async def _request(self, start: Start) -> None:
+        """What the ingress does when a request comes, and comes again."""
+        await asyncio.sleep(start.at)
+        for _ in range(start.times):
+            with contextlib.suppress(AlreadyExists):
+                run = {"templateRef": {"name": TEMPLATE}, "inputs": start.inputs}
+                origin = {"name": start.source, "id": start.id}
+                await send(self.world, start.id, name=start.source, start=run, source=origin)
+            await asyncio.sleep(0.3)
+
     async def _happen(self, trouble: Trouble) -> None:
-        verb, kind = _REQUESTS[trouble.number % 3]
+        verb, kind = _REQUESTS[trouble.number % len(_REQUESTS)]
         if await troubles.disturb(
             self.world,
             self._start,
@@ -129,4 +171,5 @@ def play(planned: Plan) -> list[Violation]:
 
 def described(planned: Plan) -> str:
     """A plan in a few lines."""
-    return "\n".join(map(str, (*planned.runs, *planned.events, *planned.troubles)))
+    parts = (*planned.runs, *planned.events, *planned.starts, *planned.troubles)
+    return "\n".join(map(str, parts))

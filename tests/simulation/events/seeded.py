@@ -1,12 +1,14 @@
 """Seeded bugs of events: each breaks the operator on purpose and must be caught."""
 
+import itertools
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
-from waypost.engine.events import lifecycle
+from waypost.engine.events import lifecycle, starting
 from waypost.engine.nodes import event as node
 from waypost.engine.nodes import table
+from waypost.runtime.events.starter import Starter
 
 from tests.simulation.events.plan import Plan, plan
 from tests.simulation.events.play import play
@@ -92,3 +94,41 @@ def _the_newest_event_is_taken(patch: pytest.MonkeyPatch) -> None:
         return claim(transition, path, list(reversed(events)), *given)
 
     patch.setattr(node, "_claim_one", newest)
+
+
+def _starting(planned: Plan) -> bool:
+    return bool(planned.kinds) and any(start.allowed for start in planned.starts)
+
+
+@bug("VN6", focus=_starting)
+def _an_event_is_settled_before_its_run_exists(patch: pytest.MonkeyPatch) -> None:
+    create = starting._create
+
+    def hasty(*given: Any, **more: Any) -> Any:
+        step = create(*given, **more)
+        assert step.status is not None, "it begins with the write"
+        status = step.status.model_copy(update={"phase": "Consumed"})
+        return replace(step, status=status)
+
+    patch.setattr(starting, "_create", hasty)
+
+
+@bug("VN5", focus=_starting)
+def _a_run_is_created_again_under_another_name(patch: pytest.MonkeyPatch) -> None:
+    """An operator that does not look live finds no run yet, and the name is not always the same."""
+    numbers, seen = itertools.count(), set()
+    patch.setattr(starting, "run_name", lambda *_: f"triage-{next(numbers)}")
+    named = Starter._named
+
+    async def blind(starter: Any, key: Any, event: Any) -> Any:
+        if event.uid in seen:
+            return await named(starter, key, event)
+        seen.add(event.uid)
+        return starting.Named(exists=False)
+
+    patch.setattr(Starter, "_named", blind)
+
+
+@bug("VN5", focus=lambda planned: not all(start.allowed for start in planned.starts))
+def _any_source_starts_runs(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(starting, "refusal_of", lambda *_: "")

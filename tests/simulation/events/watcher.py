@@ -1,4 +1,4 @@
-"""A watcher of events: judges every change as the API server stores it (VN1 to VN4).
+"""A watcher of events: judges every change as the API server stores it (VN1 to VN6).
 
 It reads what nodes and events say, and the plan; it shares no rule with the operator.
 """
@@ -33,6 +33,8 @@ class Watcher:
         self._waits = {(run.name, wait.name): wait for run in plan.runs for wait in run.waits}
         self._undisturbed = plan.is_undisturbed
         self._before: dict[str, Obj] = {}  # runs, as stored last
+        self._starts = {start.id: start for start in plan.starts}
+        self._started: dict[str, str] = {}  # by what the run says of its event: name of the run
         world.cluster.server.storage.listeners.insert(0, self._changed)
 
     def blame(self, text_: str, invariant: str) -> None:
@@ -46,6 +48,18 @@ class Watcher:
                 if self._fits(self.events[id_], self._waits[run, path], run):
                     yield f"{run}/{path} waits, and {id_} is pending"
 
+    def unstarted(self) -> Iterator[str]:
+        """Events that start runs and are not what their plan says: with a run, or refused."""
+        for id_, start in self._starts.items():
+            event = self.events.get(id_)
+            if event is None:
+                continue  # a person has deleted it
+            run = self._started.get(_mark(event))
+            phase = self.phase(id_)
+            expected = ("Consumed", True) if start.allowed else ("Refused", False)
+            if (phase, run is not None) != expected:
+                yield f"{start} is {phase}, and its run is {run}"
+
     def phase(self, id_: str) -> str:
         """The phase of an event that exists."""
         return text(section(self.events[id_], "status"), "phase") or "Pending"
@@ -55,9 +69,23 @@ class Watcher:
         if kind is EVENT:
             self._event(name, change, body)
         elif kind is Kind.AGENT_WORKFLOW and change != "DELETED":
+            if change == "ADDED":
+                self._run(name, body)
             for node in items(body, "status", "nodes"):
                 self._node(name, body, node)
             self._before[name] = body
+
+    def _run(self, name: str, body: Obj) -> None:
+        """VN5: one run for one event, and only from the source that the template lists."""
+        mark = text(section(body, "metadata", "annotations"), "waypost.dev/event")
+        if not mark:
+            return
+        if mark in self._started:
+            self.blame(f"{mark} starts {name}, and started {self._started[mark]}", "VN5")
+        self._started[mark] = name
+        start = self._starts[mark.split()[0]]
+        if not start.allowed:
+            self.blame(f"{start} starts {name}", "VN5")
 
     def _event(self, id_: str, change: str, body: Obj) -> None:
         if change == "DELETED":
@@ -73,9 +101,9 @@ class Watcher:
             self.blame(f"{id_} was {known} and is {phase}", "VN1")
         if phase == "Pending" and uid in self.taken:
             self.blame(f"{id_} is pending, and {self.taken[uid]} took it", "VN1")
-        if phase == "Consumed" and known != phase:
+        if phase == "Consumed" and known != phase and id_ not in self._starts:
             self._consumed(id_, uid, body)
-        if phase == "Claimed" and known == "Pending":
+        if phase == "Claimed" and known == "Pending" and id_ not in self._starts:
             self._claimed(id_, body)
 
     def _consumed(self, id_: str, uid: str, body: Obj) -> None:
@@ -151,7 +179,8 @@ class Watcher:
         return ours and typed and spec["name"] in wait.names
 
     def _pending(self) -> list[str]:
-        return [id_ for id_ in self.events if self.phase(id_) == "Pending"]
+        waiting = (id_ for id_ in self.events if id_ not in self._starts)
+        return [id_ for id_ in waiting if self.phase(id_) == "Pending"]
 
     def _age(self, id_: str) -> tuple[str, str]:
         return str(self.events[id_]["metadata"]["creationTimestamp"]), id_
@@ -161,3 +190,8 @@ class Watcher:
             for node in items(body, "status", "nodes"):
                 if node["phase"] == "Waiting":
                     yield run, str(node["path"]), node
+
+
+def _mark(event: Obj) -> str:
+    """What a run says of its event."""
+    return f"{event['metadata']['name']} {event['metadata']['uid']}"

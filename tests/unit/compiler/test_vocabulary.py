@@ -84,11 +84,11 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
         ),
         row("maps", "withItems", "spec.nodes[3]", NODE, "; did you mean forEach of a node?"),
         row(
-            "schedules",
+            "of-another-resource",
             "schedule",
             "spec.nodes[3]",
             NODE,
-            "; did you mean schedules of an AgentWorkflowSchedule?",
+            "; an AgentWorkflowSchedule starts runs of a template",
         ),
         row(
             "nodes-below-a-modifier",
@@ -138,7 +138,7 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
         row("step-functions", "catch", "spec.nodes[0]", NODE, "did you mean onFailure"),
         row("fan-out", "for_each", "spec.nodes[0]", NODE, "; did you mean forEach of a node?"),
         row("cases", "switch", "spec.nodes[0]", NODE, "did you mean when of each node?"),
-        row("triggered", "triggers", "spec", ("nodes",), "runs from an AgentWorkflowSchedule"),
+        row("triggered", "triggers", "spec", ("nodes",), "lists it in spec.triggers"),
         row("fail-fast", "failFast", "spec.nodes[0]", NODE, "onFailure of a node, or tolerate of"),
         row("page-of-loops", "x", "spec.nodes[0].repeat", NODE, "(see docs/loops.md)"),
         row("page-of-first", "x", "spec.nodes[0].first", NODE, "(see docs/first.md)"),

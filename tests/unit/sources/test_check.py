@@ -85,6 +85,12 @@ BAD = [
         "",
         id="payload",
     ),
+    pytest.param(
+        source_spec(rules=[{"start": {"templateRef": {"name": "t"}, "inputs": {"a": "${run.x}"}}}]),
+        "rules[0].start.inputs: ",
+        "run does not exist in a rule",
+        id="inputs",
+    ),
     pytest.param(source_spec(rules=[]), "rules", "", id="no-rules"),
     pytest.param(source_spec(extra=1), "extra: ", "unknown field extra", id="unknown-field"),
 ]

@@ -130,6 +130,7 @@ RESOURCES: Final = (
             Column("PHASE", ".status.phase"),
             Column("RUN", ".status.claim.run"),
             Column("NODE", ".status.claim.path"),
+            Column("STARTED", ".status.start.run"),
             Column("MESSAGE", ".status.message", wide=True),
             _AGE,
         ),

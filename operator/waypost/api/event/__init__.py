@@ -1,1 +1,2 @@
-"""WorkflowEvent: what other systems report to runs. Imports `api.base` only."""
+"""WorkflowEvent: what other systems report to runs. Imports `api.base` and
+`api.template.ref` only."""

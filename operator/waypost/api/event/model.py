@@ -4,9 +4,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
-from waypost.api.base import JsonValue, Model, ObjectName, StatusModel, Timestamp
+from waypost.api.base import JsonObject, JsonValue, Model, ObjectName, StatusModel, Timestamp
+from waypost.api.template.ref import TemplateRef
 
 EVENT_NAME_PATTERN: Final = r"^[A-Za-z0-9]([A-Za-z0-9._/:-]{0,126}[A-Za-z0-9])?$"
+MAX_NAME: Final = 128  # characters
 MAX_KEY: Final = 256  # characters
 MAX_ORIGIN_ID: Final = 1024  # characters
 MAX_PAYLOAD_BYTES: Final = 16 * 1024  # of canonical JSON
@@ -25,8 +27,21 @@ class EventOrigin(Model):
     )
 
 
+class RunStart(Model):
+    """A run that the event starts. The template must list the EventSource in spec.triggers."""
+
+    template_ref: TemplateRef = Field(
+        description="AgentWorkflowTemplate of this namespace that the run uses."
+    )
+    inputs: JsonObject | None = Field(
+        default=None,
+        description=f"Inputs of the run, at most {MAX_PAYLOAD_BYTES} bytes of JSON. They are data: "
+        "${...} is not evaluated here.",
+    )
+
+
 class WorkflowEventSpec(Model):
-    """What happened, and for whom. It cannot change. Exactly one of key and workflow."""
+    """What happened, and for whom. It cannot change. Exactly one of key, workflow and start."""
 
     name: EventName = Field(
         description="What happened, for example payment.succeeded. A node lists it in event.names."
@@ -39,6 +54,9 @@ class WorkflowEventSpec(Model):
     workflow: ObjectName | None = Field(
         default=None,
         description="Name of the run that the event is for. A node without event.key takes it.",
+    )
+    start: RunStart | None = Field(
+        default=None, description=f"{RunStart.__doc__} Only the ingress sets it."
     )
     payload: JsonValue | None = Field(
         default=None,
@@ -62,16 +80,26 @@ class EventClaim(StatusModel):
     wait: int = Field(ge=1, description="Number of the wait of this node, from 1.")
 
 
+class EventStart(StatusModel):
+    """The run that the event starts. It is recorded before the run is created."""
+
+    run: str = Field(max_length=253, description="Name of the run.")
+    at: Timestamp = Field(description="Time when the operator last tried to create the run.")
+    begun_at: Timestamp = Field(description="Time when the start was recorded first.")
+
+
 class WorkflowEventStatus(StatusModel):
     """What became of the event. Only the operator writes it."""
 
     phase: EventPhase = Field(
         default="Pending",
-        description="Pending: no node has taken it yet. Claimed: a node takes it. Consumed: it is "
-        "the output of a node. Expired: no node took it in time. Refused: no node can take it. The "
-        "last three are final.",
+        description="Pending: no node has taken it yet. Claimed: a node takes it, or its run is "
+        "being created. Consumed: it is the output of a node, or its run exists. Expired: no node "
+        "took it in time. Refused: no node can take it, or its run cannot start. The last three "
+        "are final.",
     )
     claim: EventClaim | None = Field(default=None, description=EventClaim.__doc__)
+    start: EventStart | None = Field(default=None, description=EventStart.__doc__)
     message: str | None = Field(default=None, max_length=1024, description="Explanation.")
     settled_at: Timestamp | None = Field(
         default=None,

@@ -1,5 +1,5 @@
 """EventSource: who may send events over HTTP, and what becomes of a request. `model` holds spec and
 status.
 
-Imports `waypost.api.base`, `waypost.api.endpoint` and `waypost.api.event`.
+Imports `waypost.api.base`, `waypost.api.endpoint` and `waypost.api.template.ref`.
 """

@@ -14,6 +14,7 @@ from waypost.api.base import (
     keyed_by,
 )
 from waypost.api.endpoint import KeyRef
+from waypost.api.template.ref import TemplateRef
 
 MAX_RULES: Final = 50
 MAX_HEADERS: Final = 20
@@ -74,8 +75,20 @@ class SentEvent(Model):
     )
 
 
+class StartedRun(Model):
+    """A run that a request starts. The template must list this source in spec.triggers."""
+
+    template_ref: TemplateRef = Field(
+        description="AgentWorkflowTemplate of this namespace that the run uses. It is fixed text."
+    )
+    inputs: JsonObject | None = Field(
+        default=None,
+        description="Inputs of the run, at most 16384 bytes of JSON. ${...} is evaluated.",
+    )
+
+
 class SourceRule(Model):
-    """What becomes of a request."""
+    """What becomes of a request: exactly one of event and start."""
 
     when: _Text | None = Field(
         default=None,
@@ -88,7 +101,8 @@ class SourceRule(Model):
         "because they are not signed. Default: the id that the preset or CloudEvents define, else "
         "the digest of the body.",
     )
-    event: SentEvent = Field(description=SentEvent.__doc__)
+    event: SentEvent | None = Field(default=None, description=SentEvent.__doc__)
+    start: StartedRun | None = Field(default=None, description=StartedRun.__doc__)
 
 
 class EventSourceSpec(Model):

@@ -4,11 +4,22 @@ from typing import Final
 
 from pydantic import Field
 
-from waypost.api.base import StatusCondition, StatusModel, keyed_by
+from waypost.api.base import Model, ObjectName, StatusCondition, StatusModel, keyed_by
 from waypost.api.workflow import AgentWorkflowSpec, WorkflowBody
 
 # Fields of the body that a run of a template may set too, with a lower limit than the template.
 LOWERED: Final = frozenset({"budget", "deadline"})
+
+
+MAX_TRIGGERS: Final = 20
+
+
+class Trigger(Model):
+    """What may start runs of the template, beside people and schedules."""
+
+    event_source: ObjectName = Field(
+        description="Name of an EventSource of this namespace. Its requests may start runs."
+    )
 
 
 class AgentWorkflowTemplateSpec(WorkflowBody):
@@ -22,6 +33,12 @@ class AgentWorkflowTemplateSpec(WorkflowBody):
         default=None,
         description="true: no new run of this template is accepted. New runs wait until it is "
         "false. Runs that were accepted before continue, and so do their reruns.",
+    )
+    triggers: list[Trigger] | None = Field(
+        default=None,
+        max_length=MAX_TRIGGERS,
+        description="EventSources that may start runs of this template. Default: none.",
+        json_schema_extra=keyed_by("eventSource"),
     )
 
 

@@ -14,13 +14,13 @@ from waypost.api.crd.resources import RESOURCES, Resource
 from waypost.cli.lint import envelope
 from waypost.cli.lint.manifests import Document, Place
 from waypost.cli.lint.schedules import schedule_problems
+from waypost.cli.lint.sources import source_problems
 from waypost.cli.lint.templates import Templates, run_problems, template_problems
 from waypost.compiler.admission.server import judged, schema_of
 from waypost.compiler.admission.structure import UNKNOWN, Violation
 from waypost.compiler.problems import Problem, Severity
 from waypost.compiler.validation_errors import problems_of
 from waypost.protocol.ijson import Json
-from waypost.sources.status import read as read_source
 
 _RESOURCES: Final = {resource.kind: resource for resource in RESOURCES}
 
@@ -138,7 +138,7 @@ def _operators_problems(
         yield from schedule_problems(spec, value, templates)
         return
     if resource.name == meta.EVENT_SOURCE:
-        yield from read_source(spec)[1]
+        yield from source_problems(spec, value, templates)
         return
     try:
         resource.spec.model_validate(spec)

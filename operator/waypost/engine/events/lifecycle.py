@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
+from waypost.api.base import JsonObject
 from waypost.api.event.model import SETTLED, EventClaim, EventPhase, WorkflowEventStatus
 from waypost.api.state.event import KEPT_TAKEN
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
@@ -29,9 +30,11 @@ Use = Literal["Open", "Taken", "Unused", "Unknown"]
 
 @dataclass(frozen=True)
 class Step:
-    """What to do with an event now: write `status`, delete it, or look again at `wake_at`."""
+    """What to do with an event now: write `status`, create a run after that, delete it, or look
+    again at `wake_at`."""
 
     status: WorkflowEventStatus | None = None
+    create: JsonObject | None = None
     delete: bool = False
     wake_at: datetime | None = None
 
@@ -56,15 +59,16 @@ def step(event: EventFact, run: Any, now: datetime, *, live: bool) -> Step | Non
     if event.claim is not None:
         return _claimed(event, event.claim, run, now, live=live)
     if event.problem:
-        return _settled("Refused", event.problem, now)
+        return settled("Refused", event.problem, now)
     if now >= event.expires_at:
-        return _settled("Expired", "no node took it in time", now)
+        return settled("Expired", "no node took it in time", now)
     if event.addressed and live and _has_ended(run):
-        return _settled("Expired", f"run {event.addressed} has ended", now)
+        return settled("Expired", f"run {event.addressed} has ended", now)
     return Step(wake_at=event.expires_at)
 
 
-def _settled(phase: EventPhase, message: str, now: datetime) -> Step:
+def settled(phase: EventPhase, message: str, now: datetime) -> Step:
+    """The step that ends an event without a claim."""
     moment = timestamps.timestamp(now)
     return Step(WorkflowEventStatus(phase=phase, message=message, settled_at=moment))
 

@@ -3,13 +3,16 @@
 import contextlib
 from typing import Final
 
+from waypost.api.event.model import SETTLED, WorkflowEventStatus
 from waypost.engine.events.lifecycle import Step, step
 from waypost.kube.objects import section, text
 from waypost.kube.workflow_events import EventFact
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound, Obj
+from waypost.ports.offload import Offload
 from waypost.runtime.cache.events import EventCache
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.events.starter import Starter
 from waypost.runtime.queue import KeyedQueue, by_namespace
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.writes.status_write import write_status
@@ -18,16 +21,27 @@ _WORKERS: Final = 2
 
 
 class EventController:
-    """Ends what nobody takes, gives back claims that were not used, and deletes what is over."""
+    """Ends what nobody takes, gives back claims that were not used, starts the runs of events, and
+    deletes what is over."""
 
     def __init__(
-        self, *, cluster: Cluster, cache: EventCache, store: RunCache, clock: Clock
+        self,
+        *,
+        cluster: Cluster,
+        cache: EventCache,
+        store: RunCache,
+        clock: Clock,
+        offload: Offload,
+        suspend_new_runs: bool,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._store = store
         self._clock = clock
         self._queue: KeyedQueue[Key] = by_namespace(clock.monotonic)
+        self._starter = Starter(
+            cluster=cluster, clock=clock, offload=offload, suspend_new_runs=suspend_new_runs
+        )
         self._looked: set[Key] = set()  # events whose run was read, and had not ended
 
     def notice(self, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key]:
@@ -48,6 +62,14 @@ class EventController:
             metadata = section(raw, "metadata")
             for key in self._cache.of_run(text(metadata, "namespace"), text(metadata, "name")):
                 self._looked.discard(key)
+                self._queue.add(key)
+
+    def notice_template(self, raw: Obj, *, on_duty: bool) -> None:
+        """Queue the events that start runs of a template that has changed."""
+        if on_duty:
+            metadata = section(raw, "metadata")
+            place = text(metadata, "namespace"), text(metadata, "name")
+            for key in self._starter.waiting(*place):
                 self._queue.add(key)
 
     def wake_all(self) -> None:
@@ -78,25 +100,35 @@ class EventController:
         event = self._cache.fact(key)
         if event is None or event.deleting:
             self._looked.discard(key)
+            self._starter.forget(key)
             return
-        decision = await self._decide(key, event)
-        if decision.status is not None:
-            landed = await write_status(
-                self._cluster,
-                Kind.WORKFLOW_EVENT,
-                namespace=key.namespace,
-                name=key.name,
-                body={},
-                resource_version=event.resource_version,
-                status=decision.status,
-            )
-            self._cache.take(landed)
-            self._queue.add(key)
-        elif decision.delete:
+        if event.start is not None and event.phase not in SETTLED and not event.problem:
+            decision = await self._starter.step(key, event)
+        else:
+            decision = await self._decide(key, event)
+        sent = self._clock.monotonic()
+        if decision.status is not None and decision.status != event.status:
+            await self._write(key, event, decision.status)
+        if decision.create is not None:
+            await self._starter.create(key, decision.create, sent=sent)
+        if decision.delete:
             await self._delete(key, event)
         if decision.wake_at is not None:
             wait = (decision.wake_at - self._clock.now()).total_seconds()
             self._queue.add_at(key, self._clock.monotonic() + max(wait, 0.0))
+
+    async def _write(self, key: Key, event: EventFact, status: WorkflowEventStatus) -> None:
+        landed = await write_status(
+            self._cluster,
+            Kind.WORKFLOW_EVENT,
+            namespace=key.namespace,
+            name=key.name,
+            body={},
+            resource_version=event.resource_version,
+            status=status,
+        )
+        self._cache.take(landed)
+        self._queue.add(key)
 
     async def _delete(self, key: Key, event: EventFact) -> None:
         with contextlib.suppress(NotFound, Conflict):
@@ -109,6 +141,7 @@ class EventController:
             )
         self._cache.drop(key)
         self._looked.discard(key)
+        self._starter.forget(key)
 
     async def _decide(self, key: Key, event: EventFact) -> Step:
         now = self._clock.now

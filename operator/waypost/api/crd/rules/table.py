@@ -55,6 +55,7 @@ RULES: Final[Mapping[str, Sequence[Rule]]] = {
     "WorkflowEventSpec": event.SPEC,
     "WorkflowEventStatus": event.STATUS,
     "SourceAuth": source.AUTH,
+    "SourceRule": source.RULE,
     "Node": nodes.NODE,
     "FinallyNode": nodes.FINALLY_NODE,
     "LocalTemplate": workflow.LOCAL_TEMPLATE,
