@@ -294,7 +294,7 @@ NOT_78 = {"fail": [2, 78]}
         pytest.param(ONLY_75, ["Timeout"], 75, None, id="listed-whatever-reasons"),
         pytest.param(NOT_78, None, 78, "retry.exitCodes.fail has 78", id="fails"),
         pytest.param(NOT_78, None, 3, None, id="does-not-fail"),
-        pytest.param(NOT_78, ["Timeout"], 3, "retry.reasons has only Timeout", id="reasons-too"),
+        pytest.param(None, ["Timeout"], 3, "retry.reasons has only Timeout", id="reasons-alone"),
         pytest.param(NOT_78, ["NodeError"], 78, "retry.exitCodes.fail has 78", id="fail-is-first"),
         pytest.param(None, None, 3, None, id="none-listed"),
     ],
