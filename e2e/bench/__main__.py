@@ -17,11 +17,11 @@ from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
 from e2e.bench.hostile import everyday
 from e2e.cluster import api
+from e2e.suite.forwarding import forwarded
 from e2e.suite.install import install
 from e2e.suite.kube import Kube, connected
 from e2e.suite.operators import Operator, machine_of
 from e2e.suite.space import Space, allow_approvers
-from e2e.suite.uploads import forwarded
 
 RESULT = Path("build/bench.json")
 WITHOUT_CLUSTER: dict[str, Callable[[], int]] = {

@@ -4,8 +4,9 @@ import httpx2
 
 from e2e.suite.build import workflow
 from e2e.suite.folders import FOLDER, OUT, three_nodes
+from e2e.suite.forwarding import forwarded
 from e2e.suite.space import Space, node_of
-from e2e.suite.uploads import forwarded, under_way
+from e2e.suite.uploads import under_way
 
 NO_RETRY = {"limit": 0}
 

@@ -9,10 +9,11 @@ import httpx2
 import pytest
 
 from e2e.suite.build import workflow
+from e2e.suite.forwarding import forwarded
 from e2e.suite.kube import path_of
 from e2e.suite.operators import NAMESPACE, RELEASE
 from e2e.suite.space import Space, node_of
-from e2e.suite.uploads import Attempt, forwarded, make_pod, under_way
+from e2e.suite.uploads import Attempt, make_pod, under_way
 from e2e.suite.waiting import until
 
 LINE = "The quick brown fox jumps over the lazy dog. "

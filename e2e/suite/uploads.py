@@ -4,14 +4,10 @@ Made by hand as operator and Job controller would make them, so that fifty cost 
 schedules the pods, and the Jobs are nobody's to look after.
 """
 
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from e2e.suite.kube import MERGE, Kube, Obj, path_of
-from e2e.suite.operators import NAMESPACE, RELEASE
+from e2e.suite.kube import MERGE, Obj, path_of
 from e2e.suite.space import Space
 
 AUDIENCE: Final = "waypost-gateway"
@@ -119,18 +115,3 @@ def make_pod(space: Space, run: Obj, node: str, *, name: str, owned: bool = True
         metadata["ownerReferences"] = [owner]
     body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
     return space.create("pods", body)
-
-
-@contextmanager
-def forwarded(kube: Kube) -> Iterator[str]:
-    """The address of the installed gateway on this machine, through the API server."""
-    argv = [str(kube.tools / "kubectl"), f"--kubeconfig={kube.kubeconfig}", "-n", NAMESPACE]
-    argv += ["port-forward", f"service/{RELEASE}-gateway", ":8080"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080
-            assert "->" in line, f"kubectl port-forward did not start: {line!r}"
-            yield f"http://{line.split()[2]}"
-        finally:
-            process.terminate()

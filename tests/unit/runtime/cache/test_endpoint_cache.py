@@ -120,7 +120,7 @@ async def test_a_key_reaches_the_pod_as_a_file_and_by_no_other_way() -> None:
             assert source == {"secret": {"name": "openai", "items": [item]}}
 
 
-def test_nothing_but_the_model_gateway_reads_secrets() -> None:
+def test_nothing_but_the_model_gateway_and_the_ingress_reads_secrets() -> None:
     assert [kind for kind in Kind if "secret" in kind.plural] == [Kind.SECRET]
     package = Path(waypost.__file__).parent
     readers = [
@@ -128,7 +128,7 @@ def test_nothing_but_the_model_gateway_reads_secrets() -> None:
         for path in package.rglob("*.py")
         if "Kind.SECRET" in path.read_text()
     ]
-    assert readers == ["model_gateway/keys.py"]
+    assert sorted(readers) == ["ingress/keys.py", "model_gateway/keys.py"]
 
 
 # --- the cache itself ----------------------------------------------------------------------------
