@@ -1,4 +1,4 @@
-"""Services of the installed chart, as seen from the machine of the tests."""
+"""Services of the cluster, as seen from the machine of the tests."""
 
 import subprocess
 from collections.abc import Iterator
@@ -9,10 +9,12 @@ from e2e.suite.operators import NAMESPACE, RELEASE
 
 
 @contextmanager
-def forwarded(kube: Kube, part: str = "gateway") -> Iterator[str]:
-    """The address of an installed part on this machine, through the API server."""
-    argv = [str(kube.tools / "kubectl"), f"--kubeconfig={kube.kubeconfig}", "-n", NAMESPACE]
-    argv += ["port-forward", f"service/{RELEASE}-{part}", ":8080"]
+def forwarded(
+    kube: Kube, service: str = f"{RELEASE}-gateway", *, namespace: str = NAMESPACE
+) -> Iterator[str]:
+    """The address of a service on this machine, through the API server."""
+    argv = [str(kube.tools / "kubectl"), f"--kubeconfig={kube.kubeconfig}", "-n", namespace]
+    argv += ["port-forward", f"service/{service}", ":8080"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

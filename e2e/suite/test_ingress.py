@@ -23,7 +23,7 @@ RBAC = "rbac.authorization.k8s.io"
 
 @pytest.fixture(scope="module")
 def address(kube: Kube, operator: Operator) -> Iterator[str]:
-    with forwarded(kube, "ingress") as found:
+    with forwarded(kube, f"{RELEASE}-ingress") as found:
         yield found
 
 

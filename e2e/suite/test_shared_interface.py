@@ -1,7 +1,6 @@
 """The web interface of the chart in the cluster, for people with tokens of ServiceAccounts."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ import yaml
 
 from e2e.cluster import api, chart
 from e2e.suite.build import workflow
+from e2e.suite.forwarding import forwarded
 from e2e.suite.install import CHART
 from e2e.suite.kube import Kube
 from e2e.suite.people import Person, account
@@ -62,16 +62,8 @@ def address(space: Space, kube: Kube, cluster: api.Cluster) -> Iterator[str]:
     )
     kube.must("kubectl", "apply", "-f", "-", stdin=rendered)
     space.kubectl("rollout", "status", f"deployment/{NAME}", "--timeout=110s")
-    argv = [str(kube.tools / "kubectl"), f"--kubeconfig={kube.kubeconfig}", "-n", space.name]
-    argv += ["port-forward", f"service/{NAME}", ":8080"]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()  # Forwarding from 127.0.0.1:40123 -> 8080
-            assert "->" in line, f"kubectl port-forward did not start: {line!r}"
-            yield f"http://{line.split()[2]}"
-        finally:
-            process.terminate()
+    with forwarded(kube, NAME, namespace=space.name) as found:
+        yield found
 
 
 def browser(address: str, person: Person, space: Space) -> Browser:
