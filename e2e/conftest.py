@@ -90,7 +90,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def operator(cluster: api.Cluster, kube: Kube) -> Operator:
     """The operator, installed with helm from this tree."""
-    values = {**cluster.chart_values, "ingress.enabled": "true", "ingress.replicas": "1"}
+    values = {**cluster.chart_values, "ingress.enabled": "true"}
     sharing.once("chart", lambda: install(kube, values))
     found = Operator(kube, machine_of(cluster.provider, cluster.name))
     found.ready()
