@@ -49,10 +49,10 @@ def test_the_operator_says_what_lint_says(verdicts: dict[str, dict[str, Any]], i
 def test_right_ones_are_accepted(space: Space) -> None:
     """Suspended, so that nothing of them starts: what is asked is the verdict."""
     for id, spec in RIGHT.items():
-        space.create("agentworkflows", manifest(f"right-{id}", {**spec, "suspend": True}))
+        space.create("agentworkflows", manifest(f"right-{id.lower()}", {**spec, "suspend": True}))
     refused = {
         id: verdict["message"]
         for id in RIGHT
-        if (verdict := judged(space, f"right-{id}"))["status"] != "True"
+        if (verdict := judged(space, f"right-{id.lower()}"))["status"] != "True"
     }
     assert not refused

@@ -52,7 +52,7 @@ def row(id: str, manifest: Manifest, *says: str) -> Any:
 REFUSED = [
     row("event-for-nobody", event(key=None), "none of key, workflow and start is set"),
     row("event-for-two", event(workflow="x"), "are set; keep key for any run"),
-    row("event-start-and-key", event(start=START, source=ORIGIN), "key and start are set"),
+    row("event-start-and-key", event(start=START, source=ORIGIN), "key, start are set"),
     row("event-start-of-nobody", event(key=None, start=START), "start is only allowed with source"),
     row("event-without-name", event(name=None), "spec.name"),
     row("event-name", event(name="two words"), "spec.name"),

@@ -43,7 +43,7 @@ FULL: Manifest = source(
 )
 
 ACCEPTED = [
-    pytest.param(source(), "the smallest", id="source-small"),
+    pytest.param(source(requestsPerMinute=600), "the smallest", id="source-small"),
     pytest.param(FULL, "all fields", id="source-full"),
 ]
 
