@@ -1,7 +1,5 @@
 """The signing secrets and tokens of EventSources: read by name, kept in memory for a short time."""
 
-import base64
-import binascii
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -30,7 +28,7 @@ class Keys:
         API server cannot be reached."""
         found = []
         for ref in refs:
-            text = _text(await self._secret(namespace, ref.name), ref.key)
+            text = objects.secret_text(await self._secret(namespace, ref.name), ref.key)
             if text:
                 found.append(text)
             else:
@@ -58,12 +56,3 @@ class Keys:
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return body
-
-
-def _text(body: Obj | None, key: str) -> str:
-    found = objects.section(body, "data").get(key)
-    try:
-        text = base64.b64decode(found, validate=True).decode() if isinstance(found, str) else ""
-    except (binascii.Error, UnicodeDecodeError):
-        return ""
-    return text.strip("\r\n")

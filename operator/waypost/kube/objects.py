@@ -4,6 +4,8 @@ Total: a malformed body gives None or empty fields, never an exception, so that 
 object cannot stop the operator (I16).
 """
 
+import base64
+import binascii
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -30,6 +32,15 @@ def text(body: Mapping[str, Any], key: str) -> str:
     """The string at `key`, or ""."""
     value = body.get(key)
     return value if isinstance(value, str) else ""
+
+
+def secret_text(secret: Any, key: str) -> str:
+    """The text at `key` of a Secret, without line breaks around it; "" if there is none."""
+    try:
+        found = base64.b64decode(text(section(secret, "data"), key), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+    return found.strip("\r\n")
 
 
 def moment(body: Mapping[str, Any], key: str) -> datetime | None:

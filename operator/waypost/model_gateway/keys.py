@@ -1,7 +1,5 @@
 """The keys of providers: read by name, kept in memory for a minute, sent to listed hosts only."""
 
-import base64
-import binascii
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -135,12 +133,7 @@ class _Reader:
         allowed = hosts_of_secret(objects.text(notes, HOSTS_ANNOTATION), self._type)
         if sent and (problem := host_problem(self._host, allowed, secret=ref.name)):
             raise CallRefused(CallRefusal.HOST, problem)
-        found = objects.section(body, "data").get(ref.key)
-        try:
-            text = base64.b64decode(str(found), validate=True).decode() if found else ""
-        except (binascii.Error, UnicodeDecodeError):
-            text = ""
-        text = text.strip("\r\n")
+        text = objects.secret_text(body, ref.key)
         if not text:
             raise _no_key("Secret", ref)
         self.secrets += [text, *text.split()[1:]] if sent else []

@@ -1,7 +1,5 @@
 """Starts the runs of events: the live reads of a step, and the create within its fence."""
 
-import asyncio
-import logging
 from typing import Final
 
 from waypost.api.event.model import WorkflowEventStatus
@@ -10,14 +8,12 @@ from waypost.engine.events.lifecycle import Step
 from waypost.engine.events.starting import Named
 from waypost.kube.workflow_events import EventFact, event_fact
 from waypost.ports.clock import Clock
-from waypost.ports.cluster import AlreadyExists, Cluster, Conflict, Kind, NotFound, Obj, Rejected
+from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound, Obj
 from waypost.ports.offload import Offload
 from waypost.runtime.cache.runs import Key
+from waypost.runtime.writes.started_runs import StartedRuns
 
-FENCE_SECONDS: Final = 10.0  # for which an operator may create a run after it wrote the status
 _HELD: Final = "the operator accepts no new runs (suspendNewRuns in the chart)"
-
-log = logging.getLogger(__name__)
 
 
 class Starter:
@@ -30,7 +26,7 @@ class Starter:
         self._clock = clock
         self._offload = offload
         self._held = _HELD if suspend_new_runs else ""
-        self._refused: dict[Key, str] = {}  # why the API server refused the last create
+        self._runs = StartedRuns(cluster=cluster, clock=clock, kind=Kind.WORKFLOW_EVENT)
         self._waiting: dict[Key, str] = {}  # the template that an event waits for
 
     def waiting(self, namespace: str, template: str) -> list[Key]:
@@ -40,7 +36,7 @@ class Starter:
 
     def forget(self, key: Key) -> None:
         """Drop what is known of an event that is over."""
-        self._refused.pop(key, None)
+        self._runs.forget(key)
         self._waiting.pop(key, None)
 
     async def step(self, key: Key, cached: EventFact) -> Step:
@@ -59,7 +55,7 @@ class Starter:
         assert start is not None, "a spec does not change"
         if event.status.start is not None:
             named = await self._named(key, event)
-            refused = self._refused.get(key, "")
+            refused = self._runs.refusal(key)
             return starting.resolve(event, start, named, self._clock.now(), refused=refused)
         template = await self._get(
             Kind.AGENT_WORKFLOW_TEMPLATE, key.namespace, start.template_ref.name
@@ -74,22 +70,8 @@ class Starter:
         return decision
 
     async def create(self, key: Key, run: Obj, *, sent: float) -> None:
-        """Create the run that the status names, within the time of the fence. The next pass looks
-        what became of it."""
-        self._refused.pop(key, None)
-        left = sent + FENCE_SECONDS - self._clock.monotonic()
-        if left <= 0:
-            return
-        try:
-            # Also bounds the wait for a write permit: a create never leaves after its fence.
-            async with asyncio.timeout(left):
-                await self._cluster.create(Kind.AGENT_WORKFLOW, namespace=key.namespace, body=run)
-        except AlreadyExists:
-            pass  # the next pass looks whose it is
-        except Rejected as error:
-            self._refused[key] = error.message
-            about = {"object": f"WorkflowEvent/{key.name}", "namespace": key.namespace}
-            log.warning("a run was refused: %s", error.message, extra=about)
+        """Create the run that the status names, as `StartedRuns.create`."""
+        await self._runs.create(key, run, sent=sent)
 
     async def _named(self, key: Key, event: EventFact) -> Named:
         status: WorkflowEventStatus = event.status

@@ -1,22 +1,18 @@
 """The loop for schedules. It has its own queue and workers, so that no run waits for it."""
 
-import asyncio
 import contextlib
-import logging
 from typing import Final
 
 from waypost.engine.state.decision import RunEvent
 from waypost.kube.objects import section
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import (
-    AlreadyExists,
     Cluster,
     Conflict,
     Kind,
     NotFound,
     Obj,
     PatchType,
-    Rejected,
 )
 from waypost.ports.offload import Offload
 from waypost.runtime.cache.runs import Key
@@ -25,15 +21,13 @@ from waypost.runtime.queue import KeyedQueue
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.schedules.reads import ScheduleReads
 from waypost.runtime.writes.run_events import RunEvents
+from waypost.runtime.writes.started_runs import StartedRuns
 from waypost.runtime.writes.status_patch import to_wire
 from waypost.runtime.writes.status_write import write_status
 from waypost.schedules.decide import Step, needs, step
 from waypost.schedules.subject import Schedule, ScheduledRun, schedule, schedule_of
 
-FENCE_SECONDS: Final = 10.0  # for which an operator may create a run after it wrote the status
 _WORKERS: Final = 2
-
-log = logging.getLogger(__name__)
 
 
 class ScheduleController:
@@ -58,7 +52,7 @@ class ScheduleController:
         self._events = RunEvents(
             cluster=cluster, clock=clock, kind=Kind.AGENT_WORKFLOW_SCHEDULE.kind
         )
-        self._refused: dict[Key, str] = {}  # why the API server refused the last create
+        self._runs = StartedRuns(cluster=cluster, clock=clock, kind=Kind.AGENT_WORKFLOW_SCHEDULE)
         self._changed: set[Key] = set()  # schedules of which a run may have ended
 
     def notice(self, raw: Obj, *, deleted: bool, on_duty: bool) -> None:
@@ -132,7 +126,7 @@ class ScheduleController:
         if subject.spec is None:
             look = None
         else:
-            refused = self._refused.get(key, "")
+            refused = self._runs.refusal(key)
             look = await self._reads.look(key, subject.spec, needed, create_refused=refused)
         return step(subject, look, self._clock.now())
 
@@ -165,22 +159,9 @@ class ScheduleController:
         self._cache.take(landed)
 
     async def _create(self, key: Key, run: Obj, sent: float) -> None:
-        """Create the run that the status names, within the time of the fence; look again after."""
-        self._refused.pop(key, None)
+        """Create the run that the status names, and look again after."""
         self._queue.add(key)
-        left = sent + FENCE_SECONDS - self._clock.monotonic()
-        if left <= 0:
-            return
-        try:
-            # Also bounds the wait for a write permit: a create never leaves after its fence.
-            async with asyncio.timeout(left):
-                await self._cluster.create(Kind.AGENT_WORKFLOW, namespace=key.namespace, body=run)
-        except AlreadyExists:
-            pass  # the next pass looks whose it is
-        except Rejected as error:
-            self._refused[key] = error.message
-            about = {"object": f"AgentWorkflowSchedule/{key.name}", "namespace": key.namespace}
-            log.warning("a run was refused: %s", error.message, extra=about)
+        await self._runs.create(key, run, sent=sent)
 
     async def _cancel(self, key: Key, run: ScheduledRun) -> None:
         with contextlib.suppress(NotFound, Conflict):
@@ -203,5 +184,5 @@ class ScheduleController:
             )
 
     def _forget(self, key: Key) -> None:
-        self._refused.pop(key, None)
+        self._runs.forget(key)
         self._changed.discard(key)
