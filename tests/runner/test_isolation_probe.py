@@ -1,16 +1,19 @@
 """S387: the probe lets the program start only once what must be blocked is blocked."""
 
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from waypost.protocol.isolation import REPORT_PATIENCE, Measured, parse_measured
 from waypost_node import isolation_probe
 from waypost_node.isolation_probe import Target, _targets, measured, wait_for_isolation
 
-API = ("10.96.0.1", 443)
-CANARY = ("10.96.0.7", 8081)
-GATEWAY = ("10.96.0.7", 8080)
+API = Target("10.96.0.1", 443)
+CANARY = Target("10.96.0.7", 8081)
+GATEWAY = Target("10.96.0.7", 8080)
 
 
 class Network:
@@ -88,16 +91,81 @@ def test_s387_two_looks_after_enforcement() -> None:
     assert after[1] - after[0] == pytest.approx(0.2)
 
 
-def test_targets_come_from_the_environment_and_the_kubelet() -> None:
-    environment = {
-        "WAYPOST_MUST_FAIL": "169.254.169.254:80,[fd00::7]:8081",
-        "WAYPOST_MUST_REACH": "10.96.0.7:8080",
-        "KUBERNETES_SERVICE_HOST": "10.96.0.1",
-        "KUBERNETES_SERVICE_PORT": "443",
-    }
-    blocked, needed = _targets(environment)
-    assert blocked == [("169.254.169.254", 80), ("fd00::7", 8081), API]
+ENVIRONMENT = {
+    "WAYPOST_MUST_FAIL": "169.254.169.254:80,[fd00::7]:8081",
+    "WAYPOST_MUST_REACH": "10.96.0.7:8080",
+    "KUBERNETES_SERVICE_HOST": "10.96.0.1",
+    "KUBERNETES_SERVICE_PORT": "443",
+}
+SETTINGS = """# made by the kubelet
+search demo.svc.cluster.local svc.cluster.local
+nameserver 10.96.0.10
+nameserver fd00::10
+options ndots:5
+"""
+
+
+@pytest.mark.parametrize(
+    ("no_dns", "settings", "servers"),
+    [
+        pytest.param({}, SETTINGS, (), id="may-ask"),
+        pytest.param({"WAYPOST_NO_DNS": "true"}, SETTINGS, ("10.96.0.10", "fd00::10"), id="none"),
+        pytest.param({"WAYPOST_NO_DNS": "true"}, None, (), id="no-file"),
+        pytest.param({"WAYPOST_NO_DNS": "true"}, "options ndots:5\n", (), id="no-server"),
+    ],
+)
+def test_s387_targets_come_from_the_environment_and_the_kubelet(
+    tmp_path: Path, no_dns: dict[str, str], settings: str | None, servers: tuple[str, ...]
+) -> None:
+    file = tmp_path / "resolv.conf"
+    if settings is not None:
+        file.write_text(settings)
+    blocked, needed = _targets({**ENVIRONMENT, **no_dns}, file)
+    asked = [target for host in servers for target in (Target(host, 53), Target(host, 53, "UDP"))]
+    assert blocked == [Target("169.254.169.254", 80), Target("fd00::7", 8081), API, *asked]
     assert needed == [GATEWAY]
+
+
+@pytest.mark.parametrize("answer", [b"\x57\x50\x81\x05", b""], ids=["refused", "silent"])
+def test_s387_a_name_server_is_reached_if_it_answers(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """Whatever the answer is, the question has left the pod."""
+    monkeypatch.setattr(isolation_probe, "_CONNECT", 0.3)
+    asked: list[bytes] = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            question, sender = server.recvfrom(512)
+            asked.append(question)
+            if answer:
+                server.sendto(answer, sender)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        target = Target("127.0.0.1", server.getsockname()[1], "UDP")
+        assert isolation_probe._connects(target) == bool(answer)
+        thread.join()
+    assert asked[0][2:] == bytes.fromhex("0100 0001 0000 0000 0000 00 0002 0001")
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_s387_nothing_listens(protocol: Literal["TCP", "UDP"]) -> None:
+    """The port is taken, so that no other program can answer."""
+    kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if protocol == "UDP":
+            taken.connect(("127.0.0.1", 9))  # takes nothing from others now
+        host, port = taken.getsockname()
+        assert not isolation_probe._connects(Target(host, port, protocol))
+
+
+def test_s387_the_message_names_the_protocol() -> None:
+    server = Target("10.96.0.10", 53, "UDP")
+    problem = wait_for_isolation([server], (), patience=0, connects=lambda target: True)
+    assert problem.startswith("the pod reaches 10.96.0.10:53 (UDP), which its NetworkPolicy")
 
 
 CONFINED = """Name:\tpython3

@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from waypost.protocol.isolation import (
     MUST_FAIL,
     MUST_REACH,
+    NO_DNS,
     PATIENCE,
     REPORT,
     REPORT_PATIENCE,
@@ -28,13 +29,25 @@ MESSAGE_FILE: Final = "/dev/termination-log"
 _CONNECT: Final = 1.0  # seconds for a connection: policies drop packets, so most take all of it
 _PAUSE: Final = 0.2  # seconds between two looks
 
-Target = tuple[str, int]
+_DNS_PORT: Final = 53
+# RFC 1035: the name servers of the root; any answer shows that the question has arrived.
+_QUESTION: Final = bytes.fromhex("5750 0100 0001 0000 0000 0000 00 0002 0001")
+
+
+class Target(NamedTuple):
+    """Something that a pod may reach. By UDP it is reached if it answers a question of DNS."""
+
+    host: str
+    port: int
+    protocol: Literal["TCP", "UDP"] = "TCP"
+
+
 Connects = Callable[[Target], bool]
 
 
 def main() -> int:
     """Wait until the isolation holds; returns the exit code."""
-    blocked, needed = _targets(os.environ)
+    blocked, needed = _targets(os.environ, Path("/etc/resolv.conf"))
     only_reports = REPORT in os.environ
     patience = REPORT_PATIENCE if only_reports else PATIENCE
     problem = wait_for_isolation(blocked, needed, patience=patience)
@@ -133,10 +146,21 @@ class _Look:
 
 def _connects(target: Target) -> bool:
     try:
-        socket.create_connection(target, timeout=_CONNECT).close()
+        if target.protocol == "UDP":
+            return _answers(target)
+        socket.create_connection((target.host, target.port), timeout=_CONNECT).close()
     except OSError:
         return False
     return True
+
+
+def _answers(server: Target) -> bool:
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as link:
+        link.settimeout(_CONNECT)
+        link.connect((server.host, server.port))
+        link.send(_QUESTION)
+        return bool(link.recv(1))
 
 
 def _problem(missing: Sequence[Target], reached: Sequence[Target]) -> str:
@@ -151,20 +175,31 @@ def _problem(missing: Sequence[Target], reached: Sequence[Target]) -> str:
 
 
 def _shown(targets: Sequence[Target]) -> str:
-    return ", ".join(f"{host}:{port}" for host, port in targets)
+    return ", ".join(
+        f"{host}:{port}{' (UDP)' if protocol == 'UDP' else ''}" for host, port, protocol in targets
+    )
 
 
-def _targets(environment: Mapping[str, str]) -> tuple[list[Target], list[Target]]:
+def _targets(
+    environment: Mapping[str, str], name_servers: Path
+) -> tuple[list[Target], list[Target]]:
     blocked = _parsed(environment.get(MUST_FAIL, ""))
     api_server = environment.get("KUBERNETES_SERVICE_HOST")  # set by the kubelet
     if api_server:
-        blocked.append((api_server, int(environment.get("KUBERNETES_SERVICE_PORT", "443"))))
+        port = int(environment.get("KUBERNETES_SERVICE_PORT", "443"))
+        blocked.append(Target(api_server, port))
+    if NO_DNS in environment:
+        for line in _lines(name_servers):
+            word, _, server = line.partition(" ")
+            if word == "nameserver":
+                host = server.strip()
+                blocked += [Target(host, _DNS_PORT), Target(host, _DNS_PORT, "UDP")]
     return blocked, _parsed(environment.get(MUST_REACH, ""))
 
 
 def _parsed(text: str) -> list[Target]:
     parts = [one.rpartition(":") for one in text.split(",") if one]
-    return [(host.strip("[]"), int(port)) for host, _, port in parts]
+    return [Target(host.strip("[]"), int(port)) for host, _, port in parts]
 
 
 if __name__ == "__main__":

@@ -32,7 +32,8 @@ PROTOCOL = {
         *("canonical", "check", "digest", "parse", "step"),
     },
     "waypost.protocol.isolation": {
-        *("MUST_FAIL", "MUST_REACH", "Measured", "PATIENCE", "REPORT", "REPORT_PATIENCE"),
+        *("MUST_FAIL", "MUST_REACH", "Measured", "NO_DNS", "PATIENCE"),
+        *("REPORT", "REPORT_PATIENCE"),
     },
     "waypost.protocol.probe": {
         *("ProbeReason", "REQUEST_FILE", "VERSION", "Verdict", "encode"),

@@ -259,33 +259,50 @@ def probes(world: World) -> list[Obj]:
     return [one for one in found if one["name"] == PROBE]
 
 
+FAILS = "169.254.169.254:80,[fd00:ec2::254]:80,100.100.100.200:80,10.96.0.7:8081"
+
+
 @pytest.mark.parametrize(
-    ("egress", "verify", "fails", "reaches"),
+    ("isolation", "reaches", "dns"),
     [
-        pytest.param("None", {}, "169.254.169.254:80,10.96.0.7:8081", "", id="none"),
+        pytest.param({"egress": "None"}, "", False, id="none"),
         pytest.param(
-            "Gateway",
-            {"verify": "Required"},
-            "169.254.169.254:80,10.96.0.7:8081",
-            "10.96.0.7:8080",
-            id="gateway",
+            {"egress": "Gateway", "verify": "Required"}, "10.96.0.7:8080", False, id="gateway"
         ),
-        pytest.param("None", {"verify": "Off"}, None, None, id="off"),
-        pytest.param("Inherit", {}, None, None, id="nothing-to-verify"),
+        pytest.param(
+            {"egress": "AllowList", "allow": {"to": [{"pods": {"app": "db"}, "port": 5432}]}},
+            "10.96.0.7:8080",
+            False,
+            id="list",
+        ),
+        pytest.param(
+            {"egress": "AllowList", "allow": {"dns": True}}, "10.96.0.7:8080", True, id="dns"
+        ),
+        pytest.param(
+            {
+                "egress": "AllowList",
+                "allow": {"to": [{"pods": {"app": "names"}, "namespace": "net", "port": 53}]},
+            },
+            "10.96.0.7:8080",
+            True,
+            id="a-name-server-of-the-list",
+        ),
+        pytest.param({"egress": "None", "verify": "Off"}, None, False, id="off"),
+        pytest.param({"egress": "Inherit"}, None, False, id="nothing-to-verify"),
     ],
 )
 @virtual
-async def test_what_the_probe_looks_at(
-    egress: str, verify: Obj, fails: str | None, reaches: str | None
-) -> None:
+async def test_what_the_probe_looks_at(isolation: Obj, reaches: str | None, dns: bool) -> None:
     """S387"""
     async with World(script={"a": [gives(1)]}) as world:
         world.start(pods=PODS)
-        await world.submit(spec(python("a", isolation={"egress": egress, **verify})))
+        await world.submit(spec(python("a", isolation=isolation)))
         assert (await world.finished())["phase"] == "Succeeded"
         found = [{one["name"]: one["value"] for one in probe["env"]} for probe in probes(world)]
-        expected = {"WAYPOST_MUST_FAIL": fails, "WAYPOST_MUST_REACH": reaches}
-        assert found == ([] if fails is None else [expected])
+        expected = {"WAYPOST_MUST_FAIL": FAILS, "WAYPOST_MUST_REACH": reaches}
+        if not dns:
+            expected["WAYPOST_NO_DNS"] = "true"
+        assert found == ([] if reaches is None else [expected])
 
 
 @virtual

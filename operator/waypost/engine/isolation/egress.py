@@ -8,7 +8,13 @@ from waypost.api.workflow import Node
 from waypost.compiler.node_settings import isolation_of
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.transition import Transition
-from waypost.kube.egress.policy import destination_problem, is_limited, label_job, policy_of
+from waypost.kube.egress.policy import (
+    destination_problem,
+    is_limited,
+    label_job,
+    policy_of,
+    reaches_dns,
+)
 from waypost.kube.egress.probe import add_probe
 from waypost.kube.manifests.model_calls import models_url
 from waypost.kube.manifests.pod import PodSettings
@@ -63,6 +69,7 @@ def limited(transition: Transition, node: Node, job: JsonObject) -> JsonObject |
             settings.egress,
             gateway=isolation.egress != "None" and settings.gateway_url is not None,
             models=models,
+            dns=reaches_dns(isolation),
             report_only=isolation.verify == "Report",
             image=settings.runner_image,
             pull_policy=settings.image_pull_policy,

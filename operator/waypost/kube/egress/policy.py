@@ -55,6 +55,14 @@ def is_limited(isolation: Isolation) -> bool:
     return isolation.egress not in (None, "Inherit")
 
 
+def reaches_dns(isolation: Isolation) -> bool:
+    """Whether the pod may ask name servers, or something that may be one."""
+    allow = isolation.allow if isolation.egress == "AllowList" else None
+    if allow is None:
+        return False
+    return bool(allow.dns) or any(one.port == _DNS_PORT for one in allow.to or ())
+
+
 def destination_problem(destination: Destination, settings: EgressSettings) -> str:
     """Why the installation does not allow a destination; "" if it does."""
     network = network_of(destination.cidr) if destination.cidr is not None else None

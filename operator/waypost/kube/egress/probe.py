@@ -10,11 +10,19 @@ from urllib.parse import urlsplit
 from waypost.api.base import JsonObject
 from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.manifests.security import container_security
-from waypost.protocol.isolation import MUST_FAIL, MUST_REACH, PROBE, PROBE_COMMAND, REPORT
+from waypost.protocol.isolation import (
+    MUST_FAIL,
+    MUST_REACH,
+    NO_DNS,
+    PROBE,
+    PROBE_COMMAND,
+    REPORT,
+)
 
 # An open port of the gateway's Service, for metrics, which no policy of egress allows.
 _CANARY_PORT: Final = 8081
-_METADATA: Final = "169.254.169.254:80"
+# Of AWS, Azure, Google and others; of AWS by IPv6; of Alibaba.
+_METADATA: Final = ("169.254.169.254:80", "[fd00:ec2::254]:80", "100.100.100.200:80")
 _RESOURCES: Final = {
     "requests": {"cpu": "10m", "memory": "32Mi"},
     "limits": {"cpu": "500m", "memory": "64Mi", "ephemeral-storage": "16Mi"},
@@ -27,6 +35,7 @@ def add_probe(
     *,
     gateway: bool,
     models: bool = False,
+    dns: bool = False,
     report_only: bool = False,
     image: str,
     pull_policy: str,
@@ -38,11 +47,12 @@ def add_probe(
         settings: What the installation says.
         gateway: Whether the pod must reach the gateway.
         models: Whether it must reach the model gateway.
+        dns: Whether it may ask name servers.
         report_only: Whether the program starts whatever the probe finds.
         image: The image of the runner.
         pull_policy: Its pull policy.
     """
-    fails, reaches = [_METADATA], list[str]()
+    fails, reaches = list(_METADATA), list[str]()
     used = ((settings.gateway_address, gateway), (settings.models_address, models))
     for url, wanted in used:
         address = urlsplit(url)
@@ -58,6 +68,7 @@ def add_probe(
         "env": [
             {"name": MUST_FAIL, "value": ",".join(fails)},
             {"name": MUST_REACH, "value": ",".join(reaches)},
+            *(() if dns else [{"name": NO_DNS, "value": "true"}]),
             *([{"name": REPORT, "value": "true"}] if report_only else ()),
         ],
         "resources": _RESOURCES,

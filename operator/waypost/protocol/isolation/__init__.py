@@ -9,6 +9,7 @@ PROBE_COMMAND: Final = ("python3", "-m", "waypost_node.isolation_probe")
 # Targets as host:port, separated by commas: connections that must fail, and that must succeed.
 MUST_FAIL: Final = "WAYPOST_MUST_FAIL"
 MUST_REACH: Final = "WAYPOST_MUST_REACH"
+NO_DNS: Final = "WAYPOST_NO_DNS"  # set: the name servers of the pod must not answer either
 REPORT: Final = "WAYPOST_REPORT"  # set: the probe reports what it finds, and lets the program start
 PATIENCE: Final = 30.0  # seconds until the probe gives up
 REPORT_PATIENCE: Final = 10.0  # the same of a probe that only reports
