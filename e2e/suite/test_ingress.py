@@ -14,6 +14,7 @@ from e2e.suite.build import Obj, workflow
 from e2e.suite.forwarding import forwarded
 from e2e.suite.kube import ApiError, Kube
 from e2e.suite.operators import NAMESPACE, RELEASE, Operator
+from e2e.suite.people import Person
 from e2e.suite.space import Run, Space, condition
 from e2e.suite.waiting import until
 
@@ -116,7 +117,7 @@ def test_s670_a_signed_request_is_the_event_that_a_run_waits_for(
 
 
 def test_s597_a_request_starts_one_run_of_a_template_that_lists_the_source(
-    space: Space, address: str, granted: None
+    space: Space, address: str, granted: None, people: dict[str, Person]
 ) -> None:
     shape = {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}
     nodes = workflow("triage").python("work", "return n + 1", inputs={"n": "${inputs.n}"})
@@ -155,6 +156,22 @@ def test_s597_a_request_starts_one_run_of_a_template_that_lists_the_source(
     assert "closed-to-all" in message
     assert "spec.triggers" in message
     assert len(space.all("agentworkflows", label)) == 1
+    replays(space, people["dana"], run)
+
+
+def replays(space: Space, person: Person, run: Run) -> None:
+    """A person sees what was delivered, and starts the run again."""
+    where = ("-n", space.name)
+    listed = person.reads("deliveries", "--source", "issues", *where, "-o", "json")
+    rows = {row["phase"]: row for row in json.loads(listed)["items"]}
+    assert rows.keys() == {"Consumed", "Refused"}
+    assert rows["Consumed"]["run"] == run.name
+    name = person.reads("deliveries", "replay", rows["Consumed"]["name"], *where, "-o", "name")
+    again = name.strip().partition("/")[2]
+    uid = (space.get("agentworkflows", again) or {})["metadata"]["uid"]
+    second = Run(space, again, uid)
+    second.succeeded()
+    assert second.node("work")["output"] == 8
 
 
 def test_s674_a_person_cannot_send_an_event_in_the_name_of_a_source(space: Space) -> None:

@@ -80,6 +80,21 @@ export interface ControlStatus {
   message?: string;
 }
 
+export interface DeliveryRow {
+  name: string;
+  namespace: string;
+  source: string;
+  id: string;
+  receivedAt: string;
+  phase: string;
+  event?: string;
+  key?: string;
+  template?: string;
+  run?: string;
+  node?: string;
+  message?: string;
+}
+
 export interface ForkPreview {
   v: number;
   name: string;

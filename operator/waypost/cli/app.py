@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "diff": "waypost.cli.commands.diff",
     "graph": "waypost.cli.commands.graph",
     "schedules": "waypost.cli.commands.schedules",
+    "deliveries": "waypost.cli.commands.deliveries",
     "approvals": "waypost.cli.commands.approvals",
     "download": "waypost.cli.commands.download",
     "ui": "waypost.ui.command",

@@ -79,18 +79,31 @@ def judge(source: str, spec: EventSourceSpec, content: Content) -> Judgement:
     Returns:
         Its manifest without a namespace; or why there is none.
     """
+    found = rule_for(spec, content)
+    if not isinstance(found, int):
+        return found
+    return _Use(source, f"rules[{found}]", spec.rules[found], _data(content)).manifest(content.id)
+
+
+def rule_for(spec: EventSourceSpec, content: Content) -> int | NoRule | Unfit:
+    """The index of the first rule that applies to a request; or why there is none."""
     if spec.body_schema is not None:
         violations = schema.validate(spec.body_schema, content.body)
         if violations:
             return Unfit("schema", "the body does not match the schema of the source", violations)
-    data = {"body": content.body, "headers": dict(content.headers)}
+    data = _data(content)
     for at, rule in enumerate(spec.rules):
         applies = rule.when is None or render_condition(rule.when, data)
         if isinstance(applies, RenderError):
             return Unfit(f"rules[{at}].when", applies.message)
         if applies:
-            return _Use(source, f"rules[{at}]", rule, data).manifest(content.id)
+            return at
     return NoRule()
+
+
+def _data(content: Content) -> dict[str, Json]:
+    """What rules read."""
+    return {"body": content.body, "headers": dict(content.headers)}
 
 
 def event_name(source: str, id_: str) -> str:

@@ -24,7 +24,8 @@ from waypost.views.documents import (
     RunGraph,
 )
 from waypost.views.models import RunRow, RunView, View
-from waypost.views.schedules.row import ScheduleRow
+from waypost.views.triggers.deliveries import DeliveryRow
+from waypost.views.triggers.schedules import ScheduleRow
 from waypost.views.typescript import typescript
 
 DOCUMENTS: Final[tuple[type[View], ...]] = (
@@ -32,6 +33,7 @@ DOCUMENTS: Final[tuple[type[View], ...]] = (
     RunView,
     ApprovalRow,
     ScheduleRow,
+    DeliveryRow,
     Question,
     RerunPreview,
     ForkPreview,

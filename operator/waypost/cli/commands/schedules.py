@@ -8,7 +8,7 @@ from waypost.cli import options
 
 if TYPE_CHECKING:
     from waypost.cli.connection.cluster import Session
-    from waypost.views.schedules.row import ScheduleRow
+    from waypost.views.triggers.schedules import ScheduleRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -35,7 +35,7 @@ def schedules(
     from waypost.cli.errors import CommandError, Exit
     from waypost.cli.report.output import RESOURCES, emit, form_of
     from waypost.ports.cluster import Kind
-    from waypost.views.schedules.row import schedule_row
+    from waypost.views.triggers.schedules import schedule_row
 
     form, now = form_of(output), datetime.now(UTC)
 

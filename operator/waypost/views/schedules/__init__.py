@@ -1,1 +1,0 @@
-"""Schedules as documents: the rows of their list."""

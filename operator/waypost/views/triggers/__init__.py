@@ -1,0 +1,1 @@
+"""What starts runs, as documents: the rows of schedules and of deliveries."""
