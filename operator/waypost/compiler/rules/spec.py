@@ -30,6 +30,7 @@ from waypost.compiler.rules.maps import map_problems
 from waypost.compiler.rules.nodes.artifacts import artifact_problems
 from waypost.compiler.rules.nodes.egress import egress_problems
 from waypost.compiler.rules.nodes.isolation import isolation_problems
+from waypost.compiler.rules.nodes.key_hosts import key_host_problems
 from waypost.compiler.rules.nodes.literals import literal_problems
 from waypost.compiler.rules.nodes.retries import retry_problems
 from waypost.compiler.rules.python_code import modules
@@ -331,6 +332,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     artifact_problems,  # kinds, folders
     isolation_problems,  # what the pod cannot have
     egress_problems,  # what the node cannot work with, destinations that are none
+    key_host_problems,  # keys to hosts that data choose
     literal_problems,  # images, resources, URLs and headers that cannot be used
     modifier_problems,  # repeat on kinds that cannot have it
     _kinds_are_well_formed,  # what each kind asks for
