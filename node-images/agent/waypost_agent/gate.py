@@ -4,7 +4,6 @@ A call without a decision is not made: the attempt ends once the other calls of 
 ended, and a later attempt is given the decisions. So no pod waits for people.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -24,6 +23,7 @@ from waypost_agent.agent_request import AgentRequest
 from waypost_agent.failures import Parked, Stopped
 from waypost_agent.journal.entries import Result, redacted
 from waypost_agent.journal.journal import Journal
+from waypost_agent.tools.tool_schemas import definition_digest
 from waypost_agent.validation_errors import first_problem
 
 _SHOWN: Final = 2000  # characters of a reason
@@ -112,7 +112,7 @@ class Gate:
             name,
             self._servers.get(name),
             arguments,
-            _digest([tool.name, tool.description, tool.parameters_json_schema]),
+            definition_digest(tool.name, tool.description, tool.parameters_json_schema),
             _small(tool.parameters_json_schema),
         )
 
@@ -144,11 +144,6 @@ def edited(result: Result, decision: DecidedCall) -> Result:
         return Result(result.outcome, message=text)
     value = {"note": note, "arguments": decision.arguments, "result": result.value}
     return Result("ok", value, media=result.media, cut=result.cut)
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, default=str)
-    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _small(schema: dict[str, Any]) -> Json | None:

@@ -210,10 +210,11 @@ class _Loop:
         candidates: Candidates,
         journal: Journal,
     ) -> Json:
-        tools, servers, names = await toolsets.offered(self._work, self.keys, stack, self._effects)
-        calls = Calls(self.meter, servers, journal)
+        tools = await toolsets.offered(self._work, self.keys, stack, self._effects)
+        journal.pin(tools.digests, tools.servers)
+        calls = Calls(self.meter, tools.servers, journal)
         pages = ResultPages(limit=MAX_RESULT_BYTES)
-        gate = Gate(self._work, journal=journal, servers=servers, redact=self._redact)
+        gate = Gate(self._work, journal=journal, servers=tools.servers, redact=self._redact)
         wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages, gate)
         client = ModelClient(
             candidate,
@@ -223,7 +224,7 @@ class _Loop:
             calls=calls,
             journal=journal,
             effects=self._effects,
-            names=names,
+            names=tools.names,
             gate=gate,
         )
         output_retries = OutputRetries(self.meter, calls, journal, self._output.without_values)
@@ -233,7 +234,7 @@ class _Loop:
             output_type=self._output.type,
             instructions=self._work.instructions,
             retries={"tools": _NO_BOUND, "output": self._work.reasks},
-            toolsets=[_renamed(wrap(each), names) for each in tools] + [wrap(pages)],
+            toolsets=[_renamed(wrap(each), tools.names) for each in tools.toolsets] + [wrap(pages)],
             capabilities=[*capabilities, output_retries],
         )
         agent.output_validator(self._output.taken)

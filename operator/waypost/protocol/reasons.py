@@ -41,6 +41,7 @@ class Reason(StrEnum):
     SLOT_TAKEN = "SlotTaken"
     BUDGET_EXCEEDED = "BudgetExceeded"
     UNKNOWN_EFFECT = "UnknownEffect"
+    TOOL_CHANGED = "ToolChanged"
     LOOP_LIMIT = "LoopLimit"
     REPEATING = "Repeating"
     CHILD_FAILED = "ChildFailed"

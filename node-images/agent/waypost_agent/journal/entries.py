@@ -7,7 +7,7 @@ last; one that was never completed counts as not written (docs/adr/0011-agent-jo
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -103,12 +103,14 @@ class Turn:
 
 @dataclass
 class Past:
-    """What a journal says. `openings`: the usage that the operator knew of when a program began."""
+    """What a journal says. `openings`: the usage that the operator knew of when a program began.
+    `tools`: digests of what servers said of their tools when a conversation began, by its topic."""
 
     turns: list[Turn] = field(default_factory=list)
     openings: dict[str, Json] = field(default_factory=dict)
     library: str = ""
     topic: Json = None  # of the latest conversation
+    tools: dict[Json, dict[str, str]] = field(default_factory=dict)
 
 
 def opened(*, library: str, topic: Json, accounted: Json) -> Entry:
@@ -118,9 +120,10 @@ def opened(*, library: str, topic: Json, accounted: Json) -> Entry:
     return {"k": "opened", "library": library, "topic": topic, "accounted": accounted}
 
 
-def asking() -> Entry:
-    """A model call begins."""
-    return {"k": "asking"}
+def asking(tools: Mapping[str, str] | None = None) -> Entry:
+    """A model call begins. `tools`: with the first call of a conversation, digests of what servers
+    say of their tools, by name."""
+    return {"k": "asking"} | ({"tools": dict(tools)} if tools else {})
 
 
 def answer(
@@ -241,7 +244,8 @@ def _take(past: Past, entry: Entry, *, attempt: int, by: str) -> None:
         case "void":
             past.turns[entry["turn"]].void = True
         case "asking":
-            pass
+            if "tools" in entry:
+                past.tools.setdefault(past.topic, dict(entry["tools"]))
         case other:
             raise ValueError(f"entry {other!r:.40} is not known")
 

@@ -31,6 +31,11 @@ UNKNOWN_HINT: Final = (
     "node from the beginning with rerun.from, or declare in a new round that the call may be "
     "repeated (tools[].effects); with onFailure: Pause the run waits"
 )
+_CHANGED: Final = (
+    "the tool server describes this tool differently than when the conversation began, and the "
+    "model acted on the earlier description; look at the server, then start the node from the "
+    "beginning with rerun.from"
+)
 _LAST_WORDS: Final = 5.0  # seconds for what is appended once the outcome is known
 
 
@@ -55,6 +60,7 @@ class Journal:
         self._last = -1  # number of the answer that the loop was given last
         self._begun: set[str] = set()  # calls of the last answer that have not ended
         self._voidable = False  # nothing was done with the last answer
+        self._new_tools: Mapping[str, str] = {}  # not in the journal yet
 
     async def open(self, *, library: str, topic: Json, accounted: Json) -> None:
         """Read the journal and take it over. Raises Stopped."""
@@ -83,6 +89,25 @@ class Journal:
                 if declared.get(mark.tool, mark.effect) == "once":
                     raise Stopped(Reason.UNKNOWN_EFFECT, _unfinished_text(mark, turn.attempt))
         self._ahead = deque(turn for turn in self._mine if not turn.void)
+
+    def pin(self, tools: Mapping[str, str], servers: Mapping[str, str]) -> None:
+        """Hold what servers say of their tools to what they said when the conversation began.
+
+        Args:
+            tools: Digests of what they say now, by name of the tool.
+            servers: The tool servers, by name of the tool.
+
+        Raises:
+            Stopped: A server says something else of a tool (S624).
+        """
+        known = self._past.tools.get(self._topic)
+        if known is None:
+            self._new_tools = tools
+            return
+        changed = [name for name, digest in tools.items() if known.get(name, digest) != digest]
+        if changed:
+            listed = ", ".join(f"{name} of {servers.get(name)}" for name in changed[:5])
+            raise Stopped(Reason.TOOL_CHANGED, f"{listed}: {_CHANGED}")
 
     @property
     def voided(self) -> list[Turn]:
@@ -140,7 +165,8 @@ class Journal:
 
     async def asking(self) -> None:
         """A model call is about to begin."""
-        await self._append(entries.asking())
+        tools, self._new_tools = self._new_tools, {}
+        await self._append(entries.asking(tools))
 
     async def answered(
         self, response: ModelResponse, *, asked: Sequence[str], marks: Sequence[Mark], model: str

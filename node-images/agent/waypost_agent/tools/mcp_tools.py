@@ -35,6 +35,7 @@ from waypost_agent.tools.mcp_listing import Listing, left_out_text, list_tools
 from waypost_agent.tools.mcp_session import McpSession
 from waypost_agent.tools.result_pages import ANY_OBJECT
 from waypost_agent.tools.tool_results import Content
+from waypost_agent.tools.tool_schemas import definition_digest
 
 _LARGEST_EVENT: Final = 64 * 1024 * 1024  # bytes of one event; a larger result is cut by us
 # Of the protocol's session, and of no other that a tool may speak of: the call is made again.
@@ -161,6 +162,15 @@ class McpTools(AbstractToolset[None]):
     def id(self) -> str:
         """The name of the tool server."""
         return self._tools.server
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digests of what the server says of its tools, by name."""
+        found = map(_definition, self._allowed)
+        return {
+            tool.name: definition_digest(tool.name, tool.description, tool.parameters_json_schema)
+            for tool in found
+        }
 
     async def get_tools(self, ctx: RunContext[None]) -> dict[str, ToolsetTool[None]]:
         """The allowed tools, as the server described them when the attempt began."""

@@ -5,6 +5,8 @@ what they read is looked at: an unknown keyword, or one of an older draft, is no
 tool.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -28,6 +30,12 @@ _VALUES: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
     "enum": (lambda value: isinstance(value, list), "a list"),
     "minItems": (lambda value: type(value) is int, "an integer"),
 }
+
+
+def definition_digest(name: str, description: str | None, parameters: Any) -> str:
+    """A digest of the text and the schema with which a tool is shown to models and people."""
+    text = json.dumps([name, description, parameters], sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def in_form(schema: Any, levels: int = _DEEPEST) -> Any:

@@ -1,6 +1,7 @@
 """All tools of a node, of modules and of servers, under names that are one tool's each."""
 
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from pydantic_ai.toolsets import AbstractToolset
 from waypost.protocol.reasons import Reason
@@ -15,12 +16,29 @@ from waypost_agent.tools.result_pages import NAME as PAGES
 from waypost_agent.tools.tool_names import ToolNames
 
 
+@dataclass(frozen=True)
+class Offered:
+    """The tools of a node.
+
+    Attributes:
+        toolsets: All of them.
+        servers: The tool server by the name of its tool.
+        names: The names that models are given.
+        digests: Digests of what servers say of their tools, by the name of the tool.
+    """
+
+    toolsets: list[AbstractToolset[None]]
+    servers: dict[str, str]
+    names: ToolNames
+    digests: dict[str, str]
+
+
 async def offered(
     work: AgentRequest, keys: endpoint_access.Keys, stack: AsyncExitStack, effects: Effects
-) -> tuple[list[AbstractToolset[None]], dict[str, str], ToolNames]:
-    """The tools of a node, the servers by name of their tools, and the names that models are given;
-    connections live as long as `stack`. Raises Stopped."""
+) -> Offered:
+    """The tools of a node; connections live as long as `stack`. Raises Stopped."""
     toolsets: list[AbstractToolset[None]] = []
+    digests: dict[str, str] = {}
     sources: list[tuple[str, str]] = []
     servers: dict[str, str] = {}
     for python in work.modules:
@@ -30,11 +48,13 @@ async def offered(
         # Only here: MCP's libraries would be a second of the start of every agent.
         from waypost_agent.tools import mcp_tools
 
-        toolsets.append(await mcp_tools.connect(tools, keys, stack, effects.of))
+        connected = await mcp_tools.connect(tools, keys, stack, effects.of)
+        toolsets.append(connected)
+        digests |= connected.digests
         sources += [(name, f"tool server {tools.server}") for name in tools.allow]
         servers |= dict.fromkeys(tools.allow, tools.server)
     _check_names(sources)
-    return toolsets, servers, ToolNames(name for name, _ in sources)
+    return Offered(toolsets, servers, ToolNames(name for name, _ in sources), digests)
 
 
 def _check_names(sources: list[tuple[str, str]]) -> None:
