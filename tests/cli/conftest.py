@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from tests.support import kubelet_log
+
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -36,6 +38,15 @@ class Api:
 
     def refuse(self, path: str, *, status: int, message: str, reason: str = "") -> None:
         self.put(path, {"kind": "Status", "message": message, "reason": reason}, status=status)
+
+    def text(self, path: str, query: dict[str, list[str]]) -> bytes:
+        """An answer that is no JSON; of a log, what a kubelet gives."""
+        self.asked.append((path, query))
+        content = self.texts[path].encode()
+        if "limitBytes" not in query:
+            return content
+        tail, limit = int(query["tailLines"][0]), int(query["limitBytes"][0])
+        return kubelet_log.part(content, tail_lines=tail, limit_bytes=limit)
 
     def take(self, target: str, body: Any) -> Answer:
         """A patch: recorded, answered by `on_patch`."""
@@ -82,7 +93,7 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             if (path := urlsplit(self.path).path) in served.texts:
-                self.send(200, served.texts[path].encode(), "text/plain")
+                self.send(200, served.text(path, parse_qs(urlsplit(self.path).query)), "text/plain")
                 return
             self.reply(*served.answer(self.path))
 

@@ -143,6 +143,29 @@ def test_the_source_is_said(api: Api, capsys: Captured) -> None:
     assert "attempt 2, from pod p-2" in capsys.readouterr().err
 
 
+LONG = "".join(f"line {number:05} {'x' * 1000}\n" for number in range(4000))
+
+
+@pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        pytest.param(["--tail", "4000"], "older lines are left out", id="by-bytes"),
+        pytest.param(["--tail", "100"], "", id="by-lines"),
+    ],
+)
+def test_s630_the_end_of_a_long_log(
+    api: Api, capsys: Captured, options: list[str], note: str
+) -> None:
+    pods(api, 1)
+    api.texts[f"{PODS}/p-1/log"] = LONG
+    assert main(["logs", "notes", "draft", *options]) == 0
+    shown = capsys.readouterr()
+    assert LONG.endswith(shown.out)
+    assert shown.out.count("\n") >= 100
+    assert note in shown.err
+    assert bool(note) == ("left out" in shown.err)
+
+
 def test_a_pod_whose_log_is_gone(api: Api, capsys: Captured) -> None:
     """S586: the kept log of the same attempt, never that of another one."""
     pods(api, 3)

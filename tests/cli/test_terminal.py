@@ -110,8 +110,8 @@ def test_s377_logs_in_a_pipe(logged: None, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out == LOG
 
 
-async def _log(*_: Any, **__: Any) -> str:
-    return LOG
+async def _log(*_: Any, **__: Any) -> bytes:
+    return LOG.encode()
 
 
 @pytest.mark.parametrize("form", ["wide", "json", "yaml", "jsonpath={.nodes[0].message}"])

@@ -158,7 +158,7 @@ class Client:
 
     async def read_log(
         self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
-    ) -> str:
+    ) -> bytes:
         def act() -> str:
             self._server.get(Kind.POD, namespace=namespace, name=pod)
             reader = self._wire.log_reader
@@ -168,7 +168,7 @@ class Client:
         text: str = await self._wire.carry(request, act)
         tail = "".join(text.splitlines(keepends=True)[-tail_lines:])
         # As the kubelet does: the limit counts from the beginning of the tail.
-        return tail.encode()[:limit_bytes].decode("utf-8", "ignore")
+        return tail.encode()[:limit_bytes]
 
     @property
     def _server(self) -> ApiServer:

@@ -190,8 +190,8 @@ class Line:
 
     async def read_log(
         self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
-    ) -> str:
-        text: str = await self._send(
+    ) -> bytes:
+        content: bytes = await self._send(
             "read_log",
             Kind.POD,
             pod,
@@ -203,4 +203,4 @@ class Line:
                 limit_bytes=limit_bytes,
             ),
         )
-        return text
+        return content

@@ -18,7 +18,6 @@ from waypost.ports.telemetry import Requests
 
 PAGE_SIZE = 500
 LIST_STARTS = 3
-LOG_READ_LIMIT = 256 * 1024
 WATCH_SECONDS = 300  # after which the API server ends a watch
 _SILENCE = WATCH_SECONDS + 30.0
 
@@ -211,15 +210,13 @@ class KubeCluster:
 
     async def read_log(
         self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
-    ) -> str:
-        # limitBytes of the API keeps the beginning of the tail; its end is wanted.
+    ) -> bytes:
         params = {
             "container": container,
             "tailLines": str(tail_lines),
-            "limitBytes": str(max(limit_bytes, LOG_READ_LIMIT)),
+            "limitBytes": str(limit_bytes),
         }
-        payload = await self._log(namespace, pod, params)
-        return payload[-limit_bytes:].decode("utf-8", "ignore") if limit_bytes > 0 else ""
+        return await self._log(namespace, pod, params)
 
     async def log_since(
         self, *, namespace: str, pod: str, container: str, since: str, tail_lines: int

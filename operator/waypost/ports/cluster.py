@@ -274,8 +274,10 @@ class Cluster(Protocol):
 
     async def read_log(
         self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
-    ) -> str:
-        """Read the end of a container's log: the last `tail_lines`, at most `limit_bytes`.
+    ) -> bytes:
+        """Read the first `limit_bytes` of the last `tail_lines` of a container's log.
+
+        For the end of a log use `log_end.read_log_end`.
 
         Raises:
             NotFound: The pod or its log does not exist (any more).

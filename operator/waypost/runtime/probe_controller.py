@@ -19,6 +19,7 @@ from waypost.ports.cluster import (
     Obj,
     Rejected,
 )
+from waypost.ports.log_end import read_log_end
 from waypost.probes.decide import Look, Step, step, underway
 from waypost.probes.findings import wants_log
 from waypost.probes.job import ProbeSettings
@@ -189,15 +190,17 @@ class ProbeController:
         if not wants_log(pod):
             return None
         try:
-            return await self._cluster.read_log(
+            found = await read_log_end(
+                self._cluster,
                 namespace=key.namespace,
                 pod=pod.name,
                 container=meta.NODE_CONTAINER,
-                tail_lines=_LOG_LINES,
+                lines=_LOG_LINES,
                 limit_bytes=_LOG_BYTES,
             )
         except NotFound:
             return None
+        return found.text
 
 
 def _has_status(subject: Subject) -> bool:

@@ -171,9 +171,9 @@ async def test_logs_are_there_once_it_has_started() -> None:
     await lab.launch()
     lab.wait(5)
     text = await lab.cluster.read_log(**read, pod=lab.pod.name, tail_lines=1, limit_bytes=99)
-    assert text == "world\n"
+    assert text == b"world\n"
     text = await lab.cluster.read_log(**read, pod=lab.pod.name, tail_lines=9, limit_bytes=4)
-    assert text == "hell", "the limit counts from the beginning of the tail"
+    assert text == b"hell", "the limit counts from the beginning of the tail"
 
 
 async def test_suspending_ends_the_pod_and_fails_nothing() -> None:

@@ -7,6 +7,7 @@ from waypost.cli.errors import CommandError, Exit
 from waypost.kube.logs import document
 from waypost.kube.objects import items, section, text, whole_number
 from waypost.ports.cluster import ClusterError, Kind, NotFound, Obj, Rejected
+from waypost.ports.log_end import read_log_end
 from waypost.views.documents import NodeLog
 
 
@@ -45,14 +46,17 @@ async def read_node_log(
     if pod is not None:
         name, number = pod["metadata"]["name"], _attempt_of(pod)
         try:
-            found = await session.cluster.read_log(
+            found = await read_log_end(
+                session.cluster,
                 namespace=session.namespace,
                 pod=name,
                 container=NODE_CONTAINER,
-                tail_lines=lines,
+                lines=lines,
                 limit_bytes=limit_bytes,
             )
-            shown = {"attempt": number, "pod": name, "source": f"pod {name}", "text": found}
+            shown = {"attempt": number, "pod": name, "source": f"pod {name}", "text": found.text}
+            if found.cut:
+                shown["notes"] = [f"older lines are left out: the limit is {limit_bytes:,} bytes"]
             return NodeLog(**_of(run, node), **shown)
         except ClusterError as error:
             lost, failure = f"pod {name} has no readable log: {error.message}", error

@@ -31,6 +31,7 @@ from waypost.ports.cluster import (
     Unavailable,
     failure_text,
 )
+from waypost.ports.log_end import read_log_end
 from waypost.ports.offload import Offload
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.runs import Key, RunCache
@@ -39,9 +40,7 @@ from waypost.runtime.queue import KeyedQueue
 
 RUN_BYTES: Final = 8 * 1024 * 1024  # stored for one run; beyond it only failures leave a note
 READ_BYTES: Final = 4 * 1024 * 1024
-# The API counts the limit from the beginning of the tail. The kubelet splits lines at 16 KiB, so
-# that the last of these always fits into READ_BYTES.
-TAILS: Final = (16384, 2048, 256)
+READ_LINES: Final = 16384
 MOST_TRIES: Final = 6  # of a read that fails, about half a minute
 RECENT: Final = timedelta(minutes=15)  # a new leader looks at pods that ended since then
 _WORKERS: Final = 2
@@ -222,18 +221,15 @@ class LogKeeper:
 
     async def _tail(self, ended: _Ended) -> tuple[str, bool]:
         """The end of a log, and whether there may be older lines."""
-        found = ""
-        for lines in TAILS:
-            found = await self._cluster.read_log(
-                namespace=ended.run.namespace,
-                pod=ended.pod.name,
-                container=meta.NODE_CONTAINER,
-                tail_lines=lines,
-                limit_bytes=READ_BYTES,
-            )
-            if len(found) * 4 < READ_BYTES or len(found.encode()) < READ_BYTES - 4:
-                return found, found.count("\n") >= lines
-        return found, True
+        found = await read_log_end(
+            self._cluster,
+            namespace=ended.run.namespace,
+            pod=ended.pod.name,
+            container=meta.NODE_CONTAINER,
+            lines=READ_LINES,
+            limit_bytes=READ_BYTES,
+        )
+        return found.text, found.more
 
     async def _store_log(self, ended: _Ended, found: KeptLog) -> None:
         run, pod = ended.run, ended.pod

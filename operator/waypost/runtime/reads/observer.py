@@ -29,6 +29,7 @@ from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, failure_text
+from waypost.ports.log_end import read_log_end
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.events import EventCache
@@ -50,7 +51,7 @@ _PAYLOADS: Final = 256
 _PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 # The API counts the limit from the beginning of the tail. The kubelet splits lines at 16 KiB, so
 # that the last of these always fits.
-_LOG_LINES: Final = (100, 4)
+_LOG_LINES: Final = 100
 _LOG_BYTES: Final = 512 * 1024
 
 log = logging.getLogger(__name__)
@@ -331,21 +332,18 @@ class Observer:
         return value
 
     async def _log(self, key: Key, pod: PodFact) -> str:
-        found = ""
-        for lines in _LOG_LINES:
-            try:
-                found = await self._cluster.read_log(
-                    namespace=key.namespace,
-                    pod=pod.name,
-                    container=meta.NODE_CONTAINER,
-                    tail_lines=lines,
-                    limit_bytes=_LOG_BYTES,
-                )
-            except (ClusterError, TimeoutError):
-                return ""  # a comfort: its machine, or the right to read it, may be missing
-            if len(found) * 4 < _LOG_BYTES:
-                break
-        return await self._offload(tail, found, limit=TAIL)
+        try:
+            found = await read_log_end(
+                self._cluster,
+                namespace=key.namespace,
+                pod=pod.name,
+                container=meta.NODE_CONTAINER,
+                lines=_LOG_LINES,
+                limit_bytes=_LOG_BYTES,
+            )
+        except (ClusterError, TimeoutError):
+            return ""  # a comfort: its machine, or the right to read it, may be missing
+        return await self._offload(tail, found.text, limit=TAIL)
 
     async def _terminating(self, namespace: str) -> bool:
         read_at, terminating = self._namespaces.get(namespace, (float("-inf"), False))

@@ -199,7 +199,7 @@ class RateLimitedCluster:
 
     async def read_log(
         self, *, namespace: str, pod: str, container: str, tail_lines: int, limit_bytes: int
-    ) -> str:
+    ) -> bytes:
         return await self._cluster.read_log(
             namespace=namespace,
             pod=pod,

@@ -53,9 +53,9 @@ class Noted:
     async def delete(self, kind: Kind, *, name: str, **rest: Any) -> None:
         self.note(f"delete {name}")
 
-    async def read_log(self, *, pod: str, **rest: Any) -> str:
+    async def read_log(self, *, pod: str, **rest: Any) -> bytes:
         self.note(f"log {pod}")
-        return "text"
+        return b"text"
 
 
 def make(*, qps: float = 10, burst: int = 2) -> tuple[RateLimitedCluster, Noted]:
