@@ -19,7 +19,7 @@ fail() { # what could not be done, what was found, what to do
 
 sources() { find ui -path ui/node_modules -prune -o -type f -print | LC_ALL=C sort; }
 wanted=$(sources | while read -r file; do cksum "$file"; done | cksum)
-if [ -f "$out/index.html" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+if [ -f "$out/report.html" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     exit 0
 fi
 

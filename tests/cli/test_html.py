@@ -1,17 +1,24 @@
-"""`waypost trace -o html`: one file, safe whatever a run says, and readable when it is large."""
+"""`waypost trace -o html`: the page of reports with the document of the run, safe whatever it says.
+
+The page itself is tested in a browser (tests/ui/browser/test_report.py).
+"""
 
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 from waypost.cli.app import main
-from waypost.cli.report.html.page import page
+from waypost.cli.errors import Exit
+from waypost.cli.report import page as pages
+from waypost.cli.report.page import page
 from waypost.compiler.definition import define
 from waypost.views.graph import run_graph
 from waypost.views.models import TraceView
 from waypost.views.related import Related
 from waypost.views.run.describe import run_view
+from waypost.views.run.report import run_report
 
 from tests.cli.conftest import Api
 from tests.cli.hostile import HOSTILE
@@ -19,124 +26,57 @@ from tests.cli.test_preview import failed, serve
 from tests.support.builders import NOW, gate, python
 from tests.unit.views.objects import at, body
 
-TAGS = frozenset(
-    [
-        "html",
-        "head",
-        "meta",
-        "title",
-        "style",
-        "body",
-        "main",
-        "header",
-        "footer",
-        "section",
-        "h1",
-        "h2",
-        "h4",
-        "p",
-        "a",
-        "code",
-        "small",
-        "span",
-        "i",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "div",
-        "details",
-        "summary",
-        "svg",
-        "g",
-        "rect",
-        "text",
-        "path",
-        "line",
-    ]
-)
-VOID = frozenset({"meta"})
-ATTRIBUTES = frozenset(
-    [
-        "class",
-        "id",
-        "href",
-        "scope",
-        "open",
-        "lang",
-        "role",
-        "aria-label",
-        "viewbox",
-        "width",
-        "height",
-        "x",
-        "y",
-        "x1",
-        "y1",
-        "x2",
-        "y2",
-        "d",
-        "rx",
-        "text-anchor",
-        "charset",
-        "http-equiv",
-        "content",
-        "name",
-    ]
-)
+Captured = pytest.CaptureFixture[str]
+PAGE = """<!doctype html>
+<html><head><title>Run</title></head><body><div id="root"></div>
+<script type="application/json" id="report"></script><script type="module">1</script></body></html>
+"""
+
+
+@pytest.fixture(autouse=True)
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A page, as `make ui` builds one."""
+    path = tmp_path / "report.html"
+    path.write_text(PAGE)
+    monkeypatch.setattr(pages, "TEMPLATE", path)
+    return path
 
 
 class Reader(HTMLParser):
-    """Reads a page as a browser does, and notes what could run or load something."""
+    """Reads a page as a browser does: its tags, and the document in it."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
-        self.bad: list[str] = []
-        self.opened: list[str] = []
+        self.tags: list[str] = []
         self.data = ""
-        self.texts: list[str] = []
+        self.inside = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        given = dict(attributes)
-        if tag == "script":
-            if given != {"type": "application/json", "id": "run"}:
-                self.bad.append(f"script {given}")
-        elif tag not in TAGS:
-            self.bad.append(tag)
-        elif set(given) - ATTRIBUTES:
-            self.bad.append(f"{tag} {sorted(set(given) - ATTRIBUTES)}")
-        if tag == "a" and not str(given.get("href")).startswith("#n"):
-            self.bad.append(f"a {given}")
-        if tag not in VOID:
-            self.opened.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.opened or self.opened.pop() != tag:
-            self.bad.append(f"/{tag}")
+        self.tags.append(f"{tag} {dict(attributes)}")
+        self.inside = dict(attributes).get("id") == "report"
 
     def handle_data(self, data: str) -> None:
-        if self.opened and self.opened[-1] == "script":
+        if self.inside:
             self.data += data
-        else:
-            self.texts.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = False
 
     def handle_comment(self, data: str) -> None:
-        self.bad.append(f"comment {data[:20]}")
+        self.tags.append(f"comment {data[:20]}")
 
 
 def read(html: str) -> Reader:
     reader = Reader()
     reader.feed(html)
     reader.close()
-    assert reader.opened == []
     return reader
 
 
 def report(run: dict[str, Any], related: Related | None = None) -> str:
     shown = run_view(run, now=NOW, related=related)
-    return page(shown, run_graph(shown, define(run["spec"])), now=NOW)
+    graph = run_graph(shown, define(run["spec"]))
+    return page(run_report(run, shown, graph, values=None, now=NOW))
 
 
 def poisoned(text: str) -> str:
@@ -180,61 +120,53 @@ def poisoned(text: str) -> str:
 def test_s395_text_stays_text(text: str) -> None:
     html = poisoned(text)
     reader = read(html)
-    assert reader.bad == []
+    assert reader.tags == read(PAGE).tags, "no text has added a tag"
     document = json.loads(reader.data)
-    assert document["name"] == text, "the data block has it unchanged"
-    shown = "".join(reader.texts)
-    assert "\x1b" not in shown
-    assert "\u202e" not in shown
+    assert document["run"]["name"] == text, "the data block has it unchanged"
+    before, after = PAGE.split("</script>", 1)
+    assert html.startswith(before)
+    assert html.endswith(after)
 
 
-def test_nothing_runs_and_nothing_is_loaded() -> None:
-    html = report(failed())
-    assert "default-src &#x27;none&#x27;" not in html, "the policy is an attribute of our own"
-    assert "default-src 'none'; style-src 'sha256-" in html
-    for word in ("http://", "https://", "url(", "@import", "javascript:", "<link", "<img"):
-        assert word not in html.replace("https://bank.example/x", ""), word
-
-
-def test_what_it_shows() -> None:
-    reader = read(report(failed()))
-    shown = " ".join(" ".join(reader.texts).split())
-    for words in ("brief", "Failed", "Refused: I will not", "attempt 2", "Budget tokens 5000"):
-        assert words in shown
-    assert reader.bad == []
-
-
-def large(count: int) -> dict[str, Any]:
-    nodes = [python("n0")] + [python(f"n{at_}", dependsOn=["n0"]) for at_ in range(1, count - 1)]
-    nodes.append(python("last", dependsOn=[f"n{at_}" for at_ in range(1, count - 1)]))
-    statuses = [
-        {"path": node["name"], "phase": "Succeeded", "startedAt": at(1), "finishedAt": at(5)}
-        for node in nodes
-    ]
-    return body(*nodes, status={"nodes": statuses, "startedAt": at(0), "finishedAt": at(9)})
-
-
-def test_two_hundred_nodes() -> None:
-    html = report(large(200))
-    reader = read(html)
-    assert reader.bad == []
-    assert html.count('class="node Succeeded"') == 200
-    assert html.count('href="#n') == 200
-    assert len(html) < 1_000_000
-    places = [part.split('"', 4) for part in html.split("<rect ")[1:]]
-    boxes = [(part[1], part[3]) for part in places[:200]]
-    assert len(set(boxes)) == 200, "no box lies on another one"
-
-
-def test_a_run_that_has_not_begun() -> None:
-    reader = read(report(body(python("a"), status={"phase": "Pending"})))
-    assert reader.bad == []
-    assert "No node has begun." in reader.texts
-
-
-def test_the_command(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(api: Api, capsys: Captured) -> None:
     serve(api, failed())
     assert main(["trace", "brief", "-o", "html"]) == 0
     html = capsys.readouterr().out
-    assert html.startswith("<!doctype html>")
-    assert read(html).bad == []
+    document = json.loads(read(html).data)
+    assert document["run"]["phase"] == "Failed"
+    assert [node["path"] for node in document["graph"]["nodes"]] == ["fetch", "draft", "pay", "log"]
+    assert document["readAt"]
+    assert document["version"]
+
+
+def test_s631_values_only_if_asked_for(api: Api, capsys: Captured) -> None:
+    serve(api, failed())
+    assert main(["trace", "brief", "-o", "html"]) == 0
+    shown = capsys.readouterr().out
+    document = json.loads(read(shown).data)
+    assert (document["withValues"], document["values"]) == (False, {})
+    assert "News" not in shown
+    assert main(["trace", "brief", "-o", "html", "--values"]) == 0
+    document = json.loads(read(capsys.readouterr().out).data)
+    assert document["withValues"]
+    assert document["values"]["fetch"]["output"] == {"title": "News"}
+    assert document["values"]["draft"]["inputs"] == {"news": {"title": "News"}}
+    assert document["values"]["draft"]["tail"] == "thinking\n    refused"
+
+
+def test_values_without_html(api: Api, capsys: Captured) -> None:
+    serve(api, failed())
+    assert main(["trace", "brief", "--values"]) == Exit.USAGE
+    assert "--values is only used with -o html" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "<html>another page</html>"], ids=["missing", "old"])
+def test_pages_that_are_not_built(
+    api: Api, capsys: Captured, built: Path, content: str | None
+) -> None:
+    serve(api, failed())
+    built.unlink() if content is None else built.write_text(content)
+    assert main(["trace", "brief", "-o", "html"]) == Exit.FAILED
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "run `make ui`" in shown.err

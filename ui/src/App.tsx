@@ -3,6 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, chosenNamespace, keepNamespace, Refused } from "./api";
 import { Login, LogOut, NamespaceChoice } from "./parts/Entrance";
+import { Mark, ThemeChoice } from "./parts/Frame";
 import { useMe } from "./parts/me";
 import { Boundary, Empty, Problem } from "./parts/states";
 import { ago } from "./format";
@@ -15,7 +16,6 @@ import { RerunPage } from "./pages/RerunPage";
 import { RunPage } from "./pages/RunPage";
 import { RunsPage } from "./pages/RunsPage";
 import { Link, usePlace } from "./router";
-import { applyTheme, chosenTheme, type Theme } from "./theme";
 
 export function App({ linkProblem }: { linkProblem: string }) {
   const { path } = usePlace();
@@ -133,37 +133,5 @@ function Freshness() {
     <span className={`fresh ${good ? "is-live" : "is-stale"}`} role="status" title={live.problem ?? (good ? "changes are shown as they happen" : "trying to reconnect")}>
       {text}
     </span>
-  );
-}
-
-function ThemeChoice() {
-  const [theme, setTheme] = useState(chosenTheme);
-  return (
-    <label className="theme">
-      <span className="hidden">Theme</span>
-      <select
-        value={theme}
-        onChange={(event) => {
-          const next = event.target.value as Theme;
-          setTheme(next);
-          applyTheme(next);
-        }}
-      >
-        <option value="system">System theme</option>
-        <option value="light">Light</option>
-        <option value="dark">Dark</option>
-      </select>
-    </label>
-  );
-}
-
-function Mark() {
-  return (
-    <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
-      <rect width="32" height="32" rx="7" className="mark-back" />
-      <path d="M14.5 6h3v20h-3z" fill="#fff" />
-      <path d="M9 8h13l4 3.5-4 3.5H9z" fill="#9fd3ff" />
-      <path d="M23 16H12l-4 3 4 3h11z" fill="#fff" />
-    </svg>
   );
 }

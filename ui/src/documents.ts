@@ -340,6 +340,19 @@ export interface RunGraph {
   note?: string;
 }
 
+export interface RunReport {
+  v: number;
+  run: RunView;
+  graph: RunGraph;
+  suspended: boolean;
+  cancelled: boolean;
+  withValues: boolean;
+  values: Record<string, NodeIo>;
+  leftOut: string[];
+  readAt: string;
+  version: string;
+}
+
 export interface RunRow {
   name: string;
   namespace: string;

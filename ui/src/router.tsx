@@ -1,5 +1,6 @@
 // The address after #: a path and a query, such as #/runs/demo/triage?node=draft.
 import { type AnchorHTMLAttributes, useSyncExternalStore } from "react";
+import { report } from "./shell";
 
 export interface Place {
   path: string[];
@@ -54,5 +55,7 @@ export function setQuery(change: Record<string, string>, how: "push" | "replace"
 type LinkProps = AnchorHTMLAttributes<HTMLAnchorElement> & { to: string[]; query?: Record<string, string> };
 
 export function Link({ to, query, ...rest }: LinkProps) {
+  // A report has no other pages.
+  if (report()) return <span className={rest.className}>{rest.children}</span>;
   return <a {...rest} href={address(to, query)} />;
 }

@@ -3,12 +3,20 @@ export type Theme = "system" | "light" | "dark";
 const KEY = "waypost-theme";
 
 export function chosenTheme(): Theme {
-  const found = localStorage.getItem(KEY);
-  return found === "light" || found === "dark" ? found : "system";
+  try {
+    const found = localStorage.getItem(KEY);
+    return found === "light" || found === "dark" ? found : "system";
+  } catch {
+    return "system"; // a file in a sandbox has no storage
+  }
 }
 
 export function applyTheme(theme: Theme = chosenTheme()): void {
-  localStorage.setItem(KEY, theme);
+  try {
+    localStorage.setItem(KEY, theme);
+  } catch {
+    // The choice lasts as long as the page.
+  }
   if (theme === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 }

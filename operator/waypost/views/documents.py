@@ -4,7 +4,7 @@ from pydantic import Field
 
 from waypost.api.base import JsonObject, JsonValue, Model
 from waypost.api.state.usage import Usage
-from waypost.views.models import VERSION, ModelView, RunRow, View
+from waypost.views.models import VERSION, ModelView, RunRow, RunView, View
 
 
 class RoundNode(Model):
@@ -253,3 +253,22 @@ class NodeIo(View):
     output_note: str | None = None
     violations: list[str] = Field(default_factory=list)
     tail: str | None = None
+
+
+class RunReport(View):
+    """A run in one document, for a report that needs no server.
+
+    `run` has the traces of its attempts. `values` has inputs and output of nodes by path, only if
+    they were asked for. `leftOut` says what would have made the report too large.
+    """
+
+    v: int = VERSION
+    run: RunView
+    graph: RunGraph
+    suspended: bool
+    cancelled: bool
+    with_values: bool
+    values: dict[str, NodeIo]
+    left_out: list[str] = Field(default_factory=list)
+    read_at: str
+    version: str

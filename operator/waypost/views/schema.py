@@ -22,6 +22,7 @@ from waypost.views.documents import (
     RunCost,
     RunDifference,
     RunGraph,
+    RunReport,
 )
 from waypost.views.models import RunRow, RunView, View
 from waypost.views.triggers.deliveries import DeliveryRow
@@ -42,6 +43,7 @@ DOCUMENTS: Final[tuple[type[View], ...]] = (
     RunGraph,
     NodeIo,
     NodeLog,
+    RunReport,
 )
 
 

@@ -11,6 +11,7 @@ import { Command, Phase, Progress } from "../parts/small";
 import { Loading, Problem } from "../parts/states";
 import { Timeline } from "../parts/Timeline";
 import { Link, setQuery, usePlace } from "../router";
+import { report } from "../shell";
 
 // The graph is most of the code: it is loaded when it is shown.
 const Graph = lazy(() => import("../parts/Graph"));
@@ -85,12 +86,16 @@ function Head({ page }: { page: Page }) {
         <Phase phase={run.phase} />
         {run.stage && run.stage !== "Main" && <span className="tag">{tame(run.stage)}</span>}
         <Progress text={tame(run.progress)} />
-        <Actions page={page} />
-        <nav className="actions" aria-label="More about this run">
-          <Link className="button" to={[...at, "rerun"]}>Rerun…</Link>
-          <Link className="button" to={[...at, "diff"]}>Compare…</Link>
-          <Link className="button" to={[...at, "logs"]}>Logs</Link>
-        </nav>
+        {!report() && (
+          <>
+            <Actions page={page} />
+            <nav className="actions" aria-label="More about this run">
+              <Link className="button" to={[...at, "rerun"]}>Rerun…</Link>
+              <Link className="button" to={[...at, "diff"]}>Compare…</Link>
+              <Link className="button" to={[...at, "logs"]}>Logs</Link>
+            </nav>
+          </>
+        )}
       </div>
       <dl className="facts">
         {facts.map(([term, value]) => (

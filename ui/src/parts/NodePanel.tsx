@@ -5,6 +5,7 @@ import { api, type RunPage } from "../api";
 import type { AttemptView, ItemsView, JsonValue, NodeIo, NodeView } from "../documents";
 import { absolute, count, duration, money, tame } from "../format";
 import { Link, setQuery } from "../router";
+import { report } from "../shell";
 import { Json, Text } from "./Json";
 import { Command, Phase, quoted } from "./small";
 import { Loading, Problem } from "./states";
@@ -46,7 +47,7 @@ export function NodePanel({ page, node }: { page: RunPage; node: NodeView }) {
         <p className="verdict">
           Question: {tame(node.approval.message ?? "")}{" "}
           <Link to={["approvals", run.namespace, node.approval.name]}>
-            {node.approval.state === "Open" ? "Answer it" : `${tame(node.approval.state)}${node.approval.decidedBy ? ` by ${tame(node.approval.decidedBy)}` : ""}`}
+            {node.approval.state === "Open" ? (report() ? "Open" : "Answer it") : `${tame(node.approval.state)}${node.approval.decidedBy ? ` by ${tame(node.approval.decidedBy)}` : ""}`}
           </Link>
         </p>
       )}
@@ -61,7 +62,7 @@ export function NodePanel({ page, node }: { page: RunPage; node: NodeView }) {
       <Part title="Commands">
         <Command text={`waypost io ${where}`} />
         {node.attempts.length > 0 && <Command text={`waypost logs ${where}`} />}
-        {(node.attempts.length > 0 || node.items) && (
+        {!report() && (node.attempts.length > 0 || node.items) && (
           <p><Link to={["runs", run.namespace, run.name, "logs"]} query={{ node: node.path }}>Read its log</Link></p>
         )}
       </Part>
@@ -144,7 +145,7 @@ function Items({ items, page }: { items: ItemsView; page: RunPage }) {
 
 function Attempts({ page, node }: { page: RunPage; node: NodeView }) {
   const { run } = page;
-  const [calls, setCalls] = useState(false);
+  const [calls, setCalls] = useState(() => node.attempts.some((attempt) => attempt.trace));
   const traced = node.attempts.some((attempt) => attempt.traceRecord);
   const trace = useQuery({
     queryKey: ["trace", run.namespace, run.name, node.path, node.attempt, node.phase],

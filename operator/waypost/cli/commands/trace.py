@@ -16,6 +16,10 @@ def trace(
     output: Annotated[
         str, options.output_of("text, html, mermaid, dot, json, yaml or jsonpath=TEMPLATE.")
     ] = "text",
+    values: Annotated[
+        bool,
+        typer.Option("--values", help="With -o html: the inputs and the output of each node too."),
+    ] = False,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
@@ -25,11 +29,14 @@ def trace(
     dot draw the graph with the phase of each node.
     """
     from waypost.cli.connection.cluster import Target
+    from waypost.cli.errors import CommandError, Exit
     from waypost.cli.report import render
     from waypost.cli.report.load_report import load_report
     from waypost.cli.report.output import emit, form_of
 
     form = form_of(output, own=("text", "html", "mermaid", "dot"), named=False)
+    if values and form.kind != "html":
+        raise CommandError("--values is only used with -o html", code=Exit.USAGE)
     target = Target(kubeconfig, context, namespace)
     if form.kind in ("mermaid", "dot"):
         from waypost.cli.report.load_graph import load_graph
@@ -41,7 +48,7 @@ def trace(
     if form.kind == "html":
         from waypost.cli.report.load_graph import load_page
 
-        typer.echo(load_page(target, run), nl=False)
+        typer.echo(load_page(target, run, with_values=values), nl=False)
         return
     found = load_report(target, run, with_traces=True)
     if form.for_programs:

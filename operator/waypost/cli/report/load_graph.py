@@ -3,11 +3,17 @@
 from datetime import UTC, datetime
 
 from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
-from waypost.cli.connection.definitions import known_definition
+from waypost.cli.connection.definitions import definition, known_definition
 from waypost.cli.reading.describe import describe
-from waypost.cli.report.html.page import page
-from waypost.views.documents import RunGraph
+from waypost.cli.reading.node_values import read_node_io
+from waypost.cli.report.page import page
+from waypost.compiler.definition import Definition
+from waypost.ports.cluster import Obj
+from waypost.views.documents import NodeIo, RunGraph
+from waypost.views.errors import CannotShow
 from waypost.views.graph import run_graph
+from waypost.views.models import NodeView, RunView
+from waypost.views.run.report import run_report
 
 
 def load_graph(target: Target, name: str) -> RunGraph:
@@ -25,13 +31,45 @@ def load_graph(target: Target, name: str) -> RunGraph:
     return with_cluster(target, work)
 
 
-def load_page(target: Target, name: str) -> str:
-    """The report of the run `name` with its traces, as HTML. Raises as `load_graph`."""
+def load_page(target: Target, name: str, *, with_values: bool) -> str:
+    """The report of the run `name` with its traces, as HTML.
+
+    Args:
+        target: Where the run is.
+        name: The run.
+        with_values: Whether it has the inputs and the output of each node.
+
+    Raises:
+        CommandError: The run cannot be read, or the page of reports is not installed.
+    """
 
     async def work(session: Session) -> str:
         run = await find_run(session, name)
-        definition, _ = await known_definition(session, run)
+        known, _ = await known_definition(session, run)
         shown = await describe(session, run, with_traces=True)
-        return page(shown, run_graph(shown, definition), now=datetime.now(UTC))
+        values = await _values(session, run, shown) if with_values else None
+        graph = run_graph(shown, known)
+        return page(run_report(run, shown, graph, values=values, now=datetime.now(UTC)))
 
     return with_cluster(target, work)
+
+
+async def _values(session: Session, run: Obj, shown: RunView) -> list[NodeIo]:
+    known = await definition(session, run)
+    return [await _value(session, run, known, node) for node in shown.nodes]
+
+
+async def _value(session: Session, run: Obj, known: Definition, node: NodeView) -> NodeIo:
+    try:
+        return await read_node_io(session, run, known, node.path)
+    except CannotShow as error:
+        metadata = run["metadata"]
+        return NodeIo(
+            name=metadata["name"],
+            namespace=metadata["namespace"],
+            path=node.path,
+            kind=node.kind,
+            phase=node.phase,
+            inputs_note=str(error),
+            output_note=str(error),
+        )
