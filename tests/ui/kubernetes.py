@@ -33,6 +33,7 @@ class Kubernetes:
         self.denied: set[str] = set()  # verbs that are refused, such as "watch agentworkflows"
         self.may: set[str] = {"patch", "approve"}
         self.user = "ann"
+        self.before_patch: Callable[[], object] = lambda: None
         self.on_patch: Callable[[str, Obj], Obj | None] = lambda _kind, _body: None
 
     def put(self, kind: str, body: Obj) -> Obj:
@@ -135,6 +136,7 @@ class Kubernetes:
         kind, namespace, name = (request.match_info[k] for k in ("kind", "namespace", "name"))
         if f"patch {kind}" in self.denied:
             return refusal(403, "Forbidden", f"cannot patch resource {kind}")
+        self.before_patch()
         body = self.objects[kind, namespace, name]
         try:
             type_ = PatchType(request.content_type)

@@ -349,6 +349,26 @@ async def test_switches(served: Place, switch: str, fields: Obj) -> None:
     assert {key: spec[key] for key in fields} == fields
 
 
+@pytest.mark.parametrize(("uid", "status"), [("uid-1", 200), ("uid-0", 409)])
+async def test_s632_a_switch_of_the_run_that_was_shown(
+    served: Place, uid: str, status: int
+) -> None:
+    code, answer = await served.post(f"{RUN}/cancel", {"uid": uid})
+    assert code == status
+    assert ("created again" in answer["message"]) is (status == 409)
+    spec = served.kubernetes.get("agentworkflows", "demo", "triage-4711")["spec"]
+    assert spec.get("cancel", False) is (status == 200)
+
+
+async def test_s632_a_run_that_is_replaced_at_the_last_moment(served: Place) -> None:
+    """The API server compares too, in the patch."""
+    other = samples.workflow("triage-4711", uid="uid-9")
+    served.kubernetes.before_patch = lambda: served.kubernetes.put("agentworkflows", other)
+    code, _ = await served.post(f"{RUN}/cancel", {"uid": "uid-1"})
+    assert code == 409
+    assert "cancel" not in served.kubernetes.get("agentworkflows", "demo", "triage-4711")["spec"]
+
+
 async def test_an_unknown_switch(served: Place) -> None:
     assert (await served.post(f"{RUN}/explode", {}))[0] == 404
 

@@ -158,8 +158,9 @@ const live = {
     read<RerunPreview>(`runs/${at(namespace, name)}/rerun?${wantedQuery(wanted)}`),
   rerun: (namespace: string, name: string, round: number, wanted: Wanted) =>
     post<{ message: string }>(`runs/${at(namespace, name)}/rerun`, { round, ...wanted }),
-  change: (namespace: string, name: string, what: string) =>
-    post<{ message: string }>(`runs/${at(namespace, name)}/${what}`, {}),
+  /** `uid`: the run that was shown; another one of the same name is left alone. */
+  change: (namespace: string, name: string, what: string, uid: string) =>
+    post<{ message: string }>(`runs/${at(namespace, name)}/${what}`, { uid }),
   approvals: (all: boolean) => read<ApprovalList>(`approvals?all=${all ? 1 : 0}&limit=500`),
   question: (namespace: string, name: string) => read<Asked>(`approvals/${at(namespace, name)}`),
   answer: (namespace: string, name: string, body: Answer) =>

@@ -9,7 +9,7 @@ GET  /api/runs/NAMESPACE/NAME/logs?node=PATH&attempt
 GET  /api/runs/NAMESPACE/NAME/diff?other=NAME
 GET  /api/runs/NAMESPACE/NAME/rerun?from&skip&latest  what the next round would do
 POST /api/runs/NAMESPACE/NAME/rerun         {round, from, skip, latest}
-POST /api/runs/NAMESPACE/NAME/{suspend,resume,cancel}
+POST /api/runs/NAMESPACE/NAME/{suspend,resume,cancel}  {uid}
 GET  /api/approvals?namespace&all&offset&limit
 GET  /api/approvals/NAMESPACE/NAME          the question, and what follows a yes
 POST /api/approvals/NAMESPACE/NAME/answer   {decision, digest, reason, answer}
@@ -197,7 +197,9 @@ class Api:
         if fields is None:
             text = f"expected one of {', '.join(_SWITCHES)}"
             raise CommandError(text, code=Exit.NOT_FOUND)
-        await set_fields(self.runs.in_namespace(namespace), name, fields)
+        uid = (await _body(request)).get("uid")
+        session = self.runs.in_namespace(namespace)
+        await set_fields(session, name, fields, uid=uid if isinstance(uid, str) else "")
         return JSONResponse({"message": "requested"})
 
     async def changes(self, _: Request) -> Response:

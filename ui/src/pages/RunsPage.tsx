@@ -4,6 +4,8 @@ import { useEffect, useState } from "react";
 import { api } from "../api";
 import type { RunRow } from "../documents";
 import { between, count, cut, duration, money, tame } from "../format";
+import { Bulk, keyOf } from "../parts/Bulk";
+import { useMe } from "../parts/me";
 import { Empty, Loading, Problem } from "../parts/states";
 import { Phase, Progress, Time } from "../parts/small";
 import { Link, setQuery, usePlace } from "../router";
@@ -25,6 +27,12 @@ export function RunsPage() {
     placeholderData: keepPreviousData,
   });
   const data = found.data;
+  const me = useMe();
+  // The API server decides about each run; with one namespace, its answer is known before.
+  const offered = !!me.data && !me.data.readOnly && (me.data.everywhere || me.data.may.change);
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  // Only what is shown can be changed.
+  const chosen = (data?.items ?? []).filter((row) => selected.has(keyOf(row)));
   const all = data ? Object.values(data.counts).reduce((sum, one) => sum + one, 0) : 0;
   return (
     <>
@@ -51,7 +59,10 @@ export function RunsPage() {
           )}
         </Empty>
       )}
-      {data && data.items.length > 0 && <Table rows={data.items} />}
+      {data && data.items.length > 0 && offered && <Bulk chosen={chosen} clear={() => setSelected(new Set())} />}
+      {data && data.items.length > 0 && (
+        <Table rows={data.items} selected={offered ? selected : null} select={setSelected} />
+      )}
       {data && data.total > data.items.length && (
         <p className="more">
           {count(data.items.length)} of {count(data.total)} runs{" "}
@@ -98,13 +109,30 @@ function Search({ text }: { text: string }) {
   );
 }
 
-function Table({ rows }: { rows: RunRow[] }) {
+interface Selection {
+  /** The keys of the selected rows; null where nothing can be selected. */
+  selected: ReadonlySet<string> | null;
+  select: (keys: ReadonlySet<string>) => void;
+}
+
+function Table({ rows, selected, select }: { rows: RunRow[] } & Selection) {
   const spaces = new Set(rows.map((row) => row.namespace));
+  const whole = !!selected && rows.every((row) => selected.has(keyOf(row)));
   return (
     <div className="scroll" tabIndex={0} role="region" aria-label="Runs">
       <table className="rows">
         <thead>
           <tr>
+            {selected && (
+              <td className="check">
+                <input
+                  type="checkbox"
+                  aria-label="Select all runs that are shown"
+                  checked={whole}
+                  onChange={() => select(new Set(whole ? [] : rows.map(keyOf)))}
+                />
+              </td>
+            )}
             <th scope="col">Run</th>
             {spaces.size > 1 && <th scope="col">Namespace</th>}
             <th scope="col">Phase</th>
@@ -119,7 +147,7 @@ function Table({ rows }: { rows: RunRow[] }) {
         </thead>
         <tbody>
           {rows.map((row) => (
-            <Row key={`${row.namespace}/${row.name}`} row={row} namespace={spaces.size > 1} />
+            <Row key={`${row.namespace}/${row.name}`} row={row} namespace={spaces.size > 1} selected={selected} select={select} />
           ))}
         </tbody>
       </table>
@@ -127,10 +155,21 @@ function Table({ rows }: { rows: RunRow[] }) {
   );
 }
 
-function Row({ row, namespace }: { row: RunRow; namespace: boolean }) {
+function Row({ row, namespace, selected, select }: { row: RunRow; namespace: boolean } & Selection) {
   const why = row.waiting ?? row.reason ?? "";
+  const key = keyOf(row);
+  const toggle = () => {
+    const next = new Set(selected);
+    if (!next.delete(key)) next.add(key);
+    select(next);
+  };
   return (
-    <tr>
+    <tr className={selected?.has(key) ? "chosen" : ""}>
+      {selected && (
+        <td className="check">
+          <input type="checkbox" aria-label={`Select ${tame(row.name)}`} checked={selected.has(key)} onChange={toggle} />
+        </td>
+      )}
       <th scope="row">
         <Link to={["runs", row.namespace, row.name]}>{tame(row.name)}</Link>
         {(row.template || row.round > 1) && (

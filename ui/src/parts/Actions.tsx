@@ -6,7 +6,7 @@ import { tame } from "../format";
 import { useMe } from "./me";
 import { Command, quoted } from "./small";
 
-const TEXTS: Record<string, string> = {
+export const TEXTS: Record<string, string> = {
   suspend: "Running nodes finish, no new node starts. It can be resumed.",
   resume: "Nodes that are ready start.",
   cancel: "Running nodes are stopped. Recorded results are kept; compensations and finally still run. A cancelled run cannot be resumed.",
@@ -19,7 +19,7 @@ export function Actions({ page }: { page: RunPage }) {
   const client = useQueryClient();
   const { run } = page;
   const sent = useMutation({
-    mutationFn: () => api.change(run.namespace, run.name, what),
+    mutationFn: () => api.change(run.namespace, run.name, what, run.uid),
     onSuccess: () => {
       dialog.current?.close();
       client.invalidateQueries({ queryKey: ["run", run.namespace, run.name] });
@@ -62,4 +62,4 @@ export function Actions({ page }: { page: RunPage }) {
   );
 }
 
-const label = (what: string) => (what === "cancel" ? "Cancel run" : what[0]?.toUpperCase() + what.slice(1));
+export const label = (what: string) => (what === "cancel" ? "Cancel run" : what[0]?.toUpperCase() + what.slice(1));

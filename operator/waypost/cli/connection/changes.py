@@ -37,12 +37,28 @@ async def change(session: Session, name: str, operations: list[Obj]) -> Obj:
         raise CommandError(error.message) from error
 
 
-async def set_fields(session: Session, name: str, fields: dict[str, bool]) -> None:
-    """Set booleans of the spec that may change at any time, in one patch. Raises CommandError."""
-    await find_run(session, name)
+async def set_fields(
+    session: Session, name: str, fields: dict[str, bool], *, uid: str = ""
+) -> None:
+    """Set booleans of the spec that may change at any time, in one patch.
+
+    Args:
+        session: Where the run is.
+        name: Its name.
+        fields: The new values.
+        uid: The run that was shown; "" for any with this name.
+
+    Raises:
+        CommandError: The run does not exist, is another one, or the API server refused.
+    """
+    found = text(section(await find_run(session, name), "metadata"), "uid")
+    if uid and found != uid:
+        raise CommandError(f"{name} was deleted and created again since it was shown; look again")
     operations: list[Obj] = [
         {"op": "add", "path": f"/spec/{field}", "value": value} for field, value in fields.items()
     ]
+    if uid:
+        operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": uid})
     await change(session, name, operations)
 
 
