@@ -28,6 +28,7 @@ AGENT_WORKFLOW_SCHEDULE: Final = ResourceName(
 )
 WORKFLOW_EVENT: Final = ResourceName(API_VERSION, "workflowevents", "WorkflowEvent")
 EVENT_SOURCE: Final = ResourceName(API_VERSION, "eventsources", "EventSource")
+MEMORY_ENTRY: Final = ResourceName(API_VERSION, "memoryentries", "MemoryEntry")
 APPROVAL: Final = ResourceName(API_VERSION, "approvals", "Approval")
 NODE_RECORD: Final = ResourceName(API_VERSION, "noderecords", "NodeRecord")
 MODEL_PROVIDER: Final = ResourceName(API_VERSION, "modelproviders", "ModelProvider")
@@ -65,6 +66,10 @@ ANNOTATION_KEEP_UNTIL: Final = f"{GROUP}/keep-until"  # on a run of a schedule: 
 
 LABEL_EVENT_SOURCE: Final = f"{GROUP}/event-source"  # on a run: the EventSource that started it
 ANNOTATION_EVENT: Final = f"{GROUP}/event"  # on a run: name and uid of the event that started it
+
+LABEL_MEMORY: Final = f"{GROUP}/memory"  # on a MemoryEntry: digest of its scope and key
+LABEL_MEMORY_TYPE: Final = f"{GROUP}/memory-type"  # on a MemoryEntry: its type
+LABEL_SOURCE_RUN: Final = f"{GROUP}/source-run"  # on a MemoryEntry: uid of the run it comes from
 
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
 ANNOTATION_FORKED_FROM: Final = f"{GROUP}/forked-from"  # on a run: name and uid of another one

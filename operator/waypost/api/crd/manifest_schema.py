@@ -18,7 +18,9 @@ from pydantic.json_schema import models_json_schema
 from waypost.api import meta
 from waypost.api.crd.resources import RESOURCES, Resource
 
-_BY_THE_OPERATOR: Final = frozenset({meta.APPROVAL.kind, meta.NODE_RECORD.kind})
+_BY_THE_OPERATOR: Final = frozenset(
+    {meta.APPROVAL.kind, meta.MEMORY_ENTRY.kind, meta.NODE_RECORD.kind}
+)
 
 
 def json_schema() -> dict[str, Any]:

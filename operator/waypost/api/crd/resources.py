@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from waypost.api import meta
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.event.model import WorkflowEventSpec, WorkflowEventStatus
+from waypost.api.memory.model import MemoryEntrySpec, MemoryEntryStatus
 from waypost.api.provider import ModelProviderSpec, ModelProviderStatus
 from waypost.api.record import NodeRecordSpec
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec, AgentWorkflowScheduleStatus
@@ -164,6 +165,26 @@ RESOURCES: Final = (
             Column("DECISION", ".status.state"),
             # Not a date: kubectl prints dates as ages, and future times as <invalid>.
             Column("EXPIRES", ".spec.expiresAt"),
+            _AGE,
+        ),
+    ),
+    Resource(
+        name=meta.MEMORY_ENTRY,
+        short="me",
+        description="Something that runs of a workflow and key leave for later ones: an Episode, "
+        "which is what a run did, or a Fact. It stays when its run is deleted.",
+        spec=MemoryEntrySpec,
+        status=MemoryEntryStatus,
+        columns=(
+            Column("KEY", ".spec.key"),
+            Column("TYPE", ".spec.type"),
+            Column("SUBJECT", ".spec.subject"),
+            Column("TEXT", ".spec.text"),
+            Column("PHASE", ".status.phase"),
+            Column("SCOPE", ".spec.scope", wide=True),
+            Column("RUN", ".spec.source.run", wide=True),
+            # Not a date: kubectl prints dates as ages, and future times as <invalid>.
+            Column("EXPIRES", ".spec.expiresAt", wide=True),
             _AGE,
         ),
     ),
