@@ -17,6 +17,7 @@ PLURALS: Final = {
     "AgentWorkflowSchedule": "agentworkflowschedules",
     "WorkflowEvent": "workflowevents",
     "EventSource": "eventsources",
+    "MemoryEntry": "memoryentries",
     "Approval": "approvals",
     "NodeRecord": "noderecords",
     "ModelProvider": "modelproviders",

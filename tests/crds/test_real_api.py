@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from waypost.adapters.credentials import KubeconfigSource
 from waypost.api.approval import ApprovalSpec
 from waypost.api.event.model import WorkflowEventSpec
+from waypost.api.memory.model import MemoryEntrySpec
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.record import NodeRecordSpec
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec
@@ -21,7 +22,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
 from waypost.compiler.admission.structure import UNKNOWN
 
-from tests.crds import children, endpoints, events, identity, schedules, sources, templates
+from tests.crds import children, endpoints, events, identity, memory, schedules, sources, templates
 from tests.crds.accepted import ACCEPTED
 from tests.crds.manifests import Manifest, approval, record, workflow
 from tests.crds.refused import LENIENT, STRICT
@@ -36,6 +37,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "AgentWorkflowSchedule": AgentWorkflowScheduleSpec,
     "WorkflowEvent": WorkflowEventSpec,
     "EventSource": EventSourceSpec,
+    "MemoryEntry": MemoryEntrySpec,
     "AgentWorkflowTemplate": AgentWorkflowTemplateSpec,
     "Approval": ApprovalSpec,
     "NodeRecord": NodeRecordSpec,
@@ -75,6 +77,7 @@ def stored(server: Server, manifest: Manifest, status: Manifest | None) -> str:
         *STRICT,
         *endpoints.REFUSED,
         *events.REFUSED,
+        *memory.REFUSED,
         *schedules.REFUSED,
         *sources.REFUSED,
         *templates.REFUSED,
@@ -107,6 +110,7 @@ def test_refused_though_unknown_fields_are_dropped(
         *ACCEPTED,
         *endpoints.ACCEPTED,
         *events.ACCEPTED,
+        *memory.ACCEPTED,
         *schedules.ACCEPTED,
         *sources.ACCEPTED,
     ],
@@ -127,6 +131,7 @@ def test_accepted_and_stored_to_the_last_field(
         *templates.TRANSITIONS,
         *children.TRANSITIONS,
         *events.TRANSITIONS,
+        *memory.TRANSITIONS,
         *identity.TRANSITIONS,
     ],
 )

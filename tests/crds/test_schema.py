@@ -14,7 +14,7 @@ from waypost.api.crd.resources import RESOURCES
 from waypost.api.crd.rules.table import RULES
 from waypost.api.workflow import MAX_NODES
 
-from tests.crds import children, endpoints, events, identity, schedules, sources, templates
+from tests.crds import children, endpoints, events, identity, memory, schedules, sources, templates
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS, VOTES
 
@@ -314,7 +314,9 @@ def test_every_rule_has_a_row() -> None:
         *STRICT,
         *endpoints.REFUSED,
         *events.REFUSED,
+        *memory.REFUSED,
         *events.TRANSITIONS,
+        *memory.TRANSITIONS,
         *schedules.REFUSED,
         *sources.REFUSED,
         *LENIENT,

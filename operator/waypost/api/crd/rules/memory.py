@@ -22,6 +22,9 @@ _OF_FACTS: Final = ("subject", "review")
 _OF_EPISODES: Final = ("succeeded", "scheduledAt")
 _OF_ENTRIES: Final = ("value", "text", "schemaDigest")
 _ORIGIN: Final = "has(self.source.run) && has(self.source.runUid) && has(self.source.round)"
+# To the API server it is a time, to `waypost lint` a text; so both read it as a text.
+_BEGIN: Final = "timestamp(string(self.source.at))"
+_END: Final = "timestamp(string(self.expiresAt))"
 
 SPEC: Final = (
     Rule(
@@ -73,8 +76,7 @@ SPEC: Final = (
         reason=REQUIRED,
     ),
     Rule(
-        "self.expiresAt > self.source.at"
-        f" && self.expiresAt <= self.source.at + duration('{MAX_LIFETIME_HOURS}h')",
+        f"{_END} > {_BEGIN} && {_END} <= {_BEGIN} + duration('{MAX_LIFETIME_HOURS}h')",
         ["expiresAt must be after source.at, and at most two years after it"],
         field_path=".expiresAt",
     ),
