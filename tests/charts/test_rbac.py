@@ -63,6 +63,14 @@ OPERATOR: dict[Grant, str] = {
     ("waypost.dev", "workflowevents", "watch"): "wake the runs that wait for it",
     ("waypost.dev", "workflowevents", "delete"): "a day after it was settled",
     ("waypost.dev", "workflowevents/status", "patch"): "claim it; record what became of it",
+    ("waypost.dev", "memoryentries", "get"): "is the one that exists ours",
+    ("waypost.dev", "memoryentries", "list"): (
+        "live list of a key before a snapshot and before a new entry; the sweep"
+    ),
+    ("waypost.dev", "memoryentries", "watch"): "show in status what a decision has changed",
+    ("waypost.dev", "memoryentries", "create"): "remember what a checkpoint says",
+    ("waypost.dev", "memoryentries", "delete"): "the sweep: expired, forgotten, above the cap",
+    ("waypost.dev", "memoryentries/status", "patch"): "the phase, for people",
     ("waypost.dev", "approvals", "get"): "look again before an answer is recorded",
     ("waypost.dev", "approvals", "list"): "first list, periodic resync",
     ("waypost.dev", "approvals", "watch"): "wake up when somebody answers",
@@ -148,6 +156,7 @@ KINDS = (
     "agentworkflowtemplates",
     "approvals",
     "eventsources",
+    "memoryentries",
     "modelproviders",
     "noderecords",
     "toolservers",
@@ -169,6 +178,14 @@ EDIT = {
     for verb in ("create", "update", "patch", "delete", "deletecollection")
 } | {("waypost.dev", "workflowevents", verb) for verb in ("create", "delete", "deletecollection")}
 SENDER = {("waypost.dev", "workflowevents", verb) for verb in ("create", "get")}
+REVIEWER = {("waypost.dev", "memoryentries", verb) for verb in (*READ, "patch", "review")}
+KEEPER = {
+    ("waypost.dev", "memoryentries", verb)
+    for verb in (*READ, "create", "patch", "review", "delete", "deletecollection")
+} | {
+    *(("waypost.dev", "noderecords", verb) for verb in ("get", "list", "delete")),
+    *(("waypost.dev", "agentworkflows", verb) for verb in ("get", "list")),
+}
 APPROVER = {("waypost.dev", "approvals", verb) for verb in (*READ, "patch", "approve")} | {
     ("waypost.dev", "agentworkflows", verb) for verb in ("get", "list", "watch")
 }
@@ -201,6 +218,8 @@ def grants(role: Manifest) -> set[Grant]:
         pytest.param("wp-waypost-edit", EDIT, id="edit"),
         pytest.param("wp-waypost-approver", APPROVER, id="approver"),
         pytest.param("wp-waypost-event-sender", SENDER, id="event-sender"),
+        pytest.param("wp-waypost-memory-reviewer", REVIEWER, id="memory-reviewer"),
+        pytest.param("wp-waypost-memory-keeper", KEEPER, id="memory-keeper"),
     ],
 )
 def test_role_grants_exactly_what_is_listed(
@@ -237,6 +256,21 @@ def test_answering_an_approval_comes_with_no_built_in_role(default: list[Manifes
         if aggregated:
             answers = {g for g in grants(role) if g[1] == "approvals" and g[2] != "get"}
             assert {verb for _, _, verb in answers} <= {"list", "watch"}, role["metadata"]["name"]
+
+
+def test_deciding_about_memory_comes_with_no_built_in_role(default: list[Manifest]) -> None:
+    for role in (m for m in default if m["kind"] == "ClusterRole"):
+        if any("aggregate-to" in key for key in role["metadata"]["labels"]):
+            verbs = {verb for _, resource, verb in grants(role) if resource == "memoryentries"}
+            assert verbs <= set(READ), role["metadata"]["name"]
+
+
+def test_sensitive_memory_is_taken_out_of_view(helm: Helm) -> None:
+    roles = helm.manifests("memory.sensitive=true")
+    assert not {
+        g for g in grants(one(roles, "ClusterRole", "wp-waypost-view")) if g[1] == "memoryentries"
+    }
+    assert grants(one(roles, "ClusterRole", "wp-waypost-memory-reviewer")) == REVIEWER
 
 
 def test_watched_namespaces_get_a_role_each_and_the_cluster_none(helm: Helm) -> None:

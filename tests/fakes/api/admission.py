@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from waypost.api.crd.rules.approval import ANSWER
+from waypost.api.crd.rules.memory import REVIEWED
 from waypost.api.crd.rules.workflow import CHANGED_BY_PARENT, EDITABLE
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, Rejected
@@ -164,6 +165,20 @@ def _event(old: Obj, new: Obj) -> list[str]:
     return problems
 
 
+def _memory_entry(old: Obj, new: Obj) -> list[str]:
+    before, after = section(old, "spec"), section(new, "spec")
+    problems = []
+    if old and (changed := _changed(before, after) - set(REVIEWED)):
+        problems.append(f"spec: what was remembered cannot be changed; found {sorted(changed)}")
+    if ("decision" in after) != ("decidedBy" in after):
+        problems.append("spec.decidedBy: decision and decidedBy belong together")
+    if "decision" in before and "decision" not in after:
+        problems.append("spec.decision: a decision cannot be withdrawn")
+    if (after["type"] != "Forgotten") != ("value" in after):
+        problems.append("spec.value: needs value, and only an entry that remembers")
+    return problems
+
+
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
@@ -173,4 +188,5 @@ _TRANSITIONS: Final[Mapping[Kind, Callable[[Obj, Obj], list[str]]]] = {
     Kind.APPROVAL: _approval,
     Kind.NODE_RECORD: _record,
     Kind.WORKFLOW_EVENT: _event,
+    Kind.MEMORY_ENTRY: _memory_entry,
 }
