@@ -70,7 +70,7 @@ def guarded(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F8
         assert not said.refused, said.text
     for place in (guard.inside, guard.outside):
         _allow(place, full, guard)
-    _wait_until(lambda: _is_enforced(guard), "the policies hold")
+    wait_until(lambda: _is_enforced(guard), "the policies hold")
     yield guard
     for manifest in reversed(made):
         api.ask("DELETE", f"{path_of(manifest)}/{manifest['metadata']['name']}")
@@ -137,7 +137,7 @@ def _is_enforced(guard: Guarded) -> bool:
     return "only the operator" in said.text and "your own name" in other.text
 
 
-def _wait_until(check: Callable[[], bool], what: str) -> None:
+def wait_until(check: Callable[[], bool], what: str) -> None:
     end = time.monotonic() + SECONDS
     while not check():
         assert time.monotonic() < end, f"not within {SECONDS:.0f} s: {what}"

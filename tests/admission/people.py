@@ -18,6 +18,7 @@ _IDLE: Final = 30.0  # seconds; the API server closes a connection that is idle 
 _SEGMENTS: Final = {
     "agentworkflows": "/apis/waypost.dev/v1alpha1",
     "approvals": "/apis/waypost.dev/v1alpha1",
+    "memoryentries": "/apis/waypost.dev/v1alpha1",
     "modelproviders": "/apis/waypost.dev/v1alpha1",
     "noderecords": "/apis/waypost.dev/v1alpha1",
     "jobs": "/apis/batch/v1",

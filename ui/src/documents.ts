@@ -139,6 +139,52 @@ export interface ItemsView {
   more: number;
 }
 
+export interface MemoryRow {
+  name: string;
+  namespace: string;
+  scope: string;
+  key: string;
+  type: string;
+  subject?: string;
+  text?: string;
+  phase: string;
+  reason: string;
+  run?: string;
+  node?: string;
+  at: string;
+  expiresAt: string;
+  decidedBy?: string;
+}
+
+export interface MemoryView {
+  name: string;
+  namespace: string;
+  scope: string;
+  key: string;
+  type: string;
+  subject?: string;
+  text?: string;
+  phase: string;
+  reason: string;
+  run?: string;
+  node?: string;
+  at: string;
+  expiresAt: string;
+  decidedBy?: string;
+  value?: JsonObject;
+  succeeded?: boolean;
+  scheduledAt?: string;
+  workflow?: string;
+  runUid?: string;
+  round?: number;
+  attempt?: number;
+  outputDigest?: string;
+  schemaDigest?: string;
+  review?: string;
+  decision?: string;
+  note?: string;
+}
+
 export interface ModelView {
   provider?: string;
   model: string;

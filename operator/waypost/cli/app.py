@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "schedules": "waypost.cli.commands.schedules",
     "deliveries": "waypost.cli.commands.deliveries",
     "approvals": "waypost.cli.commands.approvals",
+    "memory": "waypost.cli.memory.app",
     "download": "waypost.cli.commands.download",
     "ui": "waypost.ui.command",
     "mcp": "waypost.mcp.command",

@@ -19,6 +19,13 @@ def _approvals(ctx: typer.Context, incomplete: str) -> list[str]:
     return names("approval", incomplete, ctx.params)
 
 
+def memory_entries(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of MemoryEntries that begin like this."""
+    from waypost.cli.connection.completion import names
+
+    return names("memory", incomplete, ctx.params)
+
+
 Kubeconfig = Annotated[
     Path | None,
     typer.Option(
@@ -39,6 +46,16 @@ Run = Annotated[
 Approval = Annotated[
     str,
     typer.Argument(metavar="APPROVAL", help="Name of the Approval.", autocompletion=_approvals),
+]
+MemoryEntry = Annotated[
+    str,
+    typer.Argument(metavar="ENTRY", help="Name of the MemoryEntry.", autocompletion=memory_entries),
+]
+Scope = Annotated[
+    str,
+    typer.Option(
+        help="Template, or label waypost.dev/workflow, of the runs; * for entries of the namespace."
+    ),
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")]
 Selector = Annotated[str, typer.Option("--selector", "-l", help="Label selector, as in kubectl.")]

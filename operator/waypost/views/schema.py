@@ -24,6 +24,7 @@ from waypost.views.documents import (
     RunGraph,
     RunReport,
 )
+from waypost.views.memory.row import MemoryRow, MemoryView
 from waypost.views.models import RunRow, RunView, View
 from waypost.views.triggers.deliveries import DeliveryRow
 from waypost.views.triggers.schedules import ScheduleRow
@@ -35,6 +36,8 @@ DOCUMENTS: Final[tuple[type[View], ...]] = (
     ApprovalRow,
     ScheduleRow,
     DeliveryRow,
+    MemoryRow,
+    MemoryView,
     Question,
     RerunPreview,
     ForkPreview,

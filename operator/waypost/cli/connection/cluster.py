@@ -115,6 +115,7 @@ def _role(message: str) -> str:
         return "Kubernetes' role view grants it"
     if re.search(r"\bcannot (create|update|patch|delete)\b", message):
         name = "approver" if '"approvals' in message else "edit"
+        name = "memory-keeper" if '"memoryentries' in message else name
         return f"the chart's role waypost-{name} grants it"
     if '"noderecords' in message:
         return "the chart's role waypost-view-payloads grants it"

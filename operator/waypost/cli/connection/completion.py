@@ -13,14 +13,14 @@ from waypost.ports.cluster import Kind
 
 _SECONDS: Final = 3.0
 _NAMES: Final = 500
-_KINDS: Final = {"run": Kind.AGENT_WORKFLOW, "approval": Kind.APPROVAL}
+_KINDS: Final = {"run": Kind.AGENT_WORKFLOW, "approval": Kind.APPROVAL, "memory": Kind.MEMORY_ENTRY}
 
 
 def names(kind: str, incomplete: str, given: Mapping[str, Any]) -> list[str]:
-    """Names of runs or Approvals that begin with `incomplete`; empty after any error.
+    """Names of objects that begin with `incomplete`; empty after any error.
 
     Args:
-        kind: run or approval.
+        kind: run, approval or memory.
         incomplete: What was typed.
         given: The options that were typed before.
     """

@@ -17,6 +17,7 @@ _RIGHTS: Final = (
     ("start runs", "create", "agentworkflows", "waypost.dev", "waypost-edit"),
     ("rerun and cancel", "patch", "agentworkflows", "waypost.dev", "waypost-edit"),
     ("answer approvals", "approve", "approvals", "waypost.dev", "waypost-approver"),
+    ("review memory", "review", "memoryentries", "waypost.dev", "waypost-memory-reviewer"),
     ("read logs", "get", "pods/log", "", "view"),
 )
 _OURS: Final = (

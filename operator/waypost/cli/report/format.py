@@ -53,6 +53,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def entries(number: int) -> str:
+    """`1 entry`, `3 entries`."""
+    return f"{number:,} entry" if number == 1 else f"{number:,} entries"
+
+
 def tokens(input_: int | None, cached: int | None, output: int | None) -> str:
     """`1,200 in (400 cached), 90 out`; empty when nothing is known."""
     if not input_ and not output:

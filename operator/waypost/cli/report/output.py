@@ -18,6 +18,7 @@ RESOURCES: Final = {
     "schedule": "agentworkflowschedule.waypost.dev",
     "approval": "approval.waypost.dev",
     "event": "workflowevent.waypost.dev",
+    "memory": "memoryentry.waypost.dev",
 }
 
 

@@ -22,7 +22,7 @@ def completion(
 ) -> None:
     """Print the completion script of a shell.
 
-    It completes commands, options, and the names of runs and Approvals.
+    It completes commands, options, and the names of runs, Approvals and MemoryEntries.
 
     For bash: source <(waypost completion bash)
     """

@@ -95,8 +95,8 @@ def value_problem(type_: EntryType, value: Mapping[str, Any] | None) -> str:
 
 def beginning(value: Mapping[str, Any]) -> str:
     """The beginning of a value in one line, as spec.text shows it in lists."""
-    told = value.get("text")
-    whole = told if isinstance(told, str) else ijson.canonical(dict(value)).decode()
+    said = value.get("text")
+    whole = said if isinstance(said, str) else ijson.canonical(dict(value)).decode()
     line = " ".join("".join(c if c.isprintable() else " " for c in whole).split())
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 

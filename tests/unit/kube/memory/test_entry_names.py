@@ -21,7 +21,7 @@ FACT: dict[str, Any] = {
 }
 
 
-def test_the_same_origin_has_the_same_name() -> None:
+def test_s680_the_same_origin_has_the_same_name() -> None:
     assert entry_name(**FACT) == entry_name(**FACT)
     assert re.fullmatch(r"triage-[0-9a-f]{4}-f-[0-9a-f]{10}", entry_name(**FACT))
 

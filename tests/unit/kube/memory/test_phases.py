@@ -104,13 +104,13 @@ def names(*entries: Entry, key: str = "k") -> list[str]:
         pytest.param(forgotten("a"), "Active", "Recorded", id="forgotten"),
     ],
 )
-def test_phase_of_one(one: Entry, phase: str, reason: str) -> None:
+def test_s683_phase_of_one(one: Entry, phase: str, reason: str) -> None:
     assert phases(one) == {"a": (phase, reason)}
     reads = phase == "Active" and one.spec.type != "Forgotten"
     assert names(one) == (["a"] if reads else [])
 
 
-def test_the_newest_fact_of_a_subject_counts_not_the_one_accepted_last() -> None:
+def test_s684_the_newest_fact_of_a_subject_counts_not_the_one_accepted_last() -> None:
     old = accepted("old", hours=-3, subject="address")
     new = accepted("new", hours=-2, subject="address", note="accepted first")
     assert phases(new, old) == {
@@ -137,7 +137,7 @@ def test_equal_times_are_ordered_by_name() -> None:
     assert names(accepted("a", subject="s"), accepted("b", subject="s")) == ["b"]
 
 
-def test_of_a_run_the_episode_of_its_latest_round_counts() -> None:
+def test_s684_of_a_run_the_episode_of_its_latest_round_counts() -> None:
     first = episode("first", hours=-1, source={"round": 1})
     second = episode("second", hours=-2, source={"round": 2})
     other = episode("other", hours=-3, source={"runUid": "u2"})
@@ -145,7 +145,7 @@ def test_of_a_run_the_episode_of_its_latest_round_counts() -> None:
     assert phases(first, second)["first"] == ("Superseded", "LaterRound")
 
 
-def test_what_is_forgotten_is_read_by_no_run() -> None:
+def test_s683_what_is_forgotten_is_read_by_no_run() -> None:
     until = forgotten("gone", hours=-2)
     before, then = accepted("before", hours=-3), accepted("then", hours=-2)
     after, other = accepted("after", hours=-1), accepted("other", hours=-3, key="k2")
