@@ -1,7 +1,7 @@
 """Who may say what later runs read, and in whose name."""
 
 import itertools
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,7 +23,7 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
-def place(guarded: Guarded) -> Iterator[Place]:
+def place(guarded: Guarded) -> Place:
     """The namespace, with the bindings of these tests."""
     inside, full = guarded.inside, guarded.operator.name.rpartition(":")[2]
     verbs = ["get", "create", "patch"]
@@ -39,10 +39,10 @@ def place(guarded: Guarded) -> Iterator[Place]:
         lambda: NO_RIGHT in inside.create("memoryentries", entry(), by=PAM, dry=True).text,
         "the policy of memory holds",
     )
-    yield inside
+    return inside
 
 
-def stored(place: Place, **spec: object) -> str:
+def stored(place: Place, **spec: Any) -> str:
     """The name of a new entry."""
     name = f"entry-{next(_numbers)}"
     place.must(place.create("memoryentries", entry(name=name, **spec)))

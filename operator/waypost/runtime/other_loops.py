@@ -1,5 +1,5 @@
 """The loops beside that of the runs: endpoints, templates, schedules, WorkflowEvents, EventSources,
-kept logs."""
+MemoryEntries, kept logs."""
 
 import asyncio
 from typing import Final
@@ -12,6 +12,7 @@ from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.endpoints import PROBED
 from waypost.runtime.cache.others import OtherCaches
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.entries.keeper import EntryKeeper
 from waypost.runtime.events.controller import EventController
 from waypost.runtime.judging import Judge, JudgingLoop
 from waypost.runtime.logs.keeper import LogKeeper
@@ -84,6 +85,8 @@ class OtherLoops:
             suspend_new_runs=settings.suspend_new_runs,
         )
 
+        self._entries = EntryKeeper(cluster=cluster, clock=clock, telemetry=telemetry)
+
     def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key] | None:
         """Put a watch event into the cache, and queue the object if this process works.
 
@@ -99,6 +102,9 @@ class OtherLoops:
             return []
         if kind is Kind.EVENT_SOURCE:
             self._sources.notice(raw, deleted=deleted, on_duty=on_duty)
+            return []
+        if kind is Kind.MEMORY_ENTRY:
+            self._entries.notice(raw, deleted=deleted, on_duty=on_duty)
             return []
         if kind is Kind.WORKFLOW_EVENT:
             return self._events.notice(raw, deleted=deleted, on_duty=on_duty)
@@ -119,6 +125,7 @@ class OtherLoops:
         self._sources.wake_all()
         self._schedules.wake_all()
         self._events.wake_all()
+        self._entries.wake_all()
         self._logs.wake_all()
 
     async def run(self) -> None:
@@ -129,4 +136,5 @@ class OtherLoops:
             group.create_task(self._sources.run(), name="sources")
             group.create_task(self._schedules.run(), name="schedules")
             group.create_task(self._events.run(), name="events")
+            group.create_task(self._entries.run(), name="entries")
             group.create_task(self._logs.run(), name="logs")

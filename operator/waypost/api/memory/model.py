@@ -17,6 +17,10 @@ MAX_FACT_BYTES: Final = 4 * 1024  # of canonical JSON
 MAX_EPISODE_BYTES: Final = 16 * 1024
 MAX_LIFETIME_HOURS: Final = 731 * 24  # two years
 FORGOTTEN_DAYS: Final = 30  # how long a Forgotten entry is kept
+# How many entries of a key are kept.
+KEPT_EPISODES: Final = 20
+KEPT_FACTS: Final = 200  # Proposed or Active
+KEPT_SETTLED: Final = 50  # facts that are Superseded or Rejected
 
 EntryType = Literal["Episode", "Fact", "Forgotten"]
 EntryPhase = Literal["Proposed", "Active", "Rejected", "Superseded", "Expired"]

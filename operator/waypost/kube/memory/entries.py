@@ -1,7 +1,7 @@
 """What a MemoryEntry says. Reading it from a body never raises."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -50,6 +50,10 @@ class Entry:
     def is_full(self) -> bool:
         """Whether it was rejected because its key has too many facts."""
         return self.status is not None and self.status.reason == MEMORY_FULL
+
+    def slim(self) -> "Entry":
+        """The entry without its value, for a cache."""
+        return replace(self, spec=self.spec.model_copy(update={"value": None, "text": None}))
 
     @property
     def recorded(self) -> EntryPhase | None:

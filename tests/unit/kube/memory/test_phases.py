@@ -46,7 +46,7 @@ def accepted(name: str, **fields: Any) -> Entry:
 
 def episode(name: str, **fields: Any) -> Entry:
     """An Episode of a run that succeeded."""
-    return fact(name, type="Episode", succeeded=True, **fields)
+    return fact(name, type="Episode", **{"succeeded": True, **fields})
 
 
 def forgotten(name: str, **fields: Any) -> Entry:

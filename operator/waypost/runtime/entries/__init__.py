@@ -1,0 +1,1 @@
+"""Keeps MemoryEntries: their phases for people, and the end of those that are over."""
