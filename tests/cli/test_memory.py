@@ -459,6 +459,13 @@ def test_s688_an_import_brings_nothing_back_that_was_forgotten(
     assert "left out: there: it exists" in said
 
 
+def test_s688_tombstones_of_a_file_come_first(api: Api, tmp_path: Path) -> None:
+    entries = [entry("after", hours=-1), entry("before", hours=-3), forgotten("f", hours=-2)]
+    serve(api)
+    assert main(["memory", "import", write(tmp_path / "m.yaml", *entries), "-y"]) == 0
+    assert list(imported(api)) == ["f", "after"]
+
+
 def test_facts_can_be_reviewed_again(api: Api, tmp_path: Path) -> None:
     automatic = accepted("a", review="Automatic", note="x")
     file = write(tmp_path / "m.yaml", automatic, entry("e", type="Episode", succeeded=True))

@@ -22,12 +22,10 @@ class Upkeep:
     Attributes:
         statuses: What the status of an entry should say, if it says something else.
         delete: Entries that are over, or more than the key may have.
-        next_at: When the next entry expires; None if none will.
     """
 
     statuses: tuple[tuple[Entry, MemoryEntryStatus], ...] = ()
     delete: tuple[Entry, ...] = ()
-    next_at: datetime | None = None
 
     @property
     def idle(self) -> bool:
@@ -55,7 +53,6 @@ def upkeep(entries: Iterable[Entry], *, now: datetime) -> Upkeep:
     return Upkeep(
         statuses=tuple((one, wanted) for one, wanted in statuses if one.status != wanted),
         delete=tuple(delete),
-        next_at=min((one.expires_at for one in kept), default=None),
     )
 
 

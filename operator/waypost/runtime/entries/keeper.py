@@ -1,11 +1,10 @@
 """Writes the phases of MemoryEntries, and deletes those that are over.
 
-Nothing waits for it: runs read specs. The cache says that something may be due, a live list of
-the key decides. An object is deleted only as it was read, so one that a person has accepted since
-stays.
+Nothing waits for it: runs read specs. A watch event wakes a key, and each resync wakes all, so that
+what has expired goes. The cache says that something may be due, a live list of the key decides. An
+object is deleted only as it was read, so one that a person has accepted since stays.
 """
 
-from datetime import datetime
 from typing import Final
 
 from waypost.api import meta
@@ -24,9 +23,6 @@ from waypost.runtime.writes.removal import remove_as_read
 from waypost.runtime.writes.status_write import write_status
 
 _WORKERS: Final = 2
-_AGAIN: Final = 1.0  # seconds after a conflict
-# Of several entries that expire one after the other, one pass deletes all.
-_TOGETHER: Final = 60.0  # seconds
 
 
 class EntryKeeper:
@@ -86,8 +82,6 @@ class EntryKeeper:
         if not due.idle:
             due = await self._live(key)
             await self._carry_out(key, due)
-        if due.next_at is not None:
-            self._wake_at(key, due.next_at)
 
     async def _live(self, key: Key) -> Upkeep:
         listed = await self._cluster.list(
@@ -121,10 +115,8 @@ class EntryKeeper:
                 )
             except NotFound:
                 self._drop(key.namespace, one.name)
-            except Conflict:  # the watch delivers the change; this is for one that it lost
-                self._wake_in(key, _AGAIN)
-        if due.delete:
-            self._wake_in(key, _AGAIN)  # tombstones go in another pass
+            except Conflict:
+                continue  # the watch delivers the change, and queues the key
 
     async def _remove(self, namespace: str, one: Entry) -> bool:
         metadata = {
@@ -148,12 +140,6 @@ class EntryKeeper:
         left.discard(name)
         if not left:
             self._of_key.pop(key, None)
-
-    def _wake_at(self, key: Key, when: datetime) -> None:
-        self._wake_in(key, (when - self._clock.now()).total_seconds() + _TOGETHER)
-
-    def _wake_in(self, key: Key, seconds: float) -> None:
-        self._queue.add_at(key, self._clock.monotonic() + max(seconds, 0.0))
 
 
 def _place(raw: Obj) -> tuple[str, str]:

@@ -83,12 +83,6 @@ def test_s689_what_is_shown(one: Entry, phase: str | None, reason: str, by: str 
     assert due.idle == (phase is None)
 
 
-def test_the_next_look_is_when_the_next_entry_expires() -> None:
-    soon = accepted("a", expiresAt=at(1))
-    assert upkeep([soon, accepted("b")], now=NOW).next_at == soon.expires_at
-    assert upkeep([], now=NOW).next_at is None
-
-
 def test_what_is_being_deleted_is_left() -> None:
     going = replace(fact("a"), deleting=True)
     assert upkeep([going], now=NOW).idle

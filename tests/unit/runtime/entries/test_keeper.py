@@ -139,7 +139,7 @@ async def test_s689_what_fails_is_tried_again() -> None:
         world.cluster.fail_next("delete", ENTRY, Rejected("no", code=403))
         world.cluster.fail_next("patch_status", ENTRY, Conflict("changed"))
         memory.start()
-        await world.quiet(60)
+        await world.quiet(3600)  # a refused deletion is tried again at the next resync
         assert await memory.phases() == {"b": "Proposed"}
 
 
