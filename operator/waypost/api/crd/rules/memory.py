@@ -21,6 +21,7 @@ _REMEMBERED: Final = wire_names(MemoryEntrySpec, without=frozenset(REVIEWED))
 _OF_FACTS: Final = ("subject", "review")
 _OF_EPISODES: Final = ("succeeded", "scheduledAt")
 _OF_ENTRIES: Final = ("value", "text", "schemaDigest")
+_REMEMBERS: Final = "self.type in ['Episode', 'Fact']"
 _ORIGIN: Final = "has(self.source.run) && has(self.source.runUid) && has(self.source.round)"
 # To the API server it is a time, to `waypost lint` a text; so both read it as a text.
 _BEGIN: Final = "timestamp(string(self.source.at))"
@@ -36,7 +37,7 @@ SPEC: Final = (
         ],
     ),
     Rule(
-        "self.type == 'Forgotten' || has(self.value)",
+        f"!({_REMEMBERS}) || has(self.value)",
         [Cel("self.type"), " needs value; add what is remembered"],
         field_path=".value",
         reason=REQUIRED,
@@ -64,7 +65,7 @@ SPEC: Final = (
         reason=REQUIRED,
     ),
     Rule(
-        f"self.type == 'Forgotten' || {_ORIGIN}",
+        f"!({_REMEMBERS}) || {_ORIGIN}",
         [Cel("self.type"), " needs source.run, source.runUid and source.round"],
         field_path=".source",
         reason=REQUIRED,
