@@ -14,8 +14,8 @@ from waypost.api.meta import Condition
 from tests.gitops import flux
 from tests.gitops.lua import SCRIPTS, Obj, act, actions, health, run_script
 
-# Immutable data, and messages that are sent, not kept in Git.
-WITHOUT_HEALTH = {"NodeRecord", "WorkflowEvent"}
+# Data that no one keeps in Git: what the operator records, and messages that are sent.
+WITHOUT_HEALTH = {"NodeRecord", "MemoryEntry", "WorkflowEvent"}
 FOLDERS = sorted(path for path in SCRIPTS.iterdir())
 
 
