@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from waypost.ports.cluster import Kind
 from waypost.ui.server import Options
 from waypost.ui.session import KEY_HEADER
@@ -213,6 +214,16 @@ async def test_inputs_and_output_only_when_asked_for(served: Place) -> None:
     _, found = await served.get(f"{RUN}/io?node=classify")
     assert found["inputs"] == {"message": "You charged me twice for October."}
     assert found["output"] == {"category": "billing", "urgency": 4}
+
+
+async def test_a_run_as_yaml(served: Place) -> None:
+    status, shown = await served.get(f"{RUN}/manifest")
+    assert status == 200
+    run = samples.triage()
+    assert yaml.safe_load(shown["manifest"])["spec"] == run["spec"]
+    assert yaml.safe_load(shown["status"]) == run["status"]
+    assert (await served.get("/api/runs/demo/nothing/manifest"))[0] == 404
+    assert (await served.get("/api/runs/other/x/manifest"))[0] == 404, "only what is shown"
 
 
 async def test_who_i_am_and_what_i_may(served: Place) -> None:

@@ -8,6 +8,7 @@ import type {
   RerunPreview,
   RunDifference,
   RunGraph,
+  RunManifest,
   RunRow,
   RunView,
 } from "./documents";
@@ -148,6 +149,7 @@ const live = {
   runs: (query: URLSearchParams) => read<RunList>(`runs?${query}`),
   run: (namespace: string, name: string) => read<RunPage>(`runs/${at(namespace, name)}`),
   trace: (namespace: string, name: string) => read<RunView>(`runs/${at(namespace, name)}/trace`),
+  manifest: (namespace: string, name: string) => read<RunManifest>(`runs/${at(namespace, name)}/manifest`),
   io: (namespace: string, name: string, node: string) =>
     read<NodeIo>(`runs/${at(namespace, name)}/io?node=${encodeURIComponent(node)}`),
   log: (namespace: string, name: string, node: string, attempt: string) =>

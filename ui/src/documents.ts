@@ -386,6 +386,14 @@ export interface RunGraph {
   note?: string;
 }
 
+export interface RunManifest {
+  v: number;
+  name: string;
+  namespace: string;
+  manifest: string;
+  status: string;
+}
+
 export interface RunReport {
   v: number;
   run: RunView;
@@ -394,6 +402,7 @@ export interface RunReport {
   cancelled: boolean;
   withValues: boolean;
   values: Record<string, NodeIo>;
+  manifest?: RunManifest;
   leftOut: string[];
   readAt: string;
   version: string;

@@ -4,6 +4,7 @@ GET  /api/me                                who I am, what is shown, what I may 
 GET  /api/runs?namespace&phase&q&offset&limit
 GET  /api/runs/NAMESPACE/NAME               the run and its graph
 GET  /api/runs/NAMESPACE/NAME/trace         with calls and the parts of attempts
+GET  /api/runs/NAMESPACE/NAME/manifest      as YAML
 GET  /api/runs/NAMESPACE/NAME/io?node=PATH  inputs and output of a node
 GET  /api/runs/NAMESPACE/NAME/logs?node=PATH&attempt
 GET  /api/runs/NAMESPACE/NAME/diff?other=NAME
@@ -81,6 +82,7 @@ class Api:
             "/runs": self.list_runs,
             run: self.run,
             f"{run}/trace": self.trace,
+            f"{run}/manifest": self.manifest,
             f"{run}/io": self.io,
             f"{run}/logs": self.log,
             f"{run}/diff": self.difference,
@@ -142,6 +144,10 @@ class Api:
     async def trace(self, request: Request) -> Response:
         """The run with its calls."""
         return _json(await self.runs.trace(*_key(request)))
+
+    async def manifest(self, request: Request) -> Response:
+        """The run as YAML."""
+        return JSONResponse(await self.runs.manifest(*_key(request)))
 
     async def io(self, request: Request) -> Response:
         """Inputs and output of a node."""

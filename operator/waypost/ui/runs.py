@@ -23,6 +23,7 @@ from waypost.ports.cluster import Kind, Obj
 from waypost.ui.feed import Feed
 from waypost.ui.rounds import asked
 from waypost.views.graph import run_graph
+from waypost.views.run.manifest import run_manifest
 
 _FRESH: Final = 2.0  # seconds in which pods and Approvals are not read again
 _KEPT: Final = 20  # documents
@@ -81,6 +82,10 @@ class Runs:
             return (await describe(session, run, with_traces=True)).to_json()
 
         return await self._shared("trace", namespace, name, make)
+
+    async def manifest(self, namespace: str, name: str) -> JsonObject:
+        """The run as YAML. Raises as `page`."""
+        return run_manifest(await find_run(self.in_namespace(namespace), name)).to_json()
 
     async def io(self, namespace: str, name: str, path: str) -> JsonObject:
         """Inputs and output of a node. Raises as `page`."""

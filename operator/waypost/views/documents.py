@@ -255,11 +255,23 @@ class NodeIo(View):
     tail: str | None = None
 
 
+class RunManifest(View):
+    """A run as YAML. `manifest` can be applied elsewhere: without status, uid, versions, and what
+    programs noted about the object."""
+
+    v: int = VERSION
+    name: str
+    namespace: str
+    manifest: str
+    status: str
+
+
 class RunReport(View):
     """A run in one document, for a report that needs no server.
 
-    `run` has the traces of its attempts. `values` has inputs and output of nodes by path, only if
-    they were asked for. `leftOut` says what would have made the report too large.
+    `run` has the traces of its attempts. `values` has inputs and output of nodes by path, and
+    `manifest` the inputs of the run: only if they were asked for. `leftOut` says what would have
+    made the report too large.
     """
 
     v: int = VERSION
@@ -269,6 +281,7 @@ class RunReport(View):
     cancelled: bool
     with_values: bool
     values: dict[str, NodeIo]
+    manifest: RunManifest | None = None
     left_out: list[str] = Field(default_factory=list)
     read_at: str
     version: str

@@ -22,6 +22,7 @@ from waypost.views.documents import (
     RunCost,
     RunDifference,
     RunGraph,
+    RunManifest,
     RunReport,
 )
 from waypost.views.memory.row import MemoryRow, MemoryView
@@ -46,6 +47,7 @@ DOCUMENTS: Final[tuple[type[View], ...]] = (
     RunGraph,
     NodeIo,
     NodeLog,
+    RunManifest,
     RunReport,
 )
 

@@ -69,7 +69,7 @@ async def test_s517_a_run_full_of_markup(tab: Open, kubernetes: Kubernetes) -> N
     async with tab() as one:
         await expect(one.page.locator("tbody")).to_contain_text(SIGN)
         await unharmed(one.page)
-        for view in ("graph", "timeline", "table"):
+        for view in ("graph", "timeline", "trace", "yaml", "table"):
             await one.open(f"runs/demo/triage-4711?view={view}")
             await expect(one.page.locator(".run-head")).to_contain_text(SIGN)
             await unharmed(one.page)

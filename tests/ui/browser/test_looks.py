@@ -23,6 +23,8 @@ PAGES: Final = {
     "node": ("runs/demo/triage-4711?node=classify", ".panel .value"),
     "timeline": ("runs/demo/triage-4711?view=timeline", ".bar-part"),
     "table": ("runs/demo/triage-4711?view=table", "tbody tr"),
+    "trace": ("runs/demo/triage-4711?view=trace", ".tree .attempts"),
+    "yaml": ("runs/demo/triage-4711?view=yaml", ".yaml pre"),
     "approvals": ("approvals", ".card"),
     "approval": ("approvals/demo/triage-4711-approve-refund", ".decide"),
     "missing": ("runs/demo/nothing", ".problem"),

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import yaml
 from playwright.async_api import expect
 from waypost.ui.server import Options
 
@@ -40,6 +41,33 @@ async def test_a_run_is_live(tab: Open, kubernetes: Kubernetes) -> None:
         kubernetes.put("agentworkflows", run)
         await expect(box).to_contain_text("Failed")
         await expect(one.page.locator(".broken")).to_contain_text("ApprovalDenied")
+
+
+async def test_the_manifest_is_copied(tab: Open) -> None:
+    async with tab() as one:
+        await one.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        await one.open(f"{RUN}?view=yaml")
+        part = one.page.get_by_role("region", name="Manifest as YAML")
+        await expect(part).to_contain_text("requestedBy: bob")
+        await part.get_by_role("button", name="Copy the manifest").click()
+        await expect(part.get_by_text("copied")).to_be_visible()
+        copied = yaml.safe_load(await one.page.evaluate("navigator.clipboard.readText()"))
+        assert copied["spec"] == samples.triage()["spec"]
+        assert "status" not in copied
+
+
+async def test_the_trace_is_a_tree(tab: Open, kubernetes: Kubernetes) -> None:
+    async with tab() as one:
+        await one.open(f"{RUN}?view=trace")
+        tree = one.page.get_by_role("region", name="Trace")
+        branch = tree.locator("li", has=one.page.locator("summary", has_text="classify")).first
+        await expect(branch).to_contain_text("503: the model is overloaded")
+        await branch.get_by_role("button", name="Inputs and output of classify").click()
+        await expect(one.page.get_by_role("region", name="classify")).to_be_visible()
+        run = samples.triage()
+        run["status"]["nodes"][0]["attempts"][0]["message"] = "another message"
+        kubernetes.put("agentworkflows", run)
+        await expect(branch).to_contain_text("another message")
 
 
 async def test_a_node_and_the_three_views(tab: Open) -> None:

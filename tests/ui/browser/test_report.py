@@ -25,7 +25,7 @@ from tests.ui.browser.test_hostile import SIGN, hostile_run
 from tests.ui.browser.test_looks import CUT, IMAGES, serious
 from tests.ui.browser.test_scale import NODES, large
 
-VIEWS: Final = ("graph", "timeline", "table")
+VIEWS: Final = ("graph", "timeline", "trace", "yaml", "table")
 ENTRIES: Final = [
     {"type": "model", "start": samples.at(3), "end": samples.at(5), "model": "gpt-5-mini"},
     {"type": "tool", "start": samples.at(5), "end": samples.at(6), "name": "search_invoices"},
@@ -89,11 +89,19 @@ def opened(browser: Browser, tmp_path: Path) -> Opener:
     return Opener(browser, tmp_path)
 
 
+THERE: Final = {
+    "graph": ".box",
+    "timeline": ".line",
+    "table": "tbody tr",
+    "trace": ".tree",
+    "yaml": ".yaml, .problem",
+}
+
+
 async def view(shown: Page, name: str) -> None:
-    await shown.get_by_role("button", name=name.capitalize(), exact=True).click()
-    await shown.locator(
-        {"graph": ".box", "timeline": ".line", "table": "tbody tr"}[name]
-    ).first.wait_for()
+    button = "YAML" if name == "yaml" else name.capitalize()
+    await shown.get_by_role("button", name=button, exact=True).click()
+    await shown.locator(THERE[name]).first.wait_for()
 
 
 async def test_what_a_report_shows(opened: Opener) -> None:
@@ -112,6 +120,14 @@ async def test_what_a_report_shows(opened: Opener) -> None:
         await expect(panel).to_have_count(0)
         for name in VIEWS:
             await view(shown, name)
+            if name == "trace":
+                tree = shown.get_by_role("region", name="Trace")
+                await expect(tree.locator("li", has_text="classify").first).to_contain_text(
+                    "search_"
+                )
+            if name == "yaml":
+                yaml = shown.get_by_role("region", name="Manifest as YAML")
+                await expect(yaml).to_contain_text("message: Where is my invoice?")
         await expect(shown.locator("tbody tr")).to_have_count(8)
 
 
@@ -119,10 +135,13 @@ async def test_s631_a_report_without_values(opened: Opener) -> None:
     html = report(failures.failed(), values=False)
     assert "Where is my invoice" not in html
     async with opened(html) as shown:
+        await view(shown, "yaml")
+        missing = "not in this report; it was written without --values"
+        await expect(shown.locator(".problem")).to_contain_text(missing)
         await view(shown, "table")
         await shown.get_by_role("button", name="classify").click()
         panel = shown.get_by_role("region", name="classify")
-        await expect(panel).to_contain_text("not in this report; it was written without --values")
+        await expect(panel).to_contain_text(missing)
 
 
 async def test_s631_what_is_left_out_is_said(

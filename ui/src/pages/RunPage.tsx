@@ -1,21 +1,23 @@
-// One run: what it is, why it does not move, and its nodes as graph, timeline or table.
+// One run: what it is, why it does not move, and its nodes as graph, timeline, table, trace or YAML.
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 import { api, type RunPage as Page } from "../api";
 import type { NodeView } from "../documents";
 import { absolute, count, duration, money, tame } from "../format";
 import { Actions } from "../parts/Actions";
+import { Manifest } from "../parts/Manifest";
 import { NodeTable } from "../parts/NodeTable";
 import { NodePanel } from "../parts/NodePanel";
 import { Command, Phase, Progress } from "../parts/small";
 import { Loading, Problem } from "../parts/states";
 import { Timeline } from "../parts/Timeline";
+import { TraceTree } from "../parts/TraceTree";
 import { Link, setQuery, usePlace } from "../router";
 import { report } from "../shell";
 
 // The graph is most of the code: it is loaded when it is shown.
 const Graph = lazy(() => import("../parts/Graph"));
-const VIEWS = { graph: "Graph", timeline: "Timeline", table: "Table" } as const;
+const VIEWS = { graph: "Graph", timeline: "Timeline", table: "Table", trace: "Trace", yaml: "YAML" } as const;
 const MOST_DRAWN = 300;
 
 export function RunPage({ namespace, name }: { namespace: string; name: string }) {
@@ -52,8 +54,10 @@ export function RunPage({ namespace, name }: { namespace: string; name: string }
 
 function View({ view, page, chosen }: { view: string; page: Page; chosen: string }) {
   const choose = (path: string) => setQuery({ node: path === chosen ? "" : path });
+  if (view === "yaml") return <Manifest page={page} />;
   if (page.run.nodes.length === 0) return <p className="dim">The run has no nodes yet.</p>;
   if (view === "timeline") return <Timeline run={page.run} chosen={chosen} choose={choose} />;
+  if (view === "trace") return <TraceTree page={page} choose={choose} />;
   if (view === "table") return <NodeTable run={page.run} chosen={chosen} choose={choose} />;
   return (
     <Suspense fallback={<Loading what="graph" />}>

@@ -56,24 +56,30 @@ export function Progress({ text }: { text: string }) {
 
 /** A command that can be copied. */
 export function Command({ text }: { text: string }) {
-  const [copied, setCopied] = useState(false);
   return (
     <span className="command">
       <code>{tame(text)}</code>
-      <button
-        type="button"
-        className="quiet"
-        aria-label={`Copy ${text}`}
-        onClick={() => {
-          navigator.clipboard?.writeText(text).then(() => {
-            setCopied(true);
-            setTimeout(() => setCopied(false), 1500);
-          });
-        }}
-      >
-        {copied ? "copied" : "copy"}
-      </button>
+      <CopyButton text={text} label={`Copy ${text}`} />
     </span>
+  );
+}
+
+export function CopyButton({ text, label }: { text: string; label: string }) {
+  const [copied, setCopied] = useState(false);
+  return (
+    <button
+      type="button"
+      className="quiet"
+      aria-label={label}
+      onClick={() => {
+        navigator.clipboard?.writeText(text).then(() => {
+          setCopied(true);
+          setTimeout(() => setCopied(false), 1500);
+        });
+      }}
+    >
+      {copied ? "copied" : "copy"}
+    </button>
   );
 }
 

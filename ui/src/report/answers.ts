@@ -1,5 +1,5 @@
 // What pages would ask a server for, from the document of a report.
-import type { Api } from "../api";
+import { type Api, Refused } from "../api";
 import type { NodeIo, NodeView, RunReport } from "../documents";
 
 export function answers(report: RunReport): Partial<Api> {
@@ -7,6 +7,7 @@ export function answers(report: RunReport): Partial<Api> {
   return {
     run: async () => ({ run, graph, suspended: report.suspended, cancelled: report.cancelled }),
     trace: async () => run,
+    manifest: async () => report.manifest ?? Promise.reject(new Refused(404, missing(report))),
     io: async (_namespace, _name, path) => report.values[path] ?? without(report, run.nodes.find((one) => one.path === path), path),
   };
 }
@@ -14,7 +15,7 @@ export function answers(report: RunReport): Partial<Api> {
 /** The inputs and the output of a node that the report does not have. */
 function without(report: RunReport, node: NodeView | undefined, path: string): NodeIo {
   const { run } = report;
-  const why = report.withValues ? "left out of this report, which would be too large" : "not in this report; it was written without --values";
+  const why = missing(report);
   return {
     v: report.v,
     name: run.name,
@@ -27,4 +28,8 @@ function without(report: RunReport, node: NodeView | undefined, path: string): N
     inputsNote: why,
     outputNote: why,
   };
+}
+
+function missing(report: RunReport): string {
+  return report.withValues ? "left out of this report, which would be too large" : "not in this report; it was written without --values";
 }

@@ -11,10 +11,12 @@ from waypost.kube.objects import section
 from waypost.kube.timestamps import timestamp
 from waypost.views.documents import NodeIo, RunGraph, RunReport
 from waypost.views.models import AttemptView, NodeView, RunView, TraceView
+from waypost.views.run.manifest import run_manifest
 
 TRACES: Final = 4 * 1024 * 1024  # bytes of JSON of all entries of traces
 VALUES: Final = 4 * 1024 * 1024  # of all inputs and outputs
 VALUE: Final = 256 * 1024  # of the inputs and the output of one node
+MANIFEST: Final = 1024 * 1024
 _LISTED: Final = 5  # paths in a sentence
 
 
@@ -41,9 +43,12 @@ def run_report(
     spec = section(body, "spec")
     shown, cut = _with_traces(run)
     kept, large = _within(values or ())
+    manifest = run_manifest(body) if values is not None else None
+    whole = manifest is None or _size(manifest.to_json()) <= MANIFEST
     notes = [
         _note("model and tool calls", cut, f"waypost trace {run.name} -o json"),
         _note("inputs and output", large, f"waypost io {run.name} NODE"),
+        "" if whole else _note("the manifest", [run.name], f"kubectl get agentworkflow {run.name}"),
     ]
     return RunReport(
         run=shown,
@@ -52,6 +57,7 @@ def run_report(
         cancelled=spec.get("cancel") is True,
         with_values=values is not None,
         values=kept,
+        manifest=manifest if whole else None,
         left_out=[note for note in notes if note],
         read_at=timestamp(now),
         version=__version__,
