@@ -164,6 +164,38 @@ def test_inputs_and_output(api: Api, capsys: Captured) -> None:
     assert capsys.readouterr().out == "News"
 
 
+def test_s633_two_attempts(api: Api, capsys: Captured) -> None:
+    serve(api, failed())
+    assert main(["io", "brief", "draft", "--compare"]) == 0
+    assert printed(capsys) == [
+        "ATTEMPT  ROUND  RESULT   TIME  USED                                        MESSAGE",
+        "1        1      Refused  3.0s  2 model calls · 1,200 in, 90 out · $0.001",
+        "2        1      Refused  3.0s  2 model calls · 1,200 in, 90 out · $0.0042",
+        "inputs: no difference",
+        "output: not compared: attempt 1 failed (Refused) and has no output; attempt 2 failed "
+        "(Refused) and has no output",
+    ]
+    assert main(["io", "brief", "draft", "--attempts", "2,1", "-o", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [one["number"] for one in document["attempts"]] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        ("1", Exit.USAGE, "expected two numbers, such as 1,3"),
+        ("1,x", Exit.USAGE, "expected two numbers"),
+        ("1,7", Exit.FAILED, "the status has 1, 2"),
+    ],
+)
+def test_s633_attempts_that_cannot_be_compared(
+    api: Api, capsys: Captured, given: str, code: Exit, words: str
+) -> None:
+    serve(api, failed())
+    assert main(["io", "brief", "draft", "--attempts", given]) == code
+    assert words in capsys.readouterr().err
+
+
 def test_a_node_that_was_mistyped(api: Api, capsys: Captured) -> None:
     serve(api, failed())
     assert main(["io", "brief", "drfat"]) == Exit.NOT_FOUND

@@ -149,6 +149,18 @@ async def test_two_runs(served: Place) -> None:
     assert "invoices" not in different
 
 
+async def test_s633_two_attempts(served: Place) -> None:
+    url = f"{RUN}/attempts?node=draft_reply"
+    status, shown = await served.get(f"{url}&attempt=1&attempt=2")
+    assert status == 200
+    assert [one["number"] for one in shown["attempts"]] == [1, 2]
+    assert shown["outputNote"].startswith("attempt 1 failed (NodeError)")
+    assert (await served.get(url))[1] == shown, "the last two"
+    assert (await served.get(f"{url}&attempt=1&attempt=9"))[0] == 409
+    assert (await served.get(f"{url}&attempt=x"))[0] == 400
+    assert (await served.get(f"{RUN}/attempts"))[0] == 400
+
+
 async def test_a_kept_log(served: Place) -> None:
     status, shown = await served.get(f"{RUN}/logs?node=draft_reply")
     assert status == 200

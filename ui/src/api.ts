@@ -1,5 +1,6 @@
 // Requests to the server. Addresses are relative to the page, so any path prefix works.
 import type {
+  AttemptsDifference,
   ApprovalRow,
   JsonValue,
   NodeIo,
@@ -154,6 +155,10 @@ const live = {
     read<NodeIo>(`runs/${at(namespace, name)}/io?node=${encodeURIComponent(node)}`),
   log: (namespace: string, name: string, node: string, attempt: string) =>
     read<NodeLog>(`runs/${at(namespace, name)}/logs?${new URLSearchParams({ node, ...(attempt && { attempt }) })}`),
+  attempts: (namespace: string, name: string, node: string, pair: number[]) =>
+    read<AttemptsDifference>(
+      `runs/${at(namespace, name)}/attempts?${new URLSearchParams([["node", node], ...pair.map((one) => ["attempt", String(one)])])}`,
+    ),
   difference: (namespace: string, name: string, other: string) =>
     read<RunDifference>(`runs/${at(namespace, name)}/diff?${new URLSearchParams({ other })}`),
   preview: (namespace: string, name: string, wanted: Wanted) =>

@@ -65,6 +65,19 @@ export interface AttemptView {
   trace?: TraceView;
 }
 
+export interface AttemptsDifference {
+  v: number;
+  name: string;
+  namespace: string;
+  path: string;
+  attempts: AttemptView[];
+  inputs: Change[];
+  inputsNote?: string;
+  output: Change[];
+  outputNote?: string;
+  more: number;
+}
+
 export interface Change {
   path: string;
   before?: string;

@@ -6,6 +6,7 @@ GET  /api/runs/NAMESPACE/NAME               the run and its graph
 GET  /api/runs/NAMESPACE/NAME/trace         with calls and the parts of attempts
 GET  /api/runs/NAMESPACE/NAME/manifest      as YAML
 GET  /api/runs/NAMESPACE/NAME/io?node=PATH  inputs and output of a node
+GET  /api/runs/NAMESPACE/NAME/attempts?node=PATH&attempt=1&attempt=3  how they differ
 GET  /api/runs/NAMESPACE/NAME/logs?node=PATH&attempt
 GET  /api/runs/NAMESPACE/NAME/diff?other=NAME
 GET  /api/runs/NAMESPACE/NAME/rerun?from&skip&latest  what the next round would do
@@ -84,6 +85,7 @@ class Api:
             f"{run}/trace": self.trace,
             f"{run}/manifest": self.manifest,
             f"{run}/io": self.io,
+            f"{run}/attempts": self.attempts,
             f"{run}/logs": self.log,
             f"{run}/diff": self.difference,
             f"{run}/rerun": self.preview,
@@ -153,6 +155,12 @@ class Api:
         """Inputs and output of a node."""
         node = request.query_params.get("node", "")
         return JSONResponse(await self.runs.io(*_key(request), node))
+
+    async def attempts(self, request: Request) -> Response:
+        """How two attempts of a node differ."""
+        node, given = _named(request, "node"), request.query_params.getlist("attempt")
+        numbers = [_number(one, most=1_000_000) for one in given]
+        return JSONResponse(await self.runs.attempts(*_key(request), node, numbers))
 
     async def log(self, request: Request) -> Response:
         """The end of the log of a node."""

@@ -17,6 +17,7 @@ from waypost.cli.reading.describe import describe
 from waypost.cli.reading.node_logs import read_node_log
 from waypost.cli.reading.node_values import read_node_io
 from waypost.cli.reading.rounds import preview
+from waypost.cli.reading.tried import compare_attempts
 from waypost.compiler.definition import Definition
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Kind, Obj
@@ -93,6 +94,15 @@ class Runs:
         run = await find_run(session, name)
         known = await definition(session, run)
         return (await read_node_io(session, run, known, path)).to_json()
+
+    async def attempts(
+        self, namespace: str, name: str, path: str, numbers: list[int]
+    ) -> JsonObject:
+        """How two attempts of a node differ. Raises as `page`."""
+        session = self.in_namespace(namespace)
+        run = await find_run(session, name)
+        known = await definition(session, run)
+        return (await compare_attempts(session, run, known, path, numbers)).to_json()
 
     async def rerun(
         self, namespace: str, name: str, *, from_: list[str], skip: list[str], latest: bool

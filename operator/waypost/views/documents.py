@@ -4,7 +4,7 @@ from pydantic import Field
 
 from waypost.api.base import JsonObject, JsonValue, Model
 from waypost.api.state.usage import Usage
-from waypost.views.models import VERSION, ModelView, RunRow, RunView, View
+from waypost.views.models import VERSION, AttemptView, ModelView, RunRow, RunView, View
 
 
 class RoundNode(Model):
@@ -253,6 +253,25 @@ class NodeIo(View):
     output_note: str | None = None
     violations: list[str] = Field(default_factory=list)
     tail: str | None = None
+
+
+class AttemptsDifference(View):
+    """How two attempts of a node differ, of one round, of two rounds or of two iterations.
+
+    A value that is not known for both is not compared: its note says why. `more` counts changes
+    that are not listed.
+    """
+
+    v: int = VERSION
+    name: str
+    namespace: str
+    path: str
+    attempts: list[AttemptView]
+    inputs: list[Change] = Field(default_factory=list)
+    inputs_note: str | None = None
+    output: list[Change] = Field(default_factory=list)
+    output_note: str | None = None
+    more: int = 0
 
 
 class RunManifest(View):

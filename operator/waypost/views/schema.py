@@ -14,6 +14,7 @@ from pydantic.json_schema import models_json_schema
 from waypost.api.base import JsonObject
 from waypost.views.documents import (
     ApprovalRow,
+    AttemptsDifference,
     ForkPreview,
     NodeIo,
     NodeLog,
@@ -47,6 +48,7 @@ DOCUMENTS: Final[tuple[type[View], ...]] = (
     RunGraph,
     NodeIo,
     NodeLog,
+    AttemptsDifference,
     RunManifest,
     RunReport,
 )

@@ -6,6 +6,7 @@ from waypost.ui.server import Options
 
 from tests.ui import failures
 from tests.ui.browser.conftest import Open
+from tests.ui.browser.test_looks import serious
 from tests.ui.kubernetes import Kubernetes
 from tests.ui.test_run_parts import operator
 
@@ -28,6 +29,19 @@ async def reach(page: Page, name: str, *, role: str = "button") -> None:
             return
         await page.keyboard.press("Tab")
     raise AssertionError(f"{name} cannot be reached by keyboard")
+
+
+async def test_s633_two_attempts_of_a_node(tab: Open) -> None:
+    async with tab() as one:
+        await one.open(f"runs/demo/{failures.NAME}?node=classify")
+        panel = one.page.get_by_role("region", name="classify")
+        await panel.get_by_text("Compare two attempts").click()
+        await expect(panel.get_by_label("First attempt")).to_have_value("1")
+        await expect(panel).to_contain_text("attempt 1 failed (ProviderError) and has no output")
+        await expect(panel).to_contain_text("--attempts 1,2")
+        assert await serious(one.page) == []
+        await panel.get_by_label("First attempt").select_option("2")
+        await expect(panel).to_contain_text("Choose two different attempts")
 
 
 async def test_s666_a_round_by_keyboard_alone(tab: Open, kubernetes: Kubernetes) -> None:

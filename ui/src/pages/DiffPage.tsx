@@ -2,8 +2,9 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "../api";
-import type { Change, NodePair, RunDifference, RunRow } from "../documents";
+import type { NodePair, RunDifference, RunRow } from "../documents";
 import { ago, count, duration, money, tame } from "../format";
+import { Changes } from "../parts/Changes";
 import { RunCrumbs } from "../parts/RunCrumbs";
 import { Command, Phase, quoted } from "../parts/small";
 import { Empty, Loading, Problem } from "../parts/states";
@@ -97,39 +98,6 @@ function Side({ title, row }: { title: string; row: RunRow }) {
       <dd><Link to={["runs", row.namespace, row.name]}>{tame(row.name)}</Link> <Phase phase={row.phase} /> <span className="dim">{ago(row.createdAt)}</span></dd>
     </div>
   );
-}
-
-function Changes({ title, listed }: { title: string; listed: Change[] }) {
-  return (
-    <section className="part">
-      <h2>{title}</h2>
-      {listed.length === 0 ? (
-        <p className="dim">No difference</p>
-      ) : (
-        <div className="scroll" tabIndex={0} role="region" aria-label={title}>
-          <table className="rows">
-            <thead>
-              <tr><th scope="col">Where</th><th scope="col">Before</th><th scope="col">After</th></tr>
-            </thead>
-            <tbody>
-              {listed.map((one) => (
-                <tr key={one.path}>
-                  <th scope="row"><code>{tame(one.path)}</code></th>
-                  <td className="wide"><Value value={one.before} sign="−" /></td>
-                  <td className="wide"><Value value={one.after} sign="+" /></td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-    </section>
-  );
-}
-
-function Value({ value, sign }: { value?: string; sign: string }) {
-  if (value === undefined) return <span className="dim">not there</span>;
-  return <code className={sign === "+" ? "added" : "removed"}><span aria-hidden="true">{sign} </span>{tame(value)}</code>;
 }
 
 function Nodes({ shown, all }: { shown: RunDifference; all: boolean }) {

@@ -7,6 +7,7 @@ import { count, duration, money, tame } from "../format";
 import { Link, setQuery } from "../router";
 import { report } from "../shell";
 import { Attempt } from "./Attempt";
+import { CompareAttempts } from "./CompareAttempts";
 import { Json, Text } from "./Json";
 import { Command, Phase, quoted } from "./small";
 import { Loading, Problem } from "./states";
@@ -159,6 +160,7 @@ function Attempts({ page, node }: { page: RunPage; node: NodeView }) {
       <ol className="attempts">
         {detailed.attempts.map((attempt) => <Attempt key={`${attempt.round}/${attempt.number}`} attempt={attempt} />)}
       </ol>
+      {!report() && node.attempts.length > 1 && <CompareAttempts page={page} node={node} />}
       {traced && !calls && <button type="button" onClick={() => setCalls(true)}>Show model and tool calls</button>}
       {calls && trace.isPending && <Loading what="calls" />}
       {trace.error && <Problem error={trace.error} />}

@@ -8,7 +8,7 @@ from waypost.cli import options
 
 if TYPE_CHECKING:
     from waypost.cli.connection.cluster import Session
-    from waypost.views.documents import NodeIo
+    from waypost.views.documents import AttemptsDifference, NodeIo
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -22,6 +22,13 @@ def io(
     schemas: Annotated[
         bool, typer.Option("--schemas", help="Print inputSchema and outputSchema too.")
     ] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare the last two attempts instead.")
+    ] = False,
+    attempts: Annotated[
+        str,
+        typer.Option(metavar="FIRST,SECOND", help="Compare these two attempts, of any rounds."),
+    ] = "",
     namespace: options.Namespace = None,
     output: options.Document = "text",
     context: options.Context = None,
@@ -30,29 +37,50 @@ def io(
     """Show the inputs and the output of a node.
 
     The inputs are evaluated again and compared with the recorded digest. Large outputs are read
-    from NodeRecords, which requires the role waypost-view-payloads.
+    from NodeRecords, which requires the role waypost-view-payloads. --compare and --attempts show
+    how two attempts of a node differ.
     """
     from waypost.api.paths import node_of
     from waypost.cli.connection.cluster import Target, find_run, with_cluster
     from waypost.cli.connection.definitions import definition
     from waypost.cli.errors import no_node
     from waypost.cli.reading.node_values import read_node_io
+    from waypost.cli.reading.tried import compare_attempts
+    from waypost.cli.report.attempts import print_attempts
     from waypost.cli.report.output import emit, form_of
+    from waypost.views.documents import NodeIo
 
     form = form_of(output, named=False)
+    numbers = _numbers(attempts)
 
-    async def work(session: "Session") -> "NodeIo":
+    async def work(session: "Session") -> "NodeIo | AttemptsDifference":
         found = await find_run(session, run)
         known = await definition(session, found)
         if node_of(node) not in known.graph.nodes:
             raise no_node(run, node, known.graph.order)
+        if compare or numbers:
+            return await compare_attempts(session, found, known, node, numbers)
         return await read_node_io(session, found, known, node)
 
     shown = with_cluster(Target(kubeconfig, context, namespace), work)
     if form.for_programs:
         emit(form, shown.to_json())
-        return
-    _print(shown, schemas=schemas)
+    elif isinstance(shown, NodeIo):
+        _print(shown, schemas=schemas)
+    else:
+        print_attempts(shown)
+
+
+def _numbers(given: str) -> list[int]:
+    """The numbers of two attempts; empty for "". Raises CommandError."""
+    from waypost.cli.errors import CommandError, Exit
+
+    parts = given.split(",") if given else []
+    numbers = [int(part) for part in parts if part.isascii() and part.isdecimal()]
+    if given and (len(numbers) != 2 or len(parts) != 2):
+        text = f"--attempts {given!r:.40}: expected two numbers, such as 1,3"
+        raise CommandError(text, code=Exit.USAGE)
+    return numbers
 
 
 def _print(shown: "NodeIo", *, schemas: bool) -> None:
