@@ -177,6 +177,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         write_qps=settings.write_qps,
         write_burst=settings.write_burst,
         suspend_new_runs=settings.suspend_new_runs,
+        archives=settings.archive_before_deletion,
         node_lost_seconds=settings.node_lost_seconds,
     )
 

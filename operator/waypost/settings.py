@@ -172,6 +172,11 @@ class Settings(ClusterSettings):
         default=False,
         description="true: no new run is accepted. New runs wait; accepted ones continue.",
     )
+    archive_before_deletion: bool = Field(
+        default=False,
+        description="true: neither a TTL nor the history limit of a schedule deletes a run before "
+        "the archive has it (condition Archived).",
+    )
     job_ttl_seconds: int = Field(
         default=86400,
         ge=3600,

@@ -85,6 +85,7 @@ def _chart(helm: Helm, full: str, release: str, served: str) -> list[Obj]:  # no
         f'watchNamespaces=["{served}"]',
         "crds.enabled=false",
         "policies.bounds=true",
+        "archive.enabled=true",
     )
     return helm.manifests(*sets, arguments=(f"--namespace={release}",))
 

@@ -43,6 +43,7 @@ VARIANTS = [
             'gateway.objectStore={"bucket":"b-1","prefix":"p","secretName":"s"}',
             "gateway.networkPolicy.enabled=true",
             "modelGateway.enabled=true",
+            "archive.enabled=true",
             "ui.enabled=true",
             "ui.readOnly=true",
             'ui.prefix="/team/waypost"',

@@ -143,6 +143,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "write_qps": 50.0,
     "write_burst": 100,
     "suspend_new_runs": False,
+    "archives": False,
     "policies": None,
     "pods": PodSettings(runner_image="runner:test", agent_image="agent:test"),
     "probes": ProbeSettings(runner_image="runner:test", agent_image="agent:test"),

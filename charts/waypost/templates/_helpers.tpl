@@ -277,6 +277,35 @@ namespaces let it read the Secrets of EventSources by their names; the chart mak
   verbs: [get, create]
 {{- end -}}
 
+{{- define "waypost.archiveName" -}}
+{{ include "waypost.fullname" . }}-archive
+{{- end -}}
+
+{{- define "waypost.archiveSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: archive
+{{- end -}}
+
+{{- define "waypost.archiveLabels" -}}
+{{ include "waypost.archiveSelectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- /* What the archive may do in the namespaces that are served: read what it keeps, and write the
+condition Archived. A policy refuses it any other change of a status. */ -}}
+{{- define "waypost.archiveRules" -}}
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows, noderecords]
+  verbs: [get, list]
+- apiGroups: [waypost.dev]
+  resources: [approvals]
+  verbs: [list]
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows/status]
+  verbs: [patch]
+{{- end -}}
+
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -324,6 +353,10 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.modelsName" .
 
 {{- define "waypost.ingressUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.ingressName" . }}
+{{- end -}}
+
+{{- define "waypost.archiveUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.archiveName" . }}
 {{- end -}}
 
 {{- define "waypost.cleanupUser" -}}

@@ -59,6 +59,7 @@ _SETTINGS: Final = ControllerSettings(
     write_qps=100.0,
     write_burst=200,
     suspend_new_runs=False,
+    archives=False,
     node_lost_seconds=300.0,
 )
 

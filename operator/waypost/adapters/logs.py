@@ -16,6 +16,7 @@ _QUIET: Final = {
     "kopf": logging.WARNING,
     "kopf.objects": logging.ERROR,
     "aiohttp.access": logging.WARNING,
+    "alembic": logging.WARNING,
     "asyncio": logging.WARNING,
     "kubernetes": logging.WARNING,
     "opentelemetry": logging.ERROR,

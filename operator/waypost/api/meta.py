@@ -109,6 +109,9 @@ class ConditionReason:
     NODE_FAILED: Final = "NodeFailed"  # of a failed node without a reason
     AWAITING_APPROVAL: Final = "AwaitingApproval"
     NOTHING_TO_APPROVE: Final = "NothingToApprove"
+    # of the condition Archived
+    ARCHIVED: Final = "Archived"
+    NOT_FINISHED: Final = "NotFinished"
     # of an Approval
     ANSWER_VALID: Final = "AnswerValid"
     ANSWER_INVALID: Final = "AnswerInvalid"
@@ -169,6 +172,7 @@ class Condition:
     IDENTITY_VERIFIED: Final = "IdentityVerified"
     EXPIRED: Final = "Expired"
     SET_ASIDE: Final = "SetAside"  # the operator cannot serve the run
+    ARCHIVED: Final = "Archived"  # the archive keeps this end of the run
     READY: Final = "Ready"  # of a ModelProvider or a ToolServer
     BLOCKED: Final = "Blocked"  # of a schedule: times were missed, and the next one may be too
     CLOCK_SKEW: Final = "ClockSkew"  # of a schedule: the clock of the operator was set back

@@ -56,6 +56,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "gateway": "waypost.cli.processes.gateway",
     "model-gateway": "waypost.cli.processes.model_gateway",
     "ingress": "waypost.cli.processes.ingress",
+    "archive": "waypost.cli.processes.archive",
     "uninstall": "waypost.cli.processes.uninstall",
 }
 # Old names, which work for one more release.

@@ -59,6 +59,13 @@ Scope = Annotated[
 ]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")]
 Selector = Annotated[str, typer.Option("--selector", "-l", help="Label selector, as in kubectl.")]
+Archive = Annotated[
+    str,
+    typer.Option(
+        metavar="URL", envvar="WAYPOST_ARCHIVE_URL", help="Base URL of the archive of runs."
+    ),
+]
+Archived = Annotated[bool, typer.Option("--archived", help="Read from the archive alone.")]
 SkippedNodes = Annotated[
     list[str] | None, typer.Option("--skip", metavar="NODE", help="Skip this node.")
 ]

@@ -94,6 +94,7 @@ class Controller:
             clock=self.clock,
             node_lost_seconds=self.settings.node_lost_seconds,
             suspend_new_runs=self.settings.suspend_new_runs,
+            archives=self.settings.archives,
             policies=self.settings.policies,
             slots=slots,
             offload=self.offload,

@@ -75,6 +75,7 @@ class OtherLoops:
             clock=clock,
             offload=offload,
             suspend_new_runs=settings.suspend_new_runs,
+            archives=settings.archives,
         )
         self._events = EventController(
             cluster=cluster,

@@ -24,4 +24,5 @@ class ControllerSettings:
     write_qps: float
     write_burst: int
     suspend_new_runs: bool  # no new run is accepted
+    archives: bool  # no TTL or history limit deletes a run that is not archived
     node_lost_seconds: float  # a machine that is not ready for so long is lost; 0: none is

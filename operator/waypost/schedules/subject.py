@@ -47,7 +47,7 @@ class ScheduledRun:
         tracked: Argo CD or Flux track it.
         deleting: It has a deletionTimestamp.
         cancelled: `spec.cancel` is set.
-        held: It has finalizers.
+        held: It has finalizers, or has to be archived first.
     """
 
     name: str
@@ -84,8 +84,9 @@ def schedule(body: Any) -> Schedule | None:
     )
 
 
-def scheduled_run(body: Any) -> ScheduledRun:
-    """The fact of a run. Never raises, whatever is in the body."""
+def scheduled_run(body: Any, *, archives: bool = False) -> ScheduledRun:
+    """The fact of a run. Never raises, whatever is in the body. With `archives` a run is held until
+    it is archived."""
     metadata, spec = objects.section(body, "metadata"), objects.section(body, "spec")
     status = objects.section(body, "status")
     phase = objects.text(status, "phase")
@@ -102,8 +103,14 @@ def scheduled_run(body: Any) -> ScheduledRun:
         tracked=tracked_by_git(body),
         deleting=bool(metadata.get("deletionTimestamp")),
         cancelled=spec.get("cancel") is True,
-        held=bool(metadata.get("finalizers")),
+        held=bool(metadata.get("finalizers")) or (archives and not _is_archived(body)),
     )
+
+
+def _is_archived(body: Any) -> bool:
+    condition = (meta.Condition.ARCHIVED, "True")
+    listed = objects.items(body, "status", "conditions")
+    return any((one.get("type"), one.get("status")) == condition for one in listed)
 
 
 def schedule_of(body: Any) -> str:

@@ -16,6 +16,8 @@ def get(
     output: Annotated[
         str, options.output_of("table, wide, json, yaml, name or jsonpath=TEMPLATE.")
     ] = "table",
+    archived: options.Archived = False,
+    archive: options.Archive = "",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
@@ -23,13 +25,16 @@ def get(
 
     Phases, attempts, durations, tokens, cost and reasons, and why the run does not move.
     """
+    from waypost.cli.archive.client import Where
     from waypost.cli.connection.cluster import Target
     from waypost.cli.report import render
     from waypost.cli.report.load_report import load_report
     from waypost.cli.report.output import RESOURCES, emit, form_of
 
     form = form_of(output, own=("table", "wide"))
-    found = load_report(Target(kubeconfig, context, namespace), run, with_traces=False)
+    found = load_report(
+        Target(kubeconfig, context, namespace), run, Where(archive, archived), with_traces=False
+    )
     if form.for_programs:
         emit(form, found.to_json(), names=[f"{RESOURCES['run']}/{found.name}"])
         return

@@ -31,6 +31,8 @@ def io(
     ] = "",
     namespace: options.Namespace = None,
     output: options.Document = "text",
+    archived: options.Archived = False,
+    archive: options.Archive = "",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
@@ -41,7 +43,8 @@ def io(
     how two attempts of a node differ.
     """
     from waypost.api.paths import node_of
-    from waypost.cli.connection.cluster import Target, find_run, with_cluster
+    from waypost.cli.archive.client import Where, locate
+    from waypost.cli.connection.cluster import Target, with_cluster
     from waypost.cli.connection.definitions import definition
     from waypost.cli.errors import no_node
     from waypost.cli.reading.node_values import read_node_io
@@ -52,17 +55,18 @@ def io(
 
     form = form_of(output, named=False)
     numbers = _numbers(attempts)
+    target, where = Target(kubeconfig, context, namespace), Where(archive, archived)
 
     async def work(session: "Session") -> "NodeIo | AttemptsDifference":
-        found = await find_run(session, run)
-        known = await definition(session, found)
+        source, found = await locate(session, target, run, where)
+        known = await definition(source, found)
         if node_of(node) not in known.graph.nodes:
             raise no_node(run, node, known.graph.order)
         if compare or numbers:
-            return await compare_attempts(session, found, known, node, numbers)
-        return await read_node_io(session, found, known, node)
+            return await compare_attempts(source, found, known, node, numbers)
+        return await read_node_io(source, found, known, node)
 
-    shown = with_cluster(Target(kubeconfig, context, namespace), work)
+    shown = with_cluster(target, work)
     if form.for_programs:
         emit(form, shown.to_json())
     elif isinstance(shown, NodeIo):

@@ -1,6 +1,7 @@
 """`waypost list`: the runs of a namespace or of all namespaces."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,12 +10,15 @@ from waypost.cli import options
 from waypost.cli.errors import CommandError, Exit
 
 if TYPE_CHECKING:
-    from waypost.cli.connection.cluster import Session
+    from waypost.cli.archive.client import Where
+    from waypost.cli.archive.rows import Filters
+    from waypost.cli.connection.cluster import Session, Target
     from waypost.views.models import RunRow
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 WATCH_SECONDS = 2.0
+ARCHIVED = 100  # rows of a list of the archive, if --limit does not say it
 COLUMNS = ("NAME", "PHASE", "PROGRESS", "WAITING", "TOKENS", "COST", "AGE")
 WIDE = ("ROUND", "REASON", "TEMPLATE", "PARENT", "SCHEDULE", "BY", "DURATION")
 
@@ -33,48 +37,67 @@ def list_runs(
         typer.Option("--watch", "-w", help="Watch for changes and print each run that changes."),
     ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", min=0, help="At most so many runs, by name. 0: all.")
+        int,
+        typer.Option("--limit", min=0, help="At most so many runs. 0: all, or 100 archived ones."),
     ] = 0,
     token: Annotated[
         str, typer.Option("--continue", help="Where an earlier list with --limit ended.")
     ] = "",
+    template: Annotated[
+        str, typer.Option("--template", help="Only runs of this template (--archived).")
+    ] = "",
+    text: Annotated[
+        str,
+        typer.Option(
+            "--text", help="Only with this in names, messages, inputs or outputs (--archived)."
+        ),
+    ] = "",
+    since: Annotated[
+        str,
+        typer.Option("--since", help="Only ended since then: a time, or 24h (--archived)."),
+    ] = "",
+    until: Annotated[
+        str, typer.Option("--until", help="Only ended before: a time, or 24h (--archived).")
+    ] = "",
+    min_cost: Annotated[
+        str, typer.Option("--min-cost", help="Only if they cost so many dollars (--archived).")
+    ] = "",
+    archived: options.Archived = False,
+    archive: options.Archive = "",
     output: Annotated[
         str, options.output_of("text, wide, json, yaml, name or jsonpath=TEMPLATE.")
     ] = "text",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """List runs, newest last."""
+    """List runs, newest last.
+
+    With --archived, those of the archive, with the newest end first, 100 at a time.
+    """
+    from waypost.cli.archive.client import Where
+    from waypost.cli.archive.rows import Filters
     from waypost.cli.connection.cluster import Target, with_cluster
-    from waypost.cli.connection.pages import read_list
     from waypost.cli.report.output import RESOURCES, emit, form_of
-    from waypost.ports.cluster import Kind
-    from waypost.views.row import row
 
     form = form_of(output, own=("text", "wide"))
-    if everywhere and namespace:
-        text = "--all-namespaces and --namespace exclude each other; use one of them"
-        raise CommandError(text, code=Exit.USAGE)
-    if watch and (limit or token or form.for_programs):
-        text = "--watch prints lines of text; remove --limit, --continue and --output"
-        raise CommandError(text, code=Exit.USAGE)
+    filters = Filters(template, text, since, until, min_cost)
+    target, where = Target(kubeconfig, context, namespace), Where(archive, archived)
+    _check(filters, everywhere=everywhere, namespace=namespace, archived=archived)
+    if watch and (limit or token or archived or form.for_programs):
+        message = (
+            "--watch prints lines of text; remove --limit, --continue, --archived and --output"
+        )
+        raise CommandError(message, code=Exit.USAGE)
+    asked = _Asked(everywhere, selector, phase or [], limit, token)
 
     async def read(session: "Session") -> "tuple[list[tuple[RunRow, str]], str]":
-        found, rest = await read_list(
-            session,
-            Kind.AGENT_WORKFLOW,
-            lambda run: (row(run), str(run["metadata"].get("resourceVersion"))),
-            everywhere=everywhere,
-            labels=selector,
-            limit=limit,
-            token=token,
-        )
-        kept = [one for one in found if not phase or one[0].phase in phase]
-        if not limit:
-            kept.sort(key=lambda one: one[0].created_at or "")
+        if archived:
+            kept, rest = await _from_archive(session, target, where, filters, asked)
+        else:
+            kept, rest = await _from_cluster(session, asked)
         if not kept:
-            where = "any namespace" if everywhere else f"namespace {session.namespace}"
-            typer.echo(f"no runs in {where}", err=True)
+            place = "any namespace" if everywhere else f"namespace {session.namespace}"
+            typer.echo(f"no runs in {place}", err=True)
         return kept, rest
 
     async def work(session: "Session") -> None:
@@ -95,7 +118,68 @@ def list_runs(
             _print(changed, everywhere=everywhere, first=not seen, wide=form.kind == "wide")
             seen = {one.uid: version for one, version in kept} or seen
 
-    with_cluster(Target(kubeconfig, context, namespace), work)
+    with_cluster(target, work)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Options of both lists."""
+
+    everywhere: bool
+    selector: str
+    phases: list[str]
+    limit: int
+    token: str
+
+
+def _check(filters: "Filters", *, everywhere: bool, namespace: str | None, archived: bool) -> None:
+    if everywhere and namespace:
+        text = "--all-namespaces and --namespace exclude each other; use one of them"
+        raise CommandError(text, code=Exit.USAGE)
+    if not archived and (given := filters.given()):
+        raise CommandError(f"{given[0]} needs --archived", code=Exit.USAGE)
+
+
+async def _from_cluster(
+    session: "Session", asked: _Asked
+) -> "tuple[list[tuple[RunRow, str]], str]":
+    """Rows with the versions of their runs, and where the list continues."""
+    from waypost.cli.connection.pages import read_list
+    from waypost.ports.cluster import Kind
+    from waypost.views.row import row
+
+    found, rest = await read_list(
+        session,
+        Kind.AGENT_WORKFLOW,
+        lambda run: (row(run), str(run["metadata"].get("resourceVersion"))),
+        everywhere=asked.everywhere,
+        labels=asked.selector,
+        limit=asked.limit,
+        token=asked.token,
+    )
+    kept = [one for one in found if not asked.phases or one[0].phase in asked.phases]
+    if not asked.limit:
+        kept.sort(key=lambda one: one[0].created_at or "")
+    return kept, rest
+
+
+async def _from_archive(
+    session: "Session", target: "Target", where: "Where", filters: "Filters", asked: _Asked
+) -> "tuple[list[tuple[RunRow, str]], str]":
+    from datetime import UTC, datetime
+
+    from waypost.cli.archive.rows import parameters, rows
+
+    query = parameters(
+        filters,
+        namespace="" if asked.everywhere else session.namespace,
+        labels=asked.selector,
+        phases=asked.phases,
+        now=datetime.now(UTC),
+    )
+    query += [("continue", asked.token)] if asked.token else []
+    found, rest = await rows(target, where, query, limit=asked.limit or ARCHIVED)
+    return [(one, "") for one in found], rest
 
 
 def _print(rows: "list[RunRow]", *, everywhere: bool, first: bool, wide: bool) -> None:

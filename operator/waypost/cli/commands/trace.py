@@ -20,6 +20,8 @@ def trace(
         bool,
         typer.Option("--values", help="With -o html: the inputs and the output of each node too."),
     ] = False,
+    archived: options.Archived = False,
+    archive: options.Archive = "",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
@@ -28,6 +30,7 @@ def trace(
     Attempts, model calls, tool calls, re-asks and waits. html is a report in one file; mermaid and
     dot draw the graph with the phase of each node.
     """
+    from waypost.cli.archive.client import Where
     from waypost.cli.connection.cluster import Target
     from waypost.cli.errors import CommandError, Exit
     from waypost.cli.report import render
@@ -37,20 +40,20 @@ def trace(
     form = form_of(output, own=("text", "html", "mermaid", "dot"), named=False)
     if values and form.kind != "html":
         raise CommandError("--values is only used with -o html", code=Exit.USAGE)
-    target = Target(kubeconfig, context, namespace)
+    target, where = Target(kubeconfig, context, namespace), Where(archive, archived)
     if form.kind in ("mermaid", "dot"):
         from waypost.cli.report.load_graph import load_graph
         from waypost.views.graph import dot, mermaid
 
         draw = mermaid if form.kind == "mermaid" else dot
-        typer.echo(draw(load_graph(target, run)), nl=False)
+        typer.echo(draw(load_graph(target, run, where)), nl=False)
         return
     if form.kind == "html":
         from waypost.cli.report.load_graph import load_page
 
-        typer.echo(load_page(target, run, with_values=values), nl=False)
+        typer.echo(load_page(target, run, where, with_values=values), nl=False)
         return
-    found = load_report(target, run, with_traces=True)
+    found = load_report(target, run, where, with_traces=True)
     if form.for_programs:
         emit(form, found.to_json())
         return

@@ -18,7 +18,7 @@ from waypost.adapters.credentials import (
     TokenSource,
 )
 from waypost.adapters.kube import KubeCluster
-from waypost.cli.connection.kubeconfig import choose
+from waypost.cli.connection.kubeconfig import Choice, choose
 from waypost.cli.errors import AccessDenied, CommandError, Exit, NotAuthenticated
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Rejected
 
@@ -69,14 +69,25 @@ def with_cluster(target: Target, work: Callable[[Session], Awaitable[T]]) -> T:
         raise explained(error) from error
 
 
+async def bearer(target: Target) -> str:
+    """The header Authorization of the context; "" if it has no token. Raises CommandError."""
+    _, source = _chosen(target)
+    try:
+        return (await source.current()).authorization
+    except CredentialsError as error:
+        raise explained(error) from error
+
+
+def _chosen(target: Target) -> tuple[Choice, CredentialSource]:
+    chosen = choose(kubeconfig=target.kubeconfig, context=target.context)
+    if chosen.path is None:
+        return chosen, ServiceAccountSource()
+    return chosen, KubeconfigSource(path=chosen.path, context=chosen.context)
+
+
 @asynccontextmanager
 async def _connected(target: Target) -> AsyncIterator[Session]:
-    chosen = choose(kubeconfig=target.kubeconfig, context=target.context)
-    source: CredentialSource = (
-        ServiceAccountSource()
-        if chosen.path is None
-        else KubeconfigSource(path=chosen.path, context=chosen.context)
-    )
+    chosen, source = _chosen(target)
     cluster = KubeCluster(credentials=source, telemetry=_NoTelemetry(), timeout=_TIMEOUT)
     try:
         yield Session(cluster=cluster, namespace=target.namespace or chosen.namespace)

@@ -1,5 +1,6 @@
 """The definition of a run: from its spec, or from the record that its status names."""
 
+from waypost.cli.archive.source import Source
 from waypost.cli.connection.cluster import Session
 from waypost.cli.connection.records import record_of
 from waypost.cli.errors import CommandError, Exit
@@ -11,12 +12,12 @@ from waypost.views.errors import CannotShow
 from waypost.views.observed import definition_of, fields_of
 
 
-async def definition(session: Session, run: Obj) -> Definition:
+async def definition(session: Source, run: Obj) -> Definition:
     """The definition of a run. Raises CannotShow if its template's record cannot be read."""
     return definition_of(run, await record_of(session, run))
 
 
-async def known_definition(session: Session, run: Obj) -> tuple[Definition | None, str]:
+async def known_definition(session: Source, run: Obj) -> tuple[Definition | None, str]:
     """As `definition`; None and why, if it cannot be read or used."""
     try:
         found = await definition(session, run)
@@ -27,7 +28,7 @@ async def known_definition(session: Session, run: Obj) -> tuple[Definition | Non
     return found, ""
 
 
-async def body(session: Session, run: Obj) -> Obj:
+async def body(session: Source, run: Obj) -> Obj:
     """What a run took from its template; empty for a run with its own nodes. Raises CannotShow."""
     if not section(run, "spec", "templateRef"):
         return {}

@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from waypost.cli.connection.cluster import Session
+from waypost.cli.archive.source import Source
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import ClusterError, Kind, Obj
 
 _AT_ONCE: Final = 8  # concurrent requests
 
 
-async def record_of(session: Session, run: Obj) -> Obj | None:
+async def record_of(session: Source, run: Obj) -> Obj | None:
     """The NodeRecord of what a run took from its template; None if there is none to read."""
     name = text(section(run, "status", "template"), "record")
     if not name:
@@ -22,7 +22,7 @@ async def record_of(session: Session, run: Obj) -> Obj | None:
     return None
 
 
-async def read_records(session: Session, names: Iterable[str]) -> dict[str, Obj]:
+async def read_records(session: Source, names: Iterable[str]) -> dict[str, Obj]:
     """The NodeRecords with these names, as far as they exist and may be read."""
     turns, found = asyncio.Semaphore(_AT_ONCE), {}
 

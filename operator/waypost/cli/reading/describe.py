@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from waypost.api.meta import LABEL_RUN
-from waypost.cli.connection.cluster import Session
+from waypost.cli.archive.source import Source
 from waypost.cli.connection.records import read_records, record_of
 from waypost.cli.reading.traces import load_approvals, load_traces
 from waypost.ports.cluster import ClusterError, Kind, Obj
@@ -14,7 +14,7 @@ from waypost.views.run.describe import run_view, status_of
 from waypost.views.run.map_items import list_record
 
 
-async def describe(session: Session, run: Obj, *, with_traces: bool = False) -> RunView:
+async def describe(session: Source, run: Obj, *, with_traces: bool = False) -> RunView:
     """Describe a run that was read. Raises CannotShow."""
     approvals = await load_approvals(session, run["metadata"]["uid"])
     definition = await record_of(session, run)
@@ -34,7 +34,7 @@ async def describe(session: Session, run: Obj, *, with_traces: bool = False) -> 
 
 
 async def _optional(
-    session: Session, kind: Kind, *, labels: str = "", fields: str = ""
+    session: Source, kind: Kind, *, labels: str = "", fields: str = ""
 ) -> tuple[Obj, ...]:
     """Objects that only add detail; none if the user may not read them."""
     try:
@@ -46,7 +46,7 @@ async def _optional(
     return found.items
 
 
-async def _pulls(session: Session) -> tuple[Obj, ...]:
+async def _pulls(session: Source) -> tuple[Obj, ...]:
     """The Events on image pulls in the namespace: Events have no label of their run."""
     found: tuple[Obj, ...] = ()
     for reason in ("Pulling", "Pulled"):
@@ -55,7 +55,7 @@ async def _pulls(session: Session) -> tuple[Obj, ...]:
     return found
 
 
-async def _items(session: Session, run: Obj) -> dict[str, Obj]:
+async def _items(session: Source, run: Obj) -> dict[str, Obj]:
     """The NodeRecords with the items of maps that have ended, and with the lists of compensations,
     by name, as far as they exist."""
     maps = [node for node in status_of(run).nodes if node.items is not None]

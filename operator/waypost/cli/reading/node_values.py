@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from waypost.cli.connection.cluster import Session
+from waypost.cli.archive.source import Source
 from waypost.cli.connection.records import read_records
 from waypost.compiler.definition import Definition
 from waypost.ports.cluster import Obj
@@ -13,7 +13,7 @@ from waypost.views.io import needed_records, node_io
 _STEPS: Final = 64  # a block of results names the one before it
 
 
-async def read_node_io(session: Session, run: Obj, definition: Definition, path: str) -> NodeIo:
+async def read_node_io(session: Source, run: Obj, definition: Definition, path: str) -> NodeIo:
     """Inputs and output of a node, an item, an iteration, or a compensation.
 
     Raises:

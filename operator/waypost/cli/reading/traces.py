@@ -4,7 +4,7 @@ import asyncio
 from typing import Final
 
 from waypost.api.meta import LABEL_RUN
-from waypost.cli.connection.cluster import Session
+from waypost.cli.archive.source import Source
 from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef
 from waypost.ports.cluster import Kind, NotFound, Obj, Rejected
@@ -15,7 +15,7 @@ from waypost.views.run.models_used import models_used
 _AT_ONCE: Final = 8  # concurrent requests
 
 
-async def load_approvals(session: Session, run_uid: str) -> dict[str, Obj]:
+async def load_approvals(session: Source, run_uid: str) -> dict[str, Obj]:
     """The Approvals of a run by name."""
     found = await session.cluster.list(
         Kind.APPROVAL, namespace=session.namespace, labels=f"{LABEL_RUN}={run_uid}"
@@ -23,7 +23,7 @@ async def load_approvals(session: Session, run_uid: str) -> dict[str, Obj]:
     return {item["metadata"]["name"]: item for item in found.items}
 
 
-async def load_traces(session: Session, run: RunView) -> dict[AttemptKey, TraceView]:
+async def load_traces(session: Source, run: RunView) -> dict[AttemptKey, TraceView]:
     """The traces that a run's status names, by path and attempt number.
 
     Each is read by name: a list of NodeRecords would transfer every result as well.
@@ -46,7 +46,7 @@ async def load_traces(session: Session, run: RunView) -> dict[AttemptKey, TraceV
     return dict(await asyncio.gather(*wanted))
 
 
-async def _trace(session: Session, record: str, ref: AttemptRef) -> TraceView:
+async def _trace(session: Source, record: str, ref: AttemptRef) -> TraceView:
     """The trace in a NodeRecord, checked as the operator checks it; or a note why there is none."""
     try:
         body = await session.cluster.get(Kind.NODE_RECORD, namespace=session.namespace, name=record)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from waypost.cli.connection.cluster import Session
+from waypost.cli.archive.source import Source
 from waypost.cli.connection.records import read_records
 from waypost.cli.reading.describe import describe
 from waypost.cli.reading.node_values import read_node_io
@@ -13,7 +13,7 @@ from waypost.views.run.attempts import attempts_difference, chosen
 
 
 async def compare_attempts(
-    session: Session, run: Obj, definition: Definition, path: str, numbers: Sequence[int]
+    session: Source, run: Obj, definition: Definition, path: str, numbers: Sequence[int]
 ) -> AttemptsDifference:
     """How two attempts of a node differ; the last two, if `numbers` is empty.
 

@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime
 
-from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
+from waypost.cli.archive.client import CLUSTER, Where, locate
+from waypost.cli.archive.source import Source
+from waypost.cli.connection.cluster import Session, Target, with_cluster
 from waypost.cli.connection.definitions import definition, known_definition
 from waypost.cli.reading.describe import describe
 from waypost.cli.reading.node_values import read_node_io
@@ -16,7 +18,7 @@ from waypost.views.models import NodeView, RunView
 from waypost.views.run.report import run_report
 
 
-def load_graph(target: Target, name: str) -> RunGraph:
+def load_graph(target: Target, name: str, where: Where = CLUSTER) -> RunGraph:
     """The graph of the run `name`; without edges if its definition cannot be read.
 
     Raises:
@@ -24,19 +26,20 @@ def load_graph(target: Target, name: str) -> RunGraph:
     """
 
     async def work(session: Session) -> RunGraph:
-        run = await find_run(session, name)
-        definition, _ = await known_definition(session, run)
-        return run_graph(await describe(session, run), definition)
+        source, run = await locate(session, target, name, where)
+        definition, _ = await known_definition(source, run)
+        return run_graph(await describe(source, run), definition)
 
     return with_cluster(target, work)
 
 
-def load_page(target: Target, name: str, *, with_values: bool) -> str:
+def load_page(target: Target, name: str, where: Where, *, with_values: bool) -> str:
     """The report of the run `name` with its traces, as HTML.
 
     Args:
         target: Where the run is.
         name: The run.
+        where: Whether it is read from the cluster or the archive.
         with_values: Whether it has the inputs and the output of each node.
 
     Raises:
@@ -44,22 +47,22 @@ def load_page(target: Target, name: str, *, with_values: bool) -> str:
     """
 
     async def work(session: Session) -> str:
-        run = await find_run(session, name)
-        known, _ = await known_definition(session, run)
-        shown = await describe(session, run, with_traces=True)
-        values = await _values(session, run, shown) if with_values else None
+        source, run = await locate(session, target, name, where)
+        known, _ = await known_definition(source, run)
+        shown = await describe(source, run, with_traces=True)
+        values = await _values(source, run, shown) if with_values else None
         graph = run_graph(shown, known)
         return page(run_report(run, shown, graph, values=values, now=datetime.now(UTC)))
 
     return with_cluster(target, work)
 
 
-async def _values(session: Session, run: Obj, shown: RunView) -> list[NodeIo]:
+async def _values(session: Source, run: Obj, shown: RunView) -> list[NodeIo]:
     known = await definition(session, run)
     return [await _value(session, run, known, node) for node in shown.nodes]
 
 
-async def _value(session: Session, run: Obj, known: Definition, node: NodeView) -> NodeIo:
+async def _value(session: Source, run: Obj, known: Definition, node: NodeView) -> NodeIo:
     try:
         return await read_node_io(session, run, known, node.path)
     except CannotShow as error:

@@ -1,11 +1,12 @@
 """Reads a run for a command."""
 
-from waypost.cli.connection.cluster import Session, Target, find_run, with_cluster
+from waypost.cli.archive.client import Where, locate
+from waypost.cli.connection.cluster import Session, Target, with_cluster
 from waypost.cli.reading.describe import describe
 from waypost.views.models import RunView
 
 
-def load_report(target: Target, name: str, *, with_traces: bool) -> RunView:
+def load_report(target: Target, name: str, where: Where, *, with_traces: bool) -> RunView:
     """Read the run `name` and describe it; `with_traces` also reads the traces of its attempts.
 
     Raises:
@@ -13,6 +14,7 @@ def load_report(target: Target, name: str, *, with_traces: bool) -> RunView:
     """
 
     async def work(session: Session) -> RunView:
-        return await describe(session, await find_run(session, name), with_traces=with_traces)
+        source, run = await locate(session, target, name, where)
+        return await describe(source, run, with_traces=with_traces)
 
     return with_cluster(target, work)

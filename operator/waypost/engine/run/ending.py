@@ -19,7 +19,7 @@ from waypost.engine.rounds.begin import is_requested
 from waypost.engine.run import compensating, finalizing, pausing, summary
 from waypost.engine.run.closing import closing_reason, failures_before
 from waypost.engine.run.status_size import trim
-from waypost.engine.scheduling import clean_up, deadlines
+from waypost.engine.scheduling import archiving, clean_up, deadlines
 from waypost.engine.scheduling.unread import unread_by_outputs
 from waypost.engine.slots import of_run as slot_of_run
 from waypost.engine.slots import take as slots
@@ -116,6 +116,7 @@ def build_decision(transition: Transition) -> Decision:
         else:
             status = _finish(transition, status)
         status = summary.current_conditions(transition, status, finished=finished)
+        status = archiving.without_older_end(transition, status)
     elif status.observed_generation != transition.observed.generation:
         status = summary.restamp(status, transition.observed.generation)
     transition.after += _expire(transition, status)
@@ -334,5 +335,7 @@ def _expire(transition: Transition, status: AgentWorkflowStatus) -> list[DeleteR
     held = any(p.held for p in observed.pods) or any(c.held for c in observed.children.values())
     if held:  # a release can fail
         transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AGAIN))
+        return []
+    if archiving.waits(transition, status):
         return []
     return [DeleteRun()]

@@ -50,6 +50,7 @@ class Observed:
     status: AgentWorkflowStatus
     origin: Origin = field(default_factory=Own)  # where the definition comes from
     new_runs_suspended: bool = False  # the setting of the operator
+    archives: bool = False  # the setting of the operator: no TTL before the run is archived
     policy: NamespacePolicy | None = None  # of the platform for the namespace; None: no limits
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object

@@ -70,6 +70,7 @@ class Observer:
         clock: Clock,
         node_lost_seconds: float,
         suspend_new_runs: bool = False,
+        archives: bool = False,
         policies: Sequence[NamespacePolicy] | None = None,
         slots: Slots,
         offload: Offload = inline,
@@ -78,6 +79,7 @@ class Observer:
         self._slots = slots
         self._cluster = cluster
         self._suspend_new_runs = suspend_new_runs
+        self._archives = archives
         self._node_lost_seconds = node_lost_seconds
         self._machines = Machines(cluster=cluster, clock=clock)
         self._store = store
@@ -140,6 +142,7 @@ class Observer:
             status=status,
             origin=origin,
             new_runs_suspended=self._suspend_new_runs,
+            archives=self._archives,
             policy=await self._policies.of(key.namespace),
             deleting=deleting,
             tracked=runs.tracked_by_git(body),

@@ -41,13 +41,18 @@ class ScheduleController:
         clock: Clock,
         offload: Offload,
         suspend_new_runs: bool,
+        archives: bool,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
         self._clock = clock
         self._queue: KeyedQueue[Key] = KeyedQueue(monotonic=clock.monotonic)
         self._reads = ScheduleReads(
-            cluster=cluster, clock=clock, offload=offload, suspend_new_runs=suspend_new_runs
+            cluster=cluster,
+            clock=clock,
+            offload=offload,
+            suspend_new_runs=suspend_new_runs,
+            archives=archives,
         )
         self._events = RunEvents(
             cluster=cluster, clock=clock, kind=Kind.AGENT_WORKFLOW_SCHEDULE.kind

@@ -21,12 +21,19 @@ class ScheduleReads:
     """Reads runs and templates from the API server: absence is never taken from a cache."""
 
     def __init__(
-        self, *, cluster: Cluster, clock: Clock, offload: Offload, suspend_new_runs: bool
+        self,
+        *,
+        cluster: Cluster,
+        clock: Clock,
+        offload: Offload,
+        suspend_new_runs: bool,
+        archives: bool,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._offload = offload
         self._suspend_new_runs = suspend_new_runs
+        self._archives = archives
 
     async def look(
         self, key: Key, spec: AgentWorkflowScheduleSpec, needs: Needs, *, create_refused: str
@@ -49,7 +56,7 @@ class ScheduleReads:
             listing = await self._cluster.list(
                 Kind.AGENT_WORKFLOW, namespace=key.namespace, labels=labels
             )
-            runs = tuple(scheduled_run(body) for body in listing.items)
+            runs = tuple(scheduled_run(body, archives=self._archives) for body in listing.items)
         return Look(
             named=named,
             runs=runs,

@@ -1,0 +1,86 @@
+"""`waypost archive`: the service for the history of runs, and the export of what it has."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from waypost.cli import options
+from waypost.cli.errors import CommandError, Exit
+
+if TYPE_CHECKING:
+    from waypost.cli.connection.cluster import Session
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def archive() -> None:
+    """Keep finished runs in a database, and export them."""
+
+
+@app.command()
+def serve() -> None:
+    """Archive finished runs and serve them until SIGTERM.
+
+    Reads its settings from environment variables WAYPOST_*.
+    """
+    from waypost.archive.settings import load_archive_settings
+    from waypost.settings import SettingsError
+
+    try:
+        settings = load_archive_settings()
+    except SettingsError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from error
+    try:
+        from waypost.archive import main
+    except ModuleNotFoundError as error:
+        text = f"{error}; install waypost[archive], which the image of the operator has"
+        raise CommandError(text, code=Exit.USAGE) from error
+
+    raise typer.Exit(main.run(settings))
+
+
+@app.command()
+def export(
+    namespace: options.Namespace = None,
+    everywhere: options.Everywhere = False,
+    selector: options.Selector = "",
+    phase: Annotated[
+        list[str] | None,
+        typer.Option("--phase", help="Only runs in this phase. Can be repeated."),
+    ] = None,
+    template: Annotated[str, typer.Option("--template", help="Only runs of this template.")] = "",
+    since: Annotated[
+        str, typer.Option("--since", help="Only ended since then: a time, or 24h.")
+    ] = "",
+    until: Annotated[str, typer.Option("--until", help="Only ended before: a time, or 24h.")] = "",
+    archive: options.Archive = "",
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
+) -> None:
+    """Print archived runs as JSON Lines: one document a line, newest end first.
+
+    A document has the payloads of the run if you have the role waypost-view-payloads.
+    """
+    from waypost.cli.archive.client import Where
+    from waypost.cli.archive.rows import Filters, exported
+    from waypost.cli.connection.cluster import Target, with_cluster
+
+    if everywhere and namespace:
+        text = "--all-namespaces and --namespace exclude each other; use one of them"
+        raise CommandError(text, code=Exit.USAGE)
+    target, where = Target(kubeconfig, context, namespace), Where(archive, only=True)
+    filters = Filters(template=template, since=since, until=until)
+
+    async def work(session: "Session") -> None:
+        place = "" if everywhere else session.namespace
+        lines = exported(
+            target, where, filters, namespace=place, labels=selector, phases=phase or []
+        )
+        count = 0
+        async for line in lines:
+            typer.echo(line)
+            count += 1
+        typer.echo(f"{count} runs", err=True)
+
+    with_cluster(target, work)
