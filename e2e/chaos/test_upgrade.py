@@ -51,7 +51,8 @@ def previous(
     built = images.provide(control, settings, quiet, root=root, only=("runner", "operator"))
     values = chart.values("embedded", {**cluster.images, **built})
     # The schema of an older chart refuses values that it does not have.
-    known = {name: value for name, value in values.items() if not name.startswith("policies.")}
+    newer = ("policies.", "identity.")
+    known = {name: value for name, value in values.items() if not name.startswith(newer)}
     return Release(root, known)
 
 

@@ -35,7 +35,7 @@ from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller
 from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, NoElection
 from waypost.runtime.set_aside import REASONS
-from waypost.runtime.settings import ControllerSettings
+from waypost.runtime.settings import ApprovalSettings, ControllerSettings
 from waypost.settings import ClusterSettings, Settings, networks, quantities
 
 # After it has drained, the controller releases pods, within STOP_CONTROLLER_SECONDS in all.
@@ -178,6 +178,9 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         write_burst=settings.write_burst,
         suspend_new_runs=settings.suspend_new_runs,
         archives=settings.archive_before_deletion,
+        approvals=ApprovalSettings(
+            policy=settings.approvals_policy, strict=settings.approvals_strict
+        ),
         node_lost_seconds=settings.node_lost_seconds,
     )
 

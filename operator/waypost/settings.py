@@ -177,6 +177,16 @@ class Settings(ClusterSettings):
         description="true: neither a TTL nor the history limit of a schedule deletes a run before "
         "the archive has it (condition Archived).",
     )
+    approvals_policy: str = Field(
+        default="",
+        description="Name of the ValidatingAdmissionPolicy on Approvals and of its binding. Empty: "
+        "none is installed, and no answer is verified.",
+    )
+    approvals_strict: bool = Field(
+        default=False,
+        description="true: an answer that is not verified does not count, and nothing is asked "
+        "while the policy is missing.",
+    )
     job_ttl_seconds: int = Field(
         default=86400,
         ge=3600,

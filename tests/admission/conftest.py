@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -11,7 +11,8 @@ from waypost.adapters.credentials import KubeconfigSource
 
 from tests.admission.people import Api, Obj, Person, Place, binding, path_of, role
 from tests.charts.conftest import Helm, helm, tools  # noqa: F401  # fixtures
-from tests.crds.manifests import approval
+from tests.crds.manifests import approval, workflow
+from tests.crds.schedules import schedule
 from tests.support.kubectl import Kubectl
 
 SECONDS = 30.0  # until the API server has seen a new policy: it takes about one
@@ -45,13 +46,41 @@ class Guarded:
 
 @pytest.fixture(scope="session")
 def guarded(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F811
-    """The policies hold in one namespace, which no other test uses."""
+    """The policies hold in one namespace, which no other test uses. Nothing fills in names."""
+    yield from _installed(kube_context, helm, "g", "policies.bounds=true")
+
+
+@pytest.fixture(scope="session")
+def strict(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F811
+    """The same with approvals.mode Strict."""
+    yield from _installed(kube_context, helm, "t", 'approvals.mode="Strict"')
+
+
+@pytest.fixture(scope="session")
+def stamped(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F811
+    """The same with a MutatingAdmissionPolicy that fills in names."""
+    served = kube_context.run("get", "--raw", "/apis/admissionregistration.k8s.io/v1")
+    version = "v1" if "mutatingadmissionpolicies" in served.stdout else "v1beta1"
+    beta = kube_context.run("get", "--raw", f"/apis/admissionregistration.k8s.io/{version}")
+    if "mutatingadmissionpolicies" not in beta.stdout:
+        pytest.skip("the API server does not serve MutatingAdmissionPolicy")
+    kind = f"admissionregistration.k8s.io/{version}/MutatingAdmissionPolicy"
+    stamp = ('identity.stamp="Policy"', f"--api-versions={kind}")
+    yield from _installed(kube_context, helm, "s", *stamp)
+
+
+def _installed(
+    kube_context: Kubectl,
+    helm: Helm,  # noqa: F811
+    letter: str,
+    *values: str,
+) -> Iterator[Guarded]:
     found = asyncio.run(KubeconfigSource(path=kube_context.kubeconfig).current())
     api = Api.to(urlsplit(found.server).netloc, found.ssl_context(), found.authorization or None)
-    run = kube_context.namespace
+    run = f"{kube_context.namespace}-{letter}"
     served, release, other = f"{run}-served", f"{run}-system", f"{run}-other"
-    full = f"g-{run[-8:]}"
-    made = [m for m in _chart(helm, full, release, served) if _is_ours(m, served)]
+    full = f"{letter}-{kube_context.namespace[-8:]}"
+    made = [m for m in _chart(helm, full, release, served, values) if _is_ours(m, served)]
     account = f"system:serviceaccount:{release}:{full}"
     guard = Guarded(
         Place(api, served),
@@ -70,7 +99,8 @@ def guarded(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F8
         assert not said.refused, said.text
     for place in (guard.inside, guard.outside):
         _allow(place, full, guard)
-    wait_until(lambda: _is_enforced(guard), "the policies hold")
+    stamps = any(m["kind"] == "MutatingAdmissionPolicy" for m in made)
+    wait_until(lambda: _is_enforced(guard, stamps=stamps), "the policies hold")
     yield guard
     for manifest in reversed(made):
         api.ask("DELETE", f"{path_of(manifest)}/{manifest['metadata']['name']}")
@@ -79,21 +109,28 @@ def guarded(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F8
     api.link.close()
 
 
-def _chart(helm: Helm, full: str, release: str, served: str) -> list[Obj]:  # noqa: F811
+def _chart(
+    helm: Helm,  # noqa: F811
+    full: str,
+    release: str,
+    served: str,
+    values: Sequence[str],
+) -> list[Obj]:
     sets = (
         f'fullnameOverride="{full}"',
         f'watchNamespaces=["{served}"]',
         "crds.enabled=false",
-        "policies.bounds=true",
         "archive.enabled=true",
+        *(value for value in values if not value.startswith("--")),
     )
-    return helm.manifests(*sets, arguments=(f"--namespace={release}",))
+    arguments = [value for value in values if value.startswith("--")]
+    return helm.manifests(*sets, arguments=(f"--namespace={release}", *arguments))
 
 
 def _is_ours(manifest: Obj, served: str) -> bool:
     """Policies, roles of people, and the roles of our accounts in the served namespace."""
     kind = manifest["kind"]
-    if kind.startswith("ValidatingAdmissionPolicy"):
+    if "AdmissionPolicy" in kind:
         return True
     if kind == "ClusterRole":
         return True
@@ -127,7 +164,7 @@ def _allow(place: Place, full: str, guard: Guarded) -> None:
             place.must(place.create(plural, body))
 
 
-def _is_enforced(guard: Guarded) -> bool:
+def _is_enforced(guard: Guarded, *, stamps: bool) -> bool:
     """Each policy refuses what it has to refuse; a request in the right role shows it."""
     said = guard.inside.create("approvals", approval("probe"), dry=True)
     run = {"requestedBy": "nobody", "nodes": [{"name": "a", "wait": {"duration": "1m"}}]}
@@ -135,7 +172,28 @@ def _is_enforced(guard: Guarded) -> bool:
     other = guard.inside.create(
         "agentworkflows", {**body, "metadata": {"name": "probe"}, "spec": run}, dry=True
     )
-    return "only the operator" in said.text and "your own name" in other.text
+    if "only the operator" not in said.text or "your own name" not in other.text:
+        return False
+    return not stamps or _is_stamped(guard)
+
+
+def _is_stamped(guard: Guarded) -> bool:
+    """All three policies fill in names: of a run, a schedule, and a decision."""
+    run, plan = workflow(name="probe"), schedule("probe")
+    started = guard.inside.create("agentworkflows", run, by=RITA, dry=True)
+    planned = guard.inside.create("agentworkflowschedules", plan, by=RITA, dry=True)
+    name = "probe-of-the-stamp"
+    guard.inside.create(
+        "approvals", approval(name, approvers={"users": ["ann"]}), by=guard.operator
+    )
+    decision = {"spec": {"decision": "Denied"}}
+    said = guard.inside.patch("approvals", f"{name}?dryRun=All", decision, by=ANN)
+    stored = [one.body.get("spec", {}) for one in (started, planned, said)]
+    return [one.get("requestedBy") or one.get("decidedBy") for one in stored] == [
+        "rita",
+        "rita",
+        "ann",
+    ]
 
 
 def wait_until(check: Callable[[], bool], what: str) -> None:

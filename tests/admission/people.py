@@ -14,9 +14,11 @@ Obj = dict[str, Any]
 
 MERGE: Final = "application/merge-patch+json"
 JSON: Final = "application/json"
+APPLY: Final = "application/apply-patch+yaml"  # JSON is YAML
 _IDLE: Final = 30.0  # seconds; the API server closes a connection that is idle for 90 s
 _SEGMENTS: Final = {
     "agentworkflows": "/apis/waypost.dev/v1alpha1",
+    "agentworkflowschedules": "/apis/waypost.dev/v1alpha1",
     "approvals": "/apis/waypost.dev/v1alpha1",
     "memoryentries": "/apis/waypost.dev/v1alpha1",
     "modelproviders": "/apis/waypost.dev/v1alpha1",
@@ -29,13 +31,11 @@ _SEGMENTS: Final = {
     "rolebindings": "/apis/rbac.authorization.k8s.io/v1",
 }
 _CLUSTER_WIDE: Final = {
-    "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
-    "ValidatingAdmissionPolicy": (
-        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-    ),
-    "ValidatingAdmissionPolicyBinding": (
-        "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
-    ),
+    "ClusterRole": "clusterroles",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
+    "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
 }
 
 
@@ -110,6 +110,16 @@ class Place:
         path = "/".join(part for part in (self._path(plural), name, sub) if part)
         return self.api.ask("PATCH", path, body, by=by, content_type=MERGE)
 
+    def apply(self, plural: str, body: Obj, *, by: Person) -> Said:
+        """A server-side apply, as GitOps tools send it."""
+        path = f"{self._path(plural)}/{body['metadata']['name']}?fieldManager=git"
+        return self.api.ask("PATCH", path, body, by=by, content_type=APPLY)
+
+    def replace(self, plural: str, body: Obj, *, by: Person) -> Said:
+        """Put a whole object in the place of the stored one."""
+        path = f"{self._path(plural)}/{body['metadata']['name']}"
+        return self.api.ask("PUT", path, body, by=by)
+
     def delete(self, plural: str, name: str, *, by: Person | None = None) -> Said:
         """Delete it; nothing is deleted, the API server only says what it would do."""
         return self.api.ask("DELETE", f"{self._path(plural)}/{name}?dryRun=All", by=by)
@@ -127,7 +137,7 @@ def path_of(manifest: Obj) -> str:
     """Where an object of the chart is created."""
     kind = manifest["kind"]
     if kind in _CLUSTER_WIDE:
-        return _CLUSTER_WIDE[kind]
+        return f"/apis/{manifest['apiVersion']}/{_CLUSTER_WIDE[kind]}"
     plural = f"{kind.lower()}s"
     return f"{_SEGMENTS[plural]}/namespaces/{manifest['metadata']['namespace']}/{plural}"
 

@@ -130,6 +130,11 @@ MACHINES: dict[Grant, str] = {
     ("", "nodes", "get"): "is the machine of a pod that looks left alone dead (NodeLost)",
 }
 
+POLICIES: dict[Grant, str] = {
+    ("admissionregistration.k8s.io", kind, "get"): "does the API server check who answers (S604)"
+    for kind in ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
+}
+
 GATEWAY: dict[Grant, str] = {
     ("", "pods", "get"): "is the pod of a token alive, and which attempt does it run",
     ("waypost.dev", "agentworkflows", "get"): "is that attempt current; is a run gone (sweep)",
@@ -210,6 +215,7 @@ def grants(role: Manifest) -> set[Grant]:
     [
         pytest.param("wp-waypost-operator", set(OPERATOR), id="operator"),
         pytest.param("wp-waypost-machines", set(MACHINES), id="machines"),
+        pytest.param("wp-waypost-policies", set(POLICIES), id="policies"),
         pytest.param("wp-waypost-gateway", set(GATEWAY), id="gateway"),
         pytest.param("wp-waypost-gateway-tokens", set(GATEWAY_TOKENS), id="gateway-tokens"),
         pytest.param("wp-waypost-cleanup", set(CLEANUP), id="cleanup"),
@@ -226,6 +232,11 @@ def test_role_grants_exactly_what_is_listed(
     default: list[Manifest], name: str, expected: set[Grant]
 ) -> None:
     assert grants(one(default, "ClusterRole", name)) == expected
+
+
+def test_only_the_policy_on_approvals_is_read(default: list[Manifest]) -> None:
+    role = one(default, "ClusterRole", "wp-waypost-policies")
+    assert [rule["resourceNames"] for rule in role["rules"]] == [["wp-waypost-approvals"]]
 
 
 def test_the_lease_is_the_release_s_own_wherever_runs_are_served(helm: Helm) -> None:
@@ -276,10 +287,16 @@ def test_sensitive_memory_is_taken_out_of_view(helm: Helm) -> None:
 def test_watched_namespaces_get_a_role_each_and_the_cluster_none(helm: Helm) -> None:
     watched = 'watchNamespaces=["team-a","team-b"]'
     manifests = helm.manifests(watched, "rbac.userRoles=false")
-    # Tokens are reviewed for the whole cluster or not at all, and machines are nobody's.
+    # Tokens are reviewed for the whole cluster or not at all; machines and policies are in no
+    # namespace.
     names = {m["metadata"]["name"] for m in manifests if m["kind"] == "ClusterRole"}
-    assert names == {"wp-waypost-gateway-tokens", "wp-waypost-machines"}
-    without = ("rbac.userRoles=false", "gateway.enabled=false", "runner.nodeLostSeconds=0")
+    assert names == {"wp-waypost-gateway-tokens", "wp-waypost-machines", "wp-waypost-policies"}
+    without = (
+        "policies.admission=false",
+        "rbac.userRoles=false",
+        "gateway.enabled=false",
+        "runner.nodeLostSeconds=0",
+    )
     none = helm.manifests(watched, *without)
     assert not {m["kind"] for m in none if m["kind"].startswith("ClusterRole")}
     for kind in ("Role", "RoleBinding"):
@@ -302,7 +319,7 @@ def test_a_shared_bucket_is_told_apart_by_one_namespace_alone(helm: Helm) -> Non
 
 def test_bindings_lead_from_the_chart_s_accounts_to_its_roles(default: list[Manifest]) -> None:
     bindings = [m for m in default if m["kind"] == "ClusterRoleBinding"]
-    assert len(bindings) == 5
+    assert len(bindings) == 6
     for binding in bindings:
         one(default, "ClusterRole", binding["roleRef"]["name"])
         (subject,) = binding["subjects"]

@@ -128,7 +128,8 @@ def test_one_of_several_votes(api: Api, capsys: Captured) -> None:
     serve(api, asked(approvers={"users": ["ann", "eve"], "required": 2}))
     assert main(["approve", "notes-review", "-y"]) == 0
     assert "the vote is recorded: 1/2" in capsys.readouterr().out
-    assert api.patched == [(PATH, {"spec": {"votes": {"ann": {"decision": "Approved"}}}})]
+    vote = {"decision": "Approved", "decidedDigest": "sha256:1"}
+    assert api.patched == [(PATH, {"spec": {"votes": {"ann": vote}}})]
 
 
 def test_nobody_is_asked_in_a_pipe(api: Api, capsys: Captured) -> None:

@@ -119,6 +119,55 @@ def test_what_a_doctor_finds(api: Api, capsys: Captured) -> None:
     assert "has not looked at notes" in failed[1]
 
 
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+
+
+def binding(*actions: str) -> Any:
+    spec = {"policyName": "wp-approvals", "validationActions": [*actions]}
+    return {"metadata": {"name": "wp-approvals"}, "spec": spec}
+
+
+def answered(name: str, status: str) -> Any:
+    identity = {"type": "IdentityVerified", "status": status, "message": "it was away"}
+    return {"metadata": {"name": name}, "status": {"state": "Approved", "conditions": [identity]}}
+
+
+GUARDS = [
+    pytest.param([binding("Deny")], [], "ok", None, id="in-force"),
+    pytest.param([binding("Audit")], [], "warning", None, id="audits"),
+    pytest.param([], [answered("a", "True")], "warning", "ok", id="absent"),
+    pytest.param(
+        [binding("Deny")],
+        [answered("a", "True"), answered("b", "False")],
+        "ok",
+        "warning",
+        id="was",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bound", "approvals", "policy", "answers"), GUARDS)
+def test_s604_the_doctor_looks_whether_answers_are_verified(
+    api: Api,
+    capsys: Captured,
+    bound: list[Any],
+    approvals: list[Any],
+    policy: str,
+    answers: str | None,
+) -> None:
+    healthy(api)
+    api.items(BINDINGS, *bound)
+    api.items(f"{FOLDER}/approvals", *approvals)
+    main(["doctor"])
+    lines = {line.split()[1]: line for line in capsys.readouterr().out.splitlines()}
+    assert lines["policy"].split()[0] == policy
+    assert lines.get("answers", "None").split()[0] == str(answers)
+    if answers == "warning":
+        assert (
+            "1 of 2 recorded answers are not verified, such as b: it was away" in lines["answers"]
+        )
+
+
 def test_schemas(capsys: Captured) -> None:
     assert main(["schema"]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]

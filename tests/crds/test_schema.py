@@ -152,7 +152,7 @@ def test_a_template_has_the_fields_of_a_run() -> None:
     )
     assert template - run == {"description", "triggers"}
     own = {"inputs", "templateRef", "cancel", "skipFinally", "rerun", "ttlSecondsAfterFinished"}
-    own |= {"parent", "requestedBy", "scheduledAt"}
+    own |= {"parent", "origin", "requestedBy", "scheduledAt"}
     assert run - template == own
 
 

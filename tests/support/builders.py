@@ -12,6 +12,7 @@ from typing import Any
 
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, JsonValue
+from waypost.api.meta import ANNOTATION_GUARD
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.compiler.definition import define
 from waypost.engine.state.decision import Launch
@@ -231,6 +232,7 @@ def approval(
         owner_uid=owner_uid,
         spec=ApprovalSpec.model_validate({**question, **answer}),
         status=status or ApprovalStatus.model_validate({"state": state}),
+        guard=(manifest or {}).get("metadata", {}).get("annotations", {}).get(ANNOTATION_GUARD, ""),
         answered_at=answered_at,
     )
 

@@ -24,7 +24,7 @@ from waypost.ports.telemetry import Telemetry
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller
 from waypost.runtime.leader_election import Lease, LeaseSettings, NoElection
-from waypost.runtime.settings import ControllerSettings
+from waypost.runtime.settings import OPEN, ControllerSettings
 
 from tests.fakes.api.watch import IMMEDIATE, Delivery
 from tests.fakes.clock import VirtualClock
@@ -144,6 +144,7 @@ _SETTINGS: Final[Mapping[str, Any]] = {
     "write_burst": 100,
     "suspend_new_runs": False,
     "archives": False,
+    "approvals": OPEN,
     "policies": None,
     "pods": PodSettings(runner_image="runner:test", agent_image="agent:test"),
     "probes": ProbeSettings(runner_image="runner:test", agent_image="agent:test"),

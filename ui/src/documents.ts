@@ -18,6 +18,7 @@ export interface ApprovalRow {
   createdAt?: string;
   expiresAt?: string;
   decidedBy?: string;
+  identityVerified?: boolean;
 }
 
 export interface ApprovalView {
@@ -28,6 +29,7 @@ export interface ApprovalView {
   votes?: string;
   decidedBy?: string;
   decidedAt?: string;
+  identityVerified?: boolean;
   expiresAt?: string;
   reason?: string;
 }
@@ -330,6 +332,8 @@ export interface Question {
   expiresAt?: string;
   decidedBy?: string;
   decidedAt?: string;
+  identityVerified?: boolean;
+  identityNote?: string;
   reason?: string;
   digest: string;
   then: NextNode[];
@@ -467,6 +471,8 @@ export interface RunView {
   template?: PinnedTemplate;
   parent?: string;
   requestedBy?: string;
+  roundRequestedBy?: string;
+  origin?: string;
   obstacles: Obstacle[];
   nodes: NodeView[];
 }

@@ -369,18 +369,20 @@ name is that of a controller manager without an account for each controller. */ 
 ['system:serviceaccount:kube-system:generic-garbage-collector', 'system:serviceaccount:kube-system:namespace-controller', 'system:serviceaccount:kube-system:storage-version-migrator-controller', 'system:kube-controller-manager']
 {{- end -}}
 
-{{- /* A binding that denies. Call with (dict "name" NAME "root" $ "everywhere" BOOLEAN): without
-`everywhere` it holds in the namespaces that are served. */ -}}
+{{- /* A binding that denies; with "stamp" VERSION, one of a policy that fills in names. Call with (dict
+"name" NAME "root" $ "everywhere" BOOLEAN): without `everywhere` it holds in the namespaces that are served. */ -}}
 {{- define "waypost.policyBinding" -}}
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
+apiVersion: admissionregistration.k8s.io/{{ .stamp | default "v1" }}
+kind: {{ if .stamp }}Mutating{{ else }}Validating{{ end }}AdmissionPolicyBinding
 metadata:
   name: {{ .name }}
   labels:
     {{- include "waypost.policyLabels" .root | nindent 4 }}
 spec:
   policyName: {{ .name }}
+  {{- if not .stamp }}
   validationActions: [Deny]
+  {{- end }}
   {{- if and .root.Values.watchNamespaces (not .everywhere) }}
   matchResources:
     namespaceSelector:
@@ -390,6 +392,39 @@ spec:
           values:
             {{- toYaml .root.Values.watchNamespaces | nindent 12 }}
   {{- end }}
+{{- end -}}
+
+{{- /* Version of MutatingAdmissionPolicy that fills in names; empty if nothing does. */ -}}
+{{- define "waypost.stampVersion" -}}
+{{- $stamp := .Values.identity.stamp -}}
+{{- $served := "" -}}
+{{- range list "v1beta1" "v1" -}}
+{{- if $.Capabilities.APIVersions.Has (printf "admissionregistration.k8s.io/%s/MutatingAdmissionPolicy" .) -}}
+{{- $served = . -}}
+{{- end -}}
+{{- end -}}
+{{- if eq $stamp "Webhook" -}}
+{{- fail "identity.stamp: Webhook is not implemented yet; use Auto, Policy or None. Without a stamp people send the names themselves, as the command line does" -}}
+{{- else if eq $stamp "Policy" -}}
+{{- if not .Values.policies.admission -}}
+{{- fail "identity.stamp: Policy needs policies.admission=true: a name that nothing checks is not proof" -}}
+{{- else if not $served -}}
+{{- fail "identity.stamp: Policy needs an API server that serves MutatingAdmissionPolicy: Kubernetes 1.36, or 1.34 with --feature-gates=MutatingAdmissionPolicy=true and --runtime-config=admissionregistration.k8s.io/v1beta1=true; helm template needs --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy. Or use Auto or None" -}}
+{{- end -}}
+{{- $served -}}
+{{- else if and (eq $stamp "Auto") .Values.policies.admission -}}
+{{- $served -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Not empty if approvals.mode is Strict. */ -}}
+{{- define "waypost.strict" -}}
+{{- if eq .Values.approvals.mode "Strict" -}}
+{{- if not .Values.policies.admission -}}
+{{- fail "approvals.mode: Strict needs policies.admission=true: without the policies no answer can be verified" -}}
+{{- end -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{- define "waypost.policyLabels" -}}

@@ -24,7 +24,7 @@ from waypost.kube.objects import items
 from waypost.ports.cluster import Obj, Rejected
 from waypost.probes.job import ProbeSettings
 from waypost.runtime.controller import Controller
-from waypost.runtime.settings import ControllerSettings
+from waypost.runtime.settings import OPEN, ControllerSettings
 
 from e2e.bench.hostile.inputs import INPUTS, Hostile, python
 from e2e.bench.hostile.remote import RemoteCluster
@@ -60,6 +60,7 @@ _SETTINGS: Final = ControllerSettings(
     write_burst=200,
     suspend_new_runs=False,
     archives=False,
+    approvals=OPEN,
     node_lost_seconds=300.0,
 )
 

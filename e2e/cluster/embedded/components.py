@@ -112,6 +112,9 @@ def _apiserver(settings: Settings, places: Places) -> Component:
         f"--service-account-signing-key-file={pki / 'sa.key'}",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        # Stable and on by default from 1.36 on: policies that fill in names are tested here too.
+        "--feature-gates=MutatingAdmissionPolicy=true",
+        "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
         f"--audit-policy-file={policy}",
         f"--audit-log-path={settings.audit_log}",
         "--audit-log-maxsize=1024",

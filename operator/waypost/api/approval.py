@@ -28,6 +28,11 @@ class Vote(Model):
     decision: Decision = Field(description="Approved or Denied.")
     answer: JsonValue | None = Field(default=None, description="Typed answer. Only with Approved.")
     reason: str | None = Field(default=None, max_length=2048, description="Reason for the vote.")
+    decided_digest: str | None = Field(
+        default=None,
+        max_length=80,
+        description="requestDigest of the question that the approver read.",
+    )
 
 
 MAX_ATTACHED: Final = 32

@@ -48,6 +48,8 @@ LABEL_ARTIFACT: Final = f"{GROUP}/artifact"  # on a NodeRecord of type Artifact:
 
 ANNOTATION_RUN_NAME: Final = f"{GROUP}/run-name"
 ANNOTATION_PATH: Final = f"{GROUP}/path"
+# On an Approval: the admission policy that was in force when the question was asked.
+ANNOTATION_GUARD: Final = f"{GROUP}/guard"
 ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, if it is small
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
 ANNOTATION_ARTIFACTS: Final = f"{GROUP}/artifacts"  # on pods: which artifacts it may read and store
@@ -118,6 +120,7 @@ class ConditionReason:
     TOO_LATE: Final = "TooLate"
     IDENTITY_DECLARED: Final = "Declared"
     IDENTITY_ABSENT: Final = "Absent"
+    IDENTITY_VERIFIED: Final = "Verified"
     EXPIRED: Final = "Expired"
     # of a ModelProvider or a ToolServer, other than `protocol.probe.ProbeReason`
     NO_AGENT_IMAGE: Final = "NoAgentImage"

@@ -40,7 +40,7 @@ from waypost.api.paths import NodePath, parse_path
 from waypost.api.pod import LogPolicy, Resources
 from waypost.api.rerun import Rerun
 from waypost.api.template.local import MAX_LOCAL_TEMPLATES, LocalTemplate
-from waypost.api.template.parent import Parent, RequestedBy
+from waypost.api.template.parent import Origin, Parent, RequestedBy
 from waypost.api.template.ref import TemplateRef
 
 MAX_NODES = 200
@@ -363,6 +363,7 @@ class AgentWorkflowSpec(WorkflowBody):
         "Only together with cancel: true. It cannot be undone.",
     )
     requested_by: RequestedBy = None
+    origin: Origin | None = Field(default=None, description=Origin.__doc__)
     scheduled_at: Timestamp | None = Field(
         default=None,
         description="The time that run.scheduledAt has in expressions, for example that of a "

@@ -5,6 +5,7 @@ from datetime import datetime
 from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
+from waypost.engine.nodes.gates import policy
 from waypost.engine.nodes.table import engine_kind, watching_kind
 from waypost.engine.run import finalizing
 from waypost.engine.run.entry import Active, Entry, Halted, is_stopped_alone
@@ -83,6 +84,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         silent=tuple(silent),
         machines=frozenset(machines),
         workflow_events=_event_reads(observed, known, now),
+        guard=policy.needs_look(observed),
     )
 
 

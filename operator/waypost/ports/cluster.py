@@ -51,6 +51,16 @@ class Kind(Enum):
     WORKLOAD_V1BETA1 = ResourceName("kueue.x-k8s.io/v1beta1", "workloads", "Workload")
     NODE = ResourceName("v1", "nodes", "Node")
     SERVICE_ACCOUNT = ResourceName("v1", "serviceaccounts", "ServiceAccount")
+    ADMISSION_POLICY = ResourceName(
+        "admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicies",
+        "ValidatingAdmissionPolicy",
+    )
+    ADMISSION_BINDING = ResourceName(
+        "admissionregistration.k8s.io/v1",
+        "validatingadmissionpolicybindings",
+        "ValidatingAdmissionPolicyBinding",
+    )
     TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
     SELF_SUBJECT_REVIEW = ResourceName(
         "authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview"

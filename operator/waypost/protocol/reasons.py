@@ -54,6 +54,7 @@ class Reason(StrEnum):
     AWAITING_APPROVAL = "AwaitingApproval"
     APPROVAL_DENIED = "ApprovalDenied"
     APPROVAL_EXPIRED = "ApprovalExpired"
+    IDENTITY_UNVERIFIED = "IdentityUnverified"
     EVENT_TIMEOUT = "EventTimeout"
     EVENT_MISMATCH = "EventMismatch"
     DEPENDENCY_FAILED = "DependencyFailed"

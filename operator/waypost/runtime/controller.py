@@ -96,6 +96,7 @@ class Controller:
             suspend_new_runs=self.settings.suspend_new_runs,
             archives=self.settings.archives,
             policies=self.settings.policies,
+            approvals=self.settings.approvals,
             slots=slots,
             offload=self.offload,
         )

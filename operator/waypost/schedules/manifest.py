@@ -22,6 +22,12 @@ def run_spec(spec: AgentWorkflowScheduleSpec, scheduled_at: datetime) -> JsonObj
     return {**own, "scheduledAt": timestamp(scheduled_at)}
 
 
+def _origin(spec: AgentWorkflowScheduleSpec, schedule: str) -> JsonObject:
+    """What started the run; its approvers must not be the person who wrote it."""
+    named = {"requestedBy": spec.requested_by} if spec.requested_by else {}
+    return {"schedule": schedule, **named}
+
+
 def run_manifest(
     spec: AgentWorkflowScheduleSpec,
     *,
@@ -48,6 +54,8 @@ def run_manifest(
         labels[meta.LABEL_BACKFILL] = "true"
     else:
         annotations[meta.ANNOTATION_KEEP_UNTIL] = timestamp(keep_until + _MARGIN)
+    # A person makes the run of a backfill, in the own name.
+    origin = {"origin": _origin(spec, schedule)} if keep_until is not None else {}
     return {
         "apiVersion": meta.API_VERSION,
         "kind": meta.AGENT_WORKFLOW.kind,
@@ -56,7 +64,7 @@ def run_manifest(
             "labels": labels,
             **({"annotations": annotations} if annotations else {}),
         },
-        "spec": run_spec(spec, scheduled_at),
+        "spec": {**run_spec(spec, scheduled_at), **origin},
     }
 
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
-from waypost.api.base import JsonObject
+from waypost.api.base import JsonObject, StatusCondition
 from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.table import kind_of
+from waypost.api.meta import Condition
 from waypost.compiler.definition import Definition
 from waypost.compiler.node_settings import effect_of
 from waypost.kube.objects import section, text
@@ -35,7 +36,19 @@ def approval_row(approval: JsonObject) -> ApprovalRow:
         created_at=text(metadata, "creationTimestamp") or None,
         expires_at=spec.expires_at,
         decided_by=status.decided_by,
+        identity_verified=is_verified(status),
     )
+
+
+def is_verified(status: ApprovalStatus) -> bool | None:
+    """Whether the API server has checked who answered; None if no answer is recorded."""
+    found = _identity(status)
+    return found.status == "True" if found is not None else None
+
+
+def _identity(status: ApprovalStatus) -> StatusCondition | None:
+    named = (one for one in status.conditions if one.type == Condition.IDENTITY_VERIFIED)
+    return next(named, None)
 
 
 def question(approval: JsonObject, definition: Definition | None, *, note: str = "") -> Question:
@@ -54,6 +67,7 @@ def question(approval: JsonObject, definition: Definition | None, *, note: str =
     is_call = spec.subject == "toolCall"
     note = _AFTER_CALL if is_call else note
     definition = None if is_call else definition
+    identity = _identity(status)
     return Question(
         name=text(metadata, "name"),
         namespace=text(metadata, "namespace"),
@@ -72,6 +86,8 @@ def question(approval: JsonObject, definition: Definition | None, *, note: str =
         expires_at=spec.expires_at,
         decided_by=status.decided_by,
         decided_at=status.decided_at,
+        identity_verified=is_verified(status),
+        identity_note=identity.message if identity is not None else None,
         reason=status.reason,
         digest=spec.request_digest,
         then=list(_next(spec.path, definition)) if definition is not None else [],

@@ -10,7 +10,16 @@ from waypost.views.models import NodeView, RunView
 from waypost.views.row import row
 
 # Fields of a spec that say nothing about what the run does, or are shown elsewhere.
-_LEFT_OUT = ("rerun", "inputs", "requestedBy", "parent", "suspend", "cancel", "skipFinally")
+_LEFT_OUT = (
+    "rerun",
+    "inputs",
+    "requestedBy",
+    "origin",
+    "parent",
+    "suspend",
+    "cancel",
+    "skipFinally",
+)
 
 
 def difference(

@@ -72,6 +72,7 @@ class ApprovalRow(View):
     created_at: str | None = None
     expires_at: str | None = None
     decided_by: str | None = None
+    identity_verified: bool | None = None  # whether the API server has checked decided_by
 
 
 class NextNode(Model):
@@ -114,6 +115,8 @@ class Question(View):
     expires_at: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
+    identity_verified: bool | None = None  # whether the API server has checked decided_by
+    identity_note: str | None = None  # the same in words
     reason: str | None = None
     digest: str
     then: list[NextNode] = Field(default_factory=list)

@@ -90,6 +90,7 @@ class ApprovalView(Model):
     votes: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None
+    identity_verified: bool | None = None  # whether the API server has checked decided_by
     expires_at: str | None = None
     reason: str | None = None
 
@@ -187,7 +188,9 @@ class RunView(View):
     budget: JsonObject | None = None
     template: PinnedTemplate | None = None
     parent: str | None = None  # the run that started this one
-    requested_by: str | None = None
+    requested_by: str | None = None  # who started it, or wrote the schedule that did
+    round_requested_by: str | None = None  # who raised its last round
+    origin: str | None = None  # the schedule or the event that started it
     obstacles: list[Obstacle] = Field(default_factory=list)
     nodes: list[NodeView] = Field(default_factory=list)
 

@@ -42,7 +42,10 @@ def _row(run: JsonObject, length: int) -> RunRow:
         parent=text(section(spec, "parent"), "run")[:length] or None,
         schedule=schedule_of(run)[:63] or None,
         scheduled_at=text(spec, "scheduledAt")[:32] or None,
-        requested_by=text(spec, "requestedBy")[:length] or None,
+        requested_by=(text(spec, "requestedBy") or text(section(spec, "origin"), "requestedBy"))[
+            :length
+        ]
+        or None,
         created_at=text(metadata, "creationTimestamp")[:32] or None,
         started_at=text(status, "startedAt")[:32] or None,
         finished_at=text(status, "finishedAt")[:32] or None,

@@ -33,7 +33,7 @@ class Garbage:
                 name = metadata["name"]
                 self._server.agenda.after(_GC_SECONDS, lambda: self._empty(name))
             return
-        if kind is Kind.NODE:
+        if "namespace" not in metadata:
             return
         place = (kind, metadata["namespace"], metadata["name"])
         for owner in _owners(body):

@@ -32,7 +32,12 @@ from tests.fakes.api.storage import Storage
 from tests.fakes.api.wire import copied, normal
 
 _WITHOUT_GENERATION: Final = (Kind.CONFIG_MAP, Kind.EVENT, Kind.LEASE, Kind.NAMESPACE)
-_OF_THE_CLUSTER: Final = (Kind.NAMESPACE, Kind.NODE)
+_OF_THE_CLUSTER: Final = (
+    Kind.NAMESPACE,
+    Kind.NODE,
+    Kind.ADMISSION_POLICY,
+    Kind.ADMISSION_BINDING,
+)
 
 
 class ApiServer:
@@ -145,7 +150,7 @@ class ApiServer:
             metadata["name"] = f"{metadata['generateName']}{self._random.randrange(16**5):05x}"
         if not metadata.get("name"):
             raise admission.invalid(kind, "", ["metadata.name: Required value"])
-        if kind is not Kind.NAMESPACE:
+        if kind not in _OF_THE_CLUSTER:
             self._place(metadata, namespace)
         for field in ("deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"):
             metadata.pop(field, None)

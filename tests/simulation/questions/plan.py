@@ -11,6 +11,8 @@ from tests.simulation.focused.troubles import Trouble, draw_trouble
 RUN: Final = "pay"
 OPERATORS: Final = ("kill", "freeze", "lost", "lost_answer")
 TROUBLES: Final = (*OPERATORS, "suspend", "cancel", "delete", "contradict", "shuffle", "price")
+# Only in plans of strict mode: the admission policy is removed or only audits, for a while.
+UNGUARD: Final = "unguard"
 _SOURCE: Final = "def run(**inputs):\n    return inputs\n"
 
 Act = Literal["yes", "no", "never"]
@@ -41,11 +43,13 @@ class Plan:
     deadline: int | None = None
     troubles: tuple[Trouble, ...] = ()
     delivery: Literal["immediate", "rough"] = "immediate"
+    strict: bool = False  # answers count only if they are verified
 
     @property
     def may_miss(self) -> bool:
         """Whether an operator may see an answer long after it was given."""
-        return self.delivery == "rough" or bool(self.kinds & {*OPERATORS, "lost_answer"})
+        missed = {*OPERATORS, "lost_answer", UNGUARD}
+        return self.delivery == "rough" or bool(self.kinds & missed)
 
     @property
     def kinds(self) -> set[str]:
@@ -75,6 +79,12 @@ def plan(seed: int) -> Plan:
     troubles = tuple(
         draw_trouble(draw, (*TROUBLES, *OPERATORS)) for _ in range(draw.choice((0, 0, 1, 1, 2, 3)))
     )
+    # Not of `draw`: the plans of before stay what they were.
+    other = random.Random(f"strict questions {seed}")
+    strict = other.random() < 0.3
+    if strict:
+        kinds = (UNGUARD,) * other.choice((0, 1, 1, 2))
+        troubles = (*troubles, *(draw_trouble(other, (kind,)) for kind in kinds))
     return Plan(
         seed,
         values,
@@ -88,6 +98,7 @@ def plan(seed: int) -> Plan:
         deadline=draw.choice((None,) * 8 + (10, 30)),
         troubles=troubles,
         delivery=draw.choice(("immediate", "immediate", "rough")),
+        strict=strict,
     )
 
 

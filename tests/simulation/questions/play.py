@@ -6,15 +6,18 @@ from typing import Any
 
 from waypost.kube.objects import section
 from waypost.ports.cluster import Kind, Obj
+from waypost.runtime.settings import OPEN
 
 from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.focused import troubles
 from tests.simulation.focused.asking import AskingPlay
 from tests.simulation.focused.playing import played
 from tests.simulation.focused.troubles import Trouble
+from tests.simulation.questions import guards
 from tests.simulation.questions.plan import RUN, Plan, body, text_of
 from tests.simulation.questions.watcher import Watcher
 from tests.simulation.watching.evidence import Violation
+from tests.support.guarding import STRICT
 from tests.support.harness import World
 
 
@@ -23,7 +26,8 @@ class _Play(AskingPlay):
 
     def __init__(self, world: World, planned: Plan) -> None:
         self.plan, self.watcher = planned, Watcher(world, planned)
-        super().__init__(world, planned, self.watcher)
+        approvals = STRICT if planned.strict else OPEN
+        super().__init__(world, planned, self.watcher, approvals=approvals)
         self.price = 1
         self.values = list(planned.values)
         self.texts: Counter[str] = Counter()  # the largest number of equal items of any list
@@ -35,6 +39,22 @@ class _Play(AskingPlay):
     def body(self) -> Obj:
         """The spec of the run."""
         return body(self.plan)
+
+    async def prepare(self) -> None:
+        """Install the policy that strict mode needs, and let a person ask again."""
+        if self.plan.strict:
+            await guards.prepare(self.world)
+            self.world.helper(guards.have_asked_again(self.world, self._delete))
+
+    async def _delete(self, name: str) -> None:
+        await self.world.delete(Kind.APPROVAL, name)
+
+    async def say(self, name: str, decision: str, **more: Any) -> None:
+        """A person answers the question that was read."""
+        known = {one["metadata"]["name"]: one["spec"] for one in self.world.all(Kind.APPROVAL)}
+        if self.plan.strict and name in known:
+            more = {"decidedDigest": known[name]["requestDigest"], **more}
+        await super().say(name, decision, **more)
 
     def _price(self, pod: PodView) -> Outcome:
         return pod.succeeds({"n": self.price}, seconds=0.5)
@@ -124,6 +144,8 @@ class _Play(AskingPlay):
         match trouble.kind:
             case "shuffle":
                 await self._shuffle(trouble)
+            case "unguard":
+                await guards.unguard(self.world, trouble)
             case _:
                 await self._raise_price()
 
@@ -147,7 +169,8 @@ def play(planned: Plan) -> list[Violation]:
 def described(planned: Plan) -> str:
     """A plan in a few lines."""
     lines = [
-        f"seed {planned.seed}, {planned.delivery}, values {planned.values}, tolerate "
+        f"seed {planned.seed}, {planned.delivery}, strict {planned.strict}, "
+        f"values {planned.values}, tolerate "
         f"{planned.tolerate}, maxParallel {planned.max_parallel}, continues {planned.continues}, "
         f"timeout {planned.timeout}, fails {planned.fails}, breaks {planned.breaks}, deadline "
         f"{planned.deadline}"

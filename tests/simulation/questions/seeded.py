@@ -8,13 +8,16 @@ from waypost.api.approval import ApprovalStatus
 from waypost.api.items.states import ItemState
 from waypost.engine.items import advance, questions
 from waypost.engine.nodes import approval
-from waypost.engine.nodes.gates import of_items
+from waypost.engine.nodes.gates import identity, of_items, policy
+from waypost.engine.nodes.gates.votes import count
 from waypost.engine.nodes.table import KINDS
+from waypost.engine.state.observed import Observed
+from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.items import open_items
 from waypost.kube.items.open_map import OpenMap
 
 from tests.simulation.focused.hunting import Bugs
-from tests.simulation.questions.plan import Plan, plan
+from tests.simulation.questions.plan import UNGUARD, Plan, plan
 from tests.simulation.questions.play import play
 
 bug: Final = Bugs(plan, play, limit=30)
@@ -110,6 +113,41 @@ def _the_expiry_of_an_item_is_rounded(patch: pytest.MonkeyPatch) -> None:
 @bug("VQ3", focus=lambda planned: _asks_some(planned) and "shuffle" in planned.kinds)
 def _questions_of_the_last_list_stay_open(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(of_items, "closed_as", lambda *how: None)
+
+
+def _unguards(planned: Plan) -> bool:
+    return _asks_some(planned) and UNGUARD in planned.kinds
+
+
+@bug("VQ4", focus=_unguards)
+def _strict_mode_counts_what_is_not_verified(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(identity, "judged", lambda transition, fact: count(fact.spec))
+
+
+@bug("VQ4", focus=_unguards)
+def _the_policy_is_not_looked_at_again(patch: pytest.MonkeyPatch) -> None:
+    """What a look of some seconds ago found counts for an answer that came after it."""
+    patch.setattr(policy, "needs_look", lambda observed: False)
+    doubt = policy.doubt
+
+    def trusting(observed: Observed, fact: ApprovalFact) -> str:
+        guard = observed.guard
+        fresh = replace(guard, fresh=True) if guard is not None else None
+        return doubt(replace(observed, guard=fresh), fact)
+
+    patch.setattr(policy, "doubt", trusting)
+
+
+@bug("VQ4", focus=_unguards)
+def _a_policy_that_was_away_meanwhile_counts(patch: pytest.MonkeyPatch) -> None:
+    """Only whether it is in force now is asked."""
+    doubt = policy.doubt
+
+    def now_alone(observed: Observed, fact: ApprovalFact) -> str:
+        seal = observed.guard.seal if observed.guard is not None else ""
+        return doubt(observed, replace(fact, guard=seal or "none"))
+
+    patch.setattr(policy, "doubt", now_alone)
 
 
 @bug("I11", "T11", focus=lambda planned: _asks_some(planned) and "delete" in planned.kinds)

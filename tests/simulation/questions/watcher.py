@@ -8,8 +8,10 @@ from typing import Final
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj
 
+from tests.simulation.questions.guards import GuardWatch
 from tests.simulation.questions.plan import RUN, Plan
 from tests.simulation.watching.evidence import FINAL, Violation
+from tests.support.guarding import KINDS
 from tests.support.harness import World
 
 _TOKEN: Final = re.compile(r"([A-Z])(\d+)?(?:\*(\d+))?")
@@ -34,6 +36,7 @@ class Watcher:
         self.taken: list[str] = []  # those whose items have succeeded by that
         self.texts: dict[tuple[str, int], str] = {}  # by path and round
         self.deleted: set[tuple[str, int]] = set()
+        self.guards = GuardWatch()
         self._world, self._plan = world, planned
         self._status: Obj = {}
         self._approvals: dict[str, Obj] = {}
@@ -49,6 +52,8 @@ class Watcher:
         return [name for name, one in self._approvals.items() if _state(one) == "Open"]
 
     def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        if kind in KINDS:
+            self.guards.changed(kind, change, body)
         if kind is Kind.APPROVAL:
             self._approval(change, body)
         if kind is not Kind.AGENT_WORKFLOW or body["metadata"]["name"] != RUN:
@@ -136,6 +141,7 @@ class Watcher:
             return
         if name not in self._approvals and change == "ADDED":
             self._asked(key)
+        self.guards.approval(self._approvals.get(name), body)
         self._approvals[name] = body
         self.texts[key] = spec["message"]
         uid, said = body["metadata"]["uid"], spec.get("decision")
@@ -169,6 +175,8 @@ class Watcher:
             if said and due is not None and int(at) + 1 < int(due) and not self._plan.may_miss:
                 self.blame("VQ3", f"{name} expired, and {said} came in time")
             return
+        for text in self.guards.recorded(body) if self._plan.strict else ():
+            self.blame("VQ4", text)
         if status["state"] != said:
             self.blame("VQ3", f"{name} is {status['state']}, people said {said!r}")
         if due is not None and at > due:

@@ -17,8 +17,8 @@ from waypost.engine.attempts import retries as attempts_retries
 from waypost.engine.attempts.retries import RetryClass, retry_class_of
 from waypost.engine.budget import shares
 from waypost.engine.nodes import approval
+from waypost.engine.nodes.gates import identity, votes
 from waypost.engine.nodes.gates import request as approval_request
-from waypost.engine.nodes.gates import votes
 from waypost.engine.nodes.table import KINDS
 from waypost.engine.run import ending
 from waypost.engine.run.entry import Entry
@@ -309,7 +309,7 @@ def _silence_means_yes(patch: pytest.MonkeyPatch) -> None:
         verdict = votes.count(spec)
         return replace(verdict, decision=verdict.decision or "Approved")
 
-    patch.setattr(approval, "count", willing)
+    patch.setattr(identity, "count", willing)
 
 
 def _late(plan: Scenario) -> bool:

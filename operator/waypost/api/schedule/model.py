@@ -14,6 +14,7 @@ from waypost.api.base import (
     keyed_by,
 )
 from waypost.api.kinds.agent import Budget
+from waypost.api.template.parent import UserName
 from waypost.api.template.ref import TemplateRef
 
 MAX_NAME: Final = 52  # a run has the name, a hyphen and up to ten characters
@@ -129,6 +130,11 @@ class AgentWorkflowScheduleSpec(Model):
         ge=0,
         le=1000,
         description="The same for runs that ended otherwise. Default 10.",
+    )
+    requested_by: UserName | None = Field(
+        default=None,
+        description="User name of the person who last wrote template. The admission policy refuses "
+        "the name of another user. This person cannot answer the Approvals of the runs.",
     )
     template: RunTemplate = Field(description=RunTemplate.__doc__)
 

@@ -13,8 +13,9 @@ from waypost.api.nodes.artifacts import PassedArtifact
 MAX_LEVELS: Final = 5
 MAX_CHILDREN: Final = 1000  # runs below a root at the same time
 MAX_ARTIFACTS: Final = 32  # that the inputs of a child run name
-# In each run of a branch of the tree: the person who started it, and who raised its round.
-MAX_REQUESTERS: Final = 2 * MAX_LEVELS
+# In each run of a branch of the tree: the person who started it, and who raised its round; and the
+# person who wrote the schedule of the first one.
+MAX_REQUESTERS: Final = 2 * MAX_LEVELS + 1
 
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=253)]
 RequestedBy = Annotated[
@@ -29,6 +30,18 @@ RequestedBy = Annotated[
 _Uid = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 # Without the pattern of ObjectName: the operator writes them.
 _Name = Annotated[str, StringConstraints(max_length=253)]
+
+
+class Origin(Model):
+    """Only the operator writes this block: what started the run, if no person created it."""
+
+    schedule: _Name | None = Field(default=None, description="Name of the AgentWorkflowSchedule.")
+    event: _Name | None = Field(default=None, description="Name of the WorkflowEvent.")
+    requested_by: UserName | None = Field(
+        default=None,
+        description="User who wrote the template of the schedule. This person cannot answer the "
+        "Approvals of the run.",
+    )
 
 
 class HeldKey(Model):

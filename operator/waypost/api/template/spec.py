@@ -69,6 +69,8 @@ RUN_FIELDS: Final = (
     *(name for name in _wire(AgentWorkflowSpec) if name not in (*BODY_FIELDS, "templateRef")),
     *sorted(LOWERED),
 )
-_FOR_PEOPLE: Final = tuple(name for name in RUN_FIELDS if name not in ("parent", "requestedBy"))
+_FOR_PEOPLE: Final = tuple(
+    name for name in RUN_FIELDS if name not in ("parent", "origin", "requestedBy")
+)
 # The same for messages.
 BESIDE: Final = f"{', '.join(_FOR_PEOPLE[:-1])} and {_FOR_PEOPLE[-1]}"

@@ -66,7 +66,7 @@ async def send(session: Session, asked: Question, answer: Answer) -> None:
     if answer.reason:
         given["reason"] = answer.reason
     if asked.required > 1:
-        spec: Obj = {"votes": {answer.user: given}}
+        spec: Obj = {"votes": {answer.user: {**given, "decidedDigest": asked.digest}}}
     else:
         # Of the question that was shown: an answer to another one is refused.
         spec = {**given, "decidedBy": answer.user, "decidedDigest": asked.digest}

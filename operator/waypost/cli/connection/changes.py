@@ -113,9 +113,8 @@ def requested_spec(run: Obj, asked: Obj, edited: Obj | None) -> Obj:
     current = section(run, "spec")
     spec = {**(current if edited is None else edited)}
     spec["rerun"] = {"round": next_round(run), **asked}
-    if starter := current.get("requestedBy"):  # it cannot be removed
-        spec["requestedBy"] = starter
-    return spec
+    fixed = {name: current[name] for name in ("requestedBy", "origin") if current.get(name)}
+    return {**spec, **fixed}  # they cannot be removed
 
 
 def next_round(run: Obj) -> int:

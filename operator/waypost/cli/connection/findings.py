@@ -47,6 +47,8 @@ async def examine(session: Session) -> list[Finding]:
     for kind in _OURS:
         found.append(await _kind(session, kind))
     found.append(await _operator(session))
+    found.append(await _policy(session))
+    found += await _identities(session)
     for kind in (Kind.MODEL_PROVIDER, Kind.TOOL_SERVER):
         found += await _ready(session, kind)
     found += [await _right(session, right) for right in _RIGHTS]
@@ -80,6 +82,53 @@ async def _operator(session: Session) -> Finding:
     if not page.items:
         return Finding("operator", "warning", "no run in this namespace to judge it by")
     return Finding("operator", "ok", "has looked at every run")
+
+
+async def _policy(session: Session) -> Finding:
+    """Whether the API server checks who answers Approvals: the binding of the policy denies."""
+    check = "policy on Approvals"
+    try:
+        listed = await session.cluster.list(
+            Kind.ADMISSION_BINDING, labels="app.kubernetes.io/part-of=waypost"
+        )
+    except ClusterError as error:
+        return Finding(check, "warning", f"cannot be read with your rights: {error.message}")
+    names = [
+        text(section(one, "metadata"), "name")
+        for one in listed.items
+        if text(section(one, "spec"), "policyName").endswith("-approvals")
+        and "Deny" in section(one, "spec").get("validationActions", ())
+    ]
+    if names:
+        return Finding(check, "ok", f"{', '.join(names)}: in force")
+    text_ = "none denies: anyone who may patch an Approval can answer in any name"
+    return Finding(check, "warning", f"{text_} (policies.admission of the chart)")
+
+
+async def _identities(session: Session) -> list[Finding]:
+    """Whether the answers that are recorded in the namespace are verified."""
+    try:
+        page = await session.cluster.page(Kind.APPROVAL, namespace=session.namespace, limit=_PAGE)
+    except ClusterError:
+        return []  # said by the check of the kind
+    doubts = [_doubt(one) for one in page.items]
+    answered = [doubt for doubt in doubts if doubt is not None]
+    doubtful = [doubt for doubt in answered if doubt]
+    if not answered:
+        return []
+    if not doubtful:
+        return [Finding("answers", "ok", f"{len(answered)} recorded, all verified")]
+    found = f"{len(doubtful)} of {len(answered)} recorded answers are not verified"
+    return [Finding("answers", "warning", f"{found}, such as {doubtful[0]}")]
+
+
+def _doubt(approval: Obj) -> str | None:
+    """Why the answer of an Approval is not verified; "" if it is, None if none is recorded."""
+    found = _condition(items(approval, "status", "conditions"), "IdentityVerified")
+    if found is None:
+        return None
+    name = text(section(approval, "metadata"), "name")
+    return "" if text(found, "status") == "True" else f"{name}: {text(found, 'message')}"
 
 
 def _unseen(run: Obj) -> bool:

@@ -21,6 +21,7 @@ _OF_THE_RUN: Final = (
     "parent",
     "rerun",
     "requestedBy",
+    "origin",
     "suspend",
     "cancel",
     "skipFinally",

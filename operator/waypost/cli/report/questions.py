@@ -34,6 +34,9 @@ def show_question(asked: Question) -> None:
     if asked.decided_by:
         why = f": {format.tame(asked.reason)}" if asked.reason else ""
         typer.echo(f"decided by   {format.tame(asked.decided_by)} at {asked.decided_at}{why}")
+    if asked.identity_note:
+        verified = "verified" if asked.identity_verified else "not verified"
+        typer.echo(f"identity     {verified}: {format.tame(asked.identity_note)}")
     typer.echo(f"digest       {asked.digest}")
     typer.echo("")
     if asked.subject == "toolCall":

@@ -103,6 +103,8 @@ def details(run: RunView) -> Iterator[Text]:
     if run.verdict and not run.finished_at:
         stage = "undo    " if run.stage == "Compensating" else "finally "
         yield Text(f"{stage} runs after {run.verdict.phase} ({run.verdict.reason})")
+    if by := _started_by(run):
+        yield Text(f"by       {format.tame(by)}")
     if run.template:
         pin = run.template
         yield Text(f"template {pin.name}, generation {pin.generation}, {pin.digest[:19]}")
@@ -116,6 +118,13 @@ def details(run: RunView) -> Iterator[Text]:
         yield Text(f"why      {run.reason}: {format.tame(run.message, limit=1000)}")
     if run.compensation:
         yield Text(f"undo     {format.tame(run.compensation, limit=1000)}")
+
+
+def _started_by(run: RunView) -> str:
+    """`ann; round 2 by bob`, `ann; from schedule nightly`; "" if nobody is known."""
+    round_ = f"round {run.round} by {run.round_requested_by}" if run.round_requested_by else ""
+    facts = (run.requested_by or "", f"from {run.origin}" if run.origin else "", round_)
+    return "; ".join(fact for fact in facts if fact)
 
 
 def node_table(run: RunView, *, wide: bool) -> Table:
@@ -329,6 +338,7 @@ def asked(approval: ApprovalView) -> str:
     parts = [
         f"approval {approval.name} {approval.state}",
         f"by {approval.decided_by}" if approval.decided_by else "",
+        "(identity not verified)" if approval.identity_verified is False else "",
         f"asked {whom}" if open_ and whom else "",
         f"votes {approval.votes}" if approval.votes else "",
         f"until {approval.expires_at}" if open_ and approval.expires_at else "",

@@ -139,7 +139,7 @@ def _manifest(event: EventFact, start: RunStart, name: str, begun_at: datetime) 
             },
             **({"labels": {meta.LABEL_EVENT_SOURCE: event.source}} if short else {}),
         },
-        "spec": _run_spec(start),
+        "spec": {**_run_spec(start), "origin": {"event": event.name}},
     }
 
 

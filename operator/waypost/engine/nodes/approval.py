@@ -12,9 +12,9 @@ from waypost.api.approval import ApprovalSpec, ApprovalStatus
 from waypost.api.base import JsonObject, parse_duration
 from waypost.api.meta import EventReason
 from waypost.api.status import NodeStatus
-from waypost.engine.nodes.gates import closing, request
+from waypost.engine.nodes.gates import closing, identity, policy, request
 from waypost.engine.nodes.gates.status import write_status
-from waypost.engine.nodes.gates.votes import Tally, count
+from waypost.engine.nodes.gates.votes import Tally
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
@@ -57,7 +57,8 @@ def start(transition: Transition, path: str, inputs: Inputs) -> None:
         input_digest=inputs.digest,
         started_at=timestamps.timestamp(transition.now),
     )
-    transition.after.append(OpenApproval(manifest=manifest))
+    if not identity.hold_question(transition, path):
+        transition.after.append(OpenApproval(manifest=manifest))
     transition.event("Normal", EventReason.AWAITING_APPROVAL, f"{path} waits for approval {name}")
     # The API server may refuse the Approval.
     transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
@@ -70,7 +71,7 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     if fact is None:
         _missing(transition, path, withdraw=withdraw)
         return
-    refused = (Reason.LAUNCH_REJECTED, Reason.RECORD_REJECTED)
+    refused = (Reason.LAUNCH_REJECTED, Reason.RECORD_REJECTED, Reason.IDENTITY_UNVERIFIED)
     if (
         transition.statuses[path].reason in refused
         and fact.name not in transition.observed.write_problems
@@ -124,7 +125,7 @@ def _unverified(
 ) -> None:
     """A gate whose question cannot be compared with that of its Approval: an answer waits, and
     without one in time it still expires."""
-    if count(spec).decision is None:
+    if identity.judged(transition, fact).decision is None:
         _record_answer(transition, path, fact, spec, withdraw=False)
     else:
         transition.wait_to_read(path, unread)
@@ -145,6 +146,7 @@ def _wake_at_expiry(transition: Transition, path: str) -> None:
 
 def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
     problem = transition.observed.child_problems.get(transition.statuses[path].approval or "")
+    held = policy.cannot_ask(transition.observed)
     if problem is not None and problem.permanent:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
     elif unread := transition.observed.unread.get(APPROVALS):
@@ -156,9 +158,10 @@ def _missing(transition: Transition, path: str, *, withdraw: bool) -> None:
         transition.requeue_at(transition.now + timedelta(seconds=_LOOK_AFTER))
     elif withdraw:
         transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
-    elif problem is not None and _is_expired(transition, path):
-        _expire(transition, path, f"the Approval could not be created: {problem.message}")
-    else:
+    elif (problem is not None or held) and _is_expired(transition, path):
+        why = problem.message if problem is not None else held
+        _expire(transition, path, f"the Approval could not be created: {why}")
+    elif not identity.hold_question(transition, path):
         if problem is not None:
             transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
             transition.requeue_at(transition.now + timedelta(seconds=_ASK_AGAIN))
@@ -180,7 +183,7 @@ def _record_answer(
     in_time = not expired or (
         expires is not None and fact.answered_at is not None and fact.answered_at < expires
     )
-    tally = count(spec)
+    tally = identity.judged(transition, fact)
     refused = transition.observed.write_problems.get(fact.name)
     if refused is not None:
         answered = tally.decision is not None and in_time

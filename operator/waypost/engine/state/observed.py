@@ -19,6 +19,7 @@ from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.definition import Definition
 from waypost.compiler.origin import Origin, Own
 from waypost.kube import timestamps
+from waypost.kube.admission.guard import Guard
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.facts.children import ChildFact, ParentFact
 from waypost.kube.facts.copies import own_pods
@@ -90,6 +91,8 @@ class Observed:
     # WorkflowEvents that were read live in this pass, by what they were selected by.
     workflow_events: Mapping[Selector, tuple[EventFact, ...]] = field(default_factory=dict)
     workflow_events_at: datetime | None = None  # when this pass listed the first of them
+    guard: Guard | None = None  # of Approvals; None: no admission policy is installed
+    strict_approvals: bool = False  # answers that are not verified do not count
     approvals_live_at: datetime | None = None  # when this pass read the Approvals, if not `live`
 
     @property
@@ -143,3 +146,4 @@ class Reads:
     silent: tuple[PodFact, ...] = ()  # pods that do not start, whose Events say why
     machines: frozenset[str] = frozenset()  # names of machines to read live
     workflow_events: frozenset[Selector] = frozenset()  # WorkflowEvents to list live
+    guard: bool = False  # a look at the admission policy on Approvals

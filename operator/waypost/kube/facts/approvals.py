@@ -25,6 +25,7 @@ class ApprovalFact:
     answered_at: datetime | None = None  # when this operator first saw its answer
     deleting: bool = False
     round: int = 1
+    guard: str = ""  # mark of the admission policy that was in force when it was asked
     attempt: int = 0  # that asks about tool calls; 0 for a gate
 
 
@@ -52,6 +53,7 @@ def approval_fact(body: Any) -> ApprovalFact | None:
         generation=generation if isinstance(generation, int) else 1,
         deleting=bool(metadata.get("deletionTimestamp")),
         round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
+        guard=text(section(metadata, "annotations"), meta.ANNOTATION_GUARD),
         attempt=whole_number(section(metadata, "labels").get(meta.LABEL_ATTEMPT)) or 0,
     )
 

@@ -36,6 +36,7 @@ from waypost.runtime.cache.events import EventCache
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.reads.definitions import Definitions
 from waypost.runtime.reads.events import events_of
+from waypost.runtime.reads.guards import Guards, old_look
 from waypost.runtime.reads.live import LiveReads, pods_of
 from waypost.runtime.reads.machines import Machines
 from waypost.runtime.reads.namespaces import is_terminating
@@ -43,6 +44,7 @@ from waypost.runtime.reads.parents import Parents
 from waypost.runtime.reads.policies import Policies
 from waypost.runtime.reads.read_problems import ReadProblems, Tries
 from waypost.runtime.reads.workflow_events import read_events
+from waypost.runtime.settings import OPEN, ApprovalSettings
 from waypost.runtime.slots.leases import Slots
 
 _NAMESPACE_MEMORY: Final = 5.0  # seconds for which the phase of a namespace is cached
@@ -72,6 +74,7 @@ class Observer:
         suspend_new_runs: bool = False,
         archives: bool = False,
         policies: Sequence[NamespacePolicy] | None = None,
+        approvals: ApprovalSettings = OPEN,
         slots: Slots,
         offload: Offload = inline,
     ) -> None:
@@ -102,6 +105,8 @@ class Observer:
         )
         self._namespaces: dict[str, tuple[float, bool]] = {}
         self._policies = Policies(cluster=cluster, clock=clock, policies=policies)
+        self._guards = Guards(cluster=cluster, clock=clock, name=approvals.policy)
+        self._strict = approvals.strict
 
     async def observe(self, key: Key, body: Obj) -> Observed:
         """The cached facts of a run.
@@ -144,6 +149,8 @@ class Observer:
             new_runs_suspended=self._suspend_new_runs,
             archives=self._archives,
             policy=await self._policies.of(key.namespace),
+            guard=await self._guards.known(key.namespace),
+            strict_approvals=self._strict,
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
             keep_until=runs.keep_until(body),
@@ -202,7 +209,11 @@ class Observer:
                 wants.workflow_events,
                 now=self._clock.now(),
             )
-        return await self._live.look(key, observed) if wants.live else observed
+        if wants.live:
+            observed = replace(await self._live.look(key, observed), guard=old_look(observed.guard))
+        if wants.guard:  # after the Approvals
+            observed = replace(observed, guard=await self._guards.look(key.namespace))
+        return observed
 
     async def read_slots(self, key: Key, observed: Observed, digests: frozenset[str]) -> Observed:
         """`observed` with the slots of these keys; or why they cannot be read, in `unread`."""

@@ -16,6 +16,7 @@ from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.kube.node_records import LARGEST, record_fact
 from waypost.kube.objects import section, text
 from waypost.kube.timestamps import parse_timestamp
+from waypost.views.approvals import is_verified
 from waypost.views.errors import CannotShow
 from waypost.views.models import (
     ApprovalView,
@@ -68,7 +69,11 @@ def run_view(run: JsonObject, *, now: datetime, related: Related | None = None) 
         budget=spec.get("budget"),
         template=status.template,
         parent=text(section(spec, "parent"), "run") or None,
-        requested_by=text(spec, "requestedBy") or None,
+        requested_by=text(spec, "requestedBy")
+        or text(section(spec, "origin"), "requestedBy")
+        or None,
+        round_requested_by=text(section(spec, "rerun"), "requestedBy") or None,
+        origin=_origin(section(spec, "origin")),
         obstacles=obstacles(run, status, related, now=now),
         nodes=[
             _node(
@@ -231,6 +236,14 @@ def _attempt(name: str, item: AttemptStatus, related: Related, *, now: datetime)
     )
 
 
+def _origin(origin: JsonObject) -> str | None:
+    """`schedule nightly`, or `event x`; None if a person or another run started it."""
+    for kind in ("schedule", "event"):
+        if name := text(origin, kind):
+            return f"{kind} {name}"
+    return None
+
+
 def _approval(name: str | None, approvals: Mapping[str, JsonObject]) -> ApprovalView | None:
     if name is None:
         return None
@@ -247,6 +260,7 @@ def _approval(name: str | None, approvals: Mapping[str, JsonObject]) -> Approval
         votes=status.votes,
         decided_by=status.decided_by,
         decided_at=status.decided_at,
+        identity_verified=is_verified(status),
         expires_at=spec.get("expiresAt"),
         reason=status.reason,
     )

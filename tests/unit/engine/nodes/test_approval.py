@@ -65,6 +65,13 @@ ASKED_FOR = [
         "a person is named once",
         id="the-same",
     ),
+    pytest.param(
+        {"origin": {"schedule": "nightly", "requestedBy": "sue"}},
+        ["sue"],
+        "who wrote the schedule",
+        id="schedule",
+    ),
+    pytest.param({"origin": {"event": "e1"}}, None, "nobody is known", id="event"),
 ]
 
 

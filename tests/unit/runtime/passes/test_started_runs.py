@@ -68,6 +68,7 @@ async def test_the_run_of_an_event() -> None:
         assert name.startswith("triage-")
         assert run["metadata"]["labels"]["waypost.dev/event-source"] == "github"
         assert run["metadata"]["annotations"]["waypost.dev/event"].startswith("e1 ")
+        assert run["spec"]["origin"] == {"event": "e1"}
         assert run["spec"]["inputs"] == {"n": 7}
         found = status(world)
         assert (found["phase"], found["start"]["run"]) == ("Consumed", name)

@@ -68,6 +68,16 @@ APPROVAL_SPEC = (
         ["votes cannot be changed or withdrawn; keep the existing votes and add your own"],
         field_path=".votes",
     ),
+    Rule(
+        "!has(self.votes) || self.votes.all(user, !has(self.votes[user].decidedDigest) || "
+        "self.votes[user].decidedDigest == self.requestDigest)",
+        [
+            "a vote has the decidedDigest of another question; read this question, and vote with "
+            "decidedDigest: ",
+            Cel("self.requestDigest"),
+        ],
+        field_path=".votes",
+    ),
 )
 
 APPROVERS = (

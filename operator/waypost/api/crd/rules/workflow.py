@@ -151,6 +151,27 @@ WORKFLOW = (
         field_path=".spec",
     ),
     Rule(
+        # Also before the round has begun: who raised it must not be able to hide that.
+        "!has(self.spec.rerun) || !has(oldSelf.spec.rerun) || self.spec.rerun.round != "
+        f"oldSelf.spec.rerun.round || {unchanged(['requestedBy'], at='.spec.rerun')}",
+        [
+            "rerun.requestedBy of run ",
+            Cel("self.metadata.name"),
+            " is set when the round is raised, and cannot be added, changed or removed",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
+        unchanged(["origin"], at=".spec"),
+        [
+            "spec.origin of run ",
+            Cel("self.metadata.name"),
+            " cannot be added, changed or removed: only the operator writes it, when it creates "
+            "the run",
+        ],
+        field_path=".spec",
+    ),
+    Rule(
         # Without the times: the API server has no bound for the size of string(time).
         unchanged(["scheduledAt"], at=".spec"),
         [

@@ -20,6 +20,8 @@ from waypost.engine.nodes.calls.question import (
     manifest,
     questions,
 )
+from waypost.engine.nodes.gates.identity import hold_question, judged
+from waypost.engine.nodes.gates.policy import cannot_ask
 from waypost.engine.nodes.gates.status import write_status
 from waypost.engine.nodes.gates.votes import count
 from waypost.engine.scheduling import deadlines
@@ -37,7 +39,11 @@ from waypost.protocol.reasons import Reason
 _LOOK_AFTER: Final = timedelta(seconds=2)
 _ASK_AGAIN: Final = timedelta(seconds=10)
 _CUT_SHORT: Final = "the run ended before its tool calls were decided"
-_REFUSED: Final = (Reason.LAUNCH_REJECTED, Reason.RECORD_REJECTED)
+_REFUSED: Final = (
+    Reason.LAUNCH_REJECTED,
+    Reason.RECORD_REJECTED,
+    Reason.IDENTITY_UNVERIFIED,
+)
 
 
 def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
@@ -98,6 +104,8 @@ def _ask(transition: Transition, path: str, asked: list[Question]) -> None:
 def _forget_trouble(transition: Transition, path: str) -> None:
     """Clear what an earlier pass could not write, while it is not refused again."""
     observed, status = transition.observed, transition.statuses[path]
+    if status.reason == Reason.IDENTITY_UNVERIFIED and cannot_ask(observed):
+        return
     if status.reason in _REFUSED and not (observed.write_problems or observed.child_problems):
         transition.update(path, reason=None, message=None)
 
@@ -116,8 +124,7 @@ def _decision_on(transition: Transition, path: str, asked: Question) -> DecidedC
     recorded, or the node has ended."""
     fact = transition.observed.approvals.get(asked.name)
     if fact is None:
-        _open(transition, path, asked)
-        return None
+        return _open(transition, path, asked)
     if not fits(transition, asked, fact):
         text = f"the Approval {fact.name} differs from the question about this call; delete it"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
@@ -141,22 +148,30 @@ def _decision_on(transition: Transition, path: str, asked: Question) -> DecidedC
     )
 
 
-def _open(transition: Transition, path: str, asked: Question) -> None:
-    """Create the Approval of a call, once a live read has shown that there is none."""
+def _open(transition: Transition, path: str, asked: Question) -> DecidedCall | None:
+    """Create the Approval of a call, once a live read has shown that there is none. A denial if it
+    may not be asked until it expires."""
     observed = transition.observed
     problem = observed.child_problems.get(asked.name)
     if problem is not None and problem.permanent:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, problem.message)
-        return
+        return None
     if unread := observed.unread.get(APPROVALS):
         transition.wait_to_read(path, unread)
-        return
+        return None
     if problem is not None:
         transition.name_trouble(path, Reason.LAUNCH_REJECTED, problem.message)
         transition.requeue_at(transition.now + _ASK_AGAIN)
     expires = transition.statuses[path].wake_at
+    if hold_question(transition, path):
+        due = timestamps.parse_timestamp(expires)
+        if due is None or transition.now < due:
+            return None
+        why = f"it could not be asked: {cannot_ask(transition.observed)}"
+        return DecidedCall(asked.call.digest, "Denied", None, why, None, True)
     transition.after.append(OpenApproval(manifest=manifest(transition, asked, expires)))
     transition.requeue_at(transition.now + _LOOK_AFTER)
+    return None
 
 
 def _record_answer(transition: Transition, path: str, fact: ApprovalFact) -> None:
@@ -167,7 +182,7 @@ def _record_answer(transition: Transition, path: str, fact: ApprovalFact) -> Non
     in_time = not expired or (
         expires is not None and fact.answered_at is not None and fact.answered_at < expires
     )
-    tally = count(fact.spec)
+    tally = judged(transition, fact)
     refused = transition.observed.write_problems.get(fact.name)
     if refused is not None and refused.permanent:
         text = f"the status of Approval {fact.name} cannot be written: {refused.message}"

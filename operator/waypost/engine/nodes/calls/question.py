@@ -9,6 +9,7 @@ from waypost.api.approval import ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.kinds.agent import AgentKind, ToolApproval
 from waypost.api.toolserver import ServerApproval, ToolServerSpec
+from waypost.engine.nodes.gates.policy import annotations
 from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
 from waypost.engine.state.paths import iteration_path, node_of
 from waypost.engine.state.transition import Transition
@@ -145,6 +146,7 @@ def manifest(transition: Transition, asked: Question, expires: str | None) -> Js
             "annotations": {
                 meta.ANNOTATION_RUN_NAME: observed.name,
                 meta.ANNOTATION_PATH: asked.path,
+                **annotations(observed),
             },
             "ownerReferences": [transition.owner.reference()],
         },

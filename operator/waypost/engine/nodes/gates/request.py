@@ -7,6 +7,7 @@ from waypost.api.approval import MAX_ATTACHED, ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.kinds.approval import ApprovalKind
 from waypost.compiler.fingerprints import downstream
+from waypost.engine.nodes.gates import policy
 from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
 from waypost.engine.scheduling.inputs import own_context, resolve
 from waypost.engine.state.artifacts import known, named
@@ -157,7 +158,11 @@ def _approval_metadata(transition: Transition, path: str) -> JsonObject:
             meta.LABEL_NODE: path.replace("/", "."),
             meta.LABEL_ROUND: str(round_),
         },
-        "annotations": {meta.ANNOTATION_RUN_NAME: observed.name, meta.ANNOTATION_PATH: path},
+        "annotations": {
+            meta.ANNOTATION_RUN_NAME: observed.name,
+            meta.ANNOTATION_PATH: path,
+            **policy.annotations(observed),
+        },
         "ownerReferences": [transition.owner.reference()],
     }
 

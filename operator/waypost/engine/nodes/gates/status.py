@@ -3,6 +3,7 @@
 from waypost.api import meta
 from waypost.api.approval import ApprovalStatus
 from waypost.api.meta import ConditionReason
+from waypost.engine.nodes.gates import policy
 from waypost.engine.nodes.gates.votes import Tally
 from waypost.engine.state.decision import SettleApproval
 from waypost.engine.state.transition import Transition
@@ -31,14 +32,10 @@ def write_status(
             message="the answer meets answerSchema",
         )
     if status.state in ("Approved", "Denied") and not status.expired:
-        known = status.decided_by
-        text = (
-            f"declared by the approver: {known}"
-            if known
-            else ("authorized by the API server, identity not recorded")
-        )
-        # Only the API server knows who sent the patch, and it does not record that.
-        reason = ConditionReason.IDENTITY_DECLARED if known else ConditionReason.IDENTITY_ABSENT
+        _note_identity(conditions, status.decided_by, policy.doubt(transition.observed, fact))
+    elif tally.unverified:
+        reason = ConditionReason.IDENTITY_DECLARED
+        text = tally.unverified
         conditions.set(meta.Condition.IDENTITY_VERIFIED, False, reason=reason, message=text)
     if status.expired:
         conditions.set(
@@ -58,6 +55,21 @@ def write_status(
         }
     )
     _settle(transition, fact, settled)
+
+
+def _note_identity(conditions: Conditions, name: str | None, doubt: str) -> None:
+    """Say who answered, and whether the API server has compared the name with the user (S604)."""
+    if name and not doubt:
+        reason = ConditionReason.IDENTITY_VERIFIED
+        text = f"the API server has checked the name of the approver: {name}"
+    elif name:
+        reason = ConditionReason.IDENTITY_DECLARED
+        text = f"declared by the approver: {name}; not verified: {doubt}"
+    else:
+        reason = ConditionReason.IDENTITY_ABSENT
+        text = "authorized by the API server, identity not recorded"
+    verified = reason == ConditionReason.IDENTITY_VERIFIED
+    conditions.set(meta.Condition.IDENTITY_VERIFIED, verified, reason=reason, message=text)
 
 
 def note_late_answer(transition: Transition, fact: ApprovalFact, decision: str) -> None:

@@ -19,6 +19,7 @@ class Tally:
     reason: str | None = None
     decided_by: str | None = None
     problem: str = ""  # why an answer cannot count
+    unverified: str = ""  # in strict mode: why an answer does not count
     tally: str | None = None  # approvals and required approvals, like "1/2"
 
 
@@ -65,12 +66,12 @@ def _count_votes(spec: ApprovalSpec, required: int) -> Tally:
     problem = "; ".join(problems)
     for user, vote in valid.items():
         if vote.decision == "Denied":
-            return Tally("Denied", None, vote.reason, user, problem, tally)
+            return Tally("Denied", None, vote.reason, user, problem, tally=tally)
     if len(approvals) < required:
         return Tally(problem=problem, tally=tally)
     last = valid[approvals[-1]]
     by = ", ".join(approvals)
-    return Tally("Approved", last.answer, last.reason, by, problem, tally)
+    return Tally("Approved", last.answer, last.reason, by, problem, tally=tally)
 
 
 def _voter_problem(spec: ApprovalSpec, user: str, place: str) -> str:

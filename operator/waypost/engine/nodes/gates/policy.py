@@ -1,0 +1,55 @@
+"""What the admission policy on Approvals says of questions and answers (S604 to S606).
+
+A question has a mark of the policy that was in force when it was asked. If the policy is the same
+when its answer is recorded, it was in force in between, whichever operator looked.
+"""
+
+from typing import Final
+
+from waypost.api import meta
+from waypost.engine.state.observed import Observed
+from waypost.kube.facts.approvals import ApprovalFact
+
+_ASKED_AGAIN: Final = "delete the Approval, and its question is asked again"
+
+
+def annotations(observed: Observed) -> dict[str, str]:
+    """The mark of the policy on a new question; {} if none is in force."""
+    seal = observed.guard.seal if observed.guard is not None else ""
+    return {meta.ANNOTATION_GUARD: seal} if seal else {}
+
+
+def cannot_ask(observed: Observed) -> str:
+    """In strict mode, why nothing is asked now: no answer could count. "" if it can be asked."""
+    if not observed.strict_approvals or annotations(observed):
+        return ""
+    why = observed.guard.problem if observed.guard is not None else ""
+    return f"approvals.mode is Strict: {why or 'no admission policy on Approvals is installed'}"
+
+
+def needs_look(observed: Observed) -> bool:
+    """Whether the policy must be read because an answer may be recorded in this pass."""
+    guard = observed.guard
+    return (
+        guard is not None
+        and not guard.fresh
+        and any(
+            fact.status.state == "Open" and fact.spec is not None and not fact.deleting
+            for fact in observed.approvals.values()
+            if fact.answered_at is not None and fact.owner_uid == observed.uid
+        )
+    )
+
+
+def doubt(observed: Observed, fact: ApprovalFact) -> str:
+    """Why it is not certain who answered; "" if the API server has checked it."""
+    guard = observed.guard
+    if guard is None:
+        return "no admission policy on Approvals is installed"
+    if guard.problem:
+        return guard.problem
+    if not fact.guard:
+        return f"no policy was in force when the question was asked; {_ASKED_AGAIN}"
+    if fact.guard != guard.seal or not guard.fresh:
+        return f"the policy was changed after the question was asked; {_ASKED_AGAIN}"
+    return ""

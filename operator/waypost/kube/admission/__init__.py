@@ -1,0 +1,1 @@
+"""The admission policy on Approvals, as the operator finds it. Imports `waypost.kube` and below."""
