@@ -22,7 +22,7 @@ from waypost.adapters.metrics import Metrics
 from waypost.adapters.supervise import OperatorFailed, Spawned, Watch, run_operator
 from waypost.adapters.telemetry import OperatorTelemetry
 from waypost.adapters.tracing import NoTracer, Tracer, otlp_tracer
-from waypost.adapters.uninstall import release_children, release_pods
+from waypost.adapters.uninstall import release_children, release_pods, report
 from waypost.addresses import with_address
 from waypost.api.isolation.policy import NODE_ACCOUNT
 from waypost.kube.egress.policy import EgressSettings
@@ -36,7 +36,7 @@ from waypost.runtime.controller import Controller
 from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, NoElection
 from waypost.runtime.set_aside import REASONS
 from waypost.runtime.settings import ApprovalSettings, ControllerSettings
-from waypost.settings import ClusterSettings, Settings, networks, quantities
+from waypost.settings import CleanupSettings, Settings, networks, quantities
 
 # After it has drained, the controller releases pods, within STOP_CONTROLLER_SECONDS in all.
 DRAIN_SECONDS = 9.0
@@ -72,7 +72,7 @@ def _tracer(settings: Settings) -> Tracer:
     return otlp_tracer(endpoint=settings.otlp_endpoint, conventions=settings.otlp_conventions)
 
 
-def uninstall(settings: ClusterSettings) -> int:
+def uninstall(settings: CleanupSettings) -> int:
     """Release every pod and child run that waits to be read. Returns the exit code."""
     configure_logging(level=settings.log_level, style=settings.log_format)
     return asyncio.run(_uninstall(settings))
@@ -198,17 +198,31 @@ def _watch(sink: Sink, credentials: CredentialSource, namespaces: tuple[str, ...
     return watch
 
 
-async def _uninstall(settings: ClusterSettings) -> int:
+async def _uninstall(settings: CleanupSettings) -> int:
     telemetry = OperatorTelemetry(metrics=Metrics(), tracer=NoTracer())
     credentials = find_credentials(kubeconfig=settings.kubeconfig)
     cluster = KubeCluster(credentials=credentials, telemetry=telemetry)
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        print(line)
+        said.append(line)
+
+    served = settings.namespaces
     try:
-        problems = await release_pods(cluster=cluster, namespaces=settings.namespaces, say=print)
+        problems = await release_pods(cluster=cluster, namespaces=served, say=say)
         await asyncio.sleep(LAST_PODS_SECONDS)
-        problems += await release_pods(cluster=cluster, namespaces=settings.namespaces, say=print)
-        problems += await release_children(
-            cluster=cluster, namespaces=settings.namespaces, say=print
-        )
+        problems += await release_pods(cluster=cluster, namespaces=served, say=say)
+        problems += await release_children(cluster=cluster, namespaces=served, say=say)
+        if settings.cleanup_job:
+            await report(
+                cluster=cluster,
+                namespace=settings.cleanup_namespace,
+                job=settings.cleanup_job,
+                problems=problems,
+                said=said,
+                now=SystemClock().now(),
+            )
     finally:
         await cluster.close()
     return 1 if problems else 0

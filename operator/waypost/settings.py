@@ -74,6 +74,15 @@ class ClusterSettings(BaseSettings):
         return value.upper() if isinstance(value, str) else value
 
 
+class CleanupSettings(ClusterSettings):
+    """Settings of `waypost uninstall`."""
+
+    cleanup_namespace: str = Field(default="", description="Namespace of the Job that runs it.")
+    cleanup_job: str = Field(
+        default="", description="Name of that Job, which gets the result as an Event. Empty: none."
+    )
+
+
 class Settings(ClusterSettings):
     """Settings of `waypost operator`."""
 
@@ -278,10 +287,10 @@ def load_settings() -> Settings:
         raise explained(error) from error
 
 
-def load_cluster_settings() -> ClusterSettings:
-    """Read the settings of the other commands. Raises SettingsError."""
+def load_cleanup_settings() -> CleanupSettings:
+    """Read the settings of `waypost uninstall`. Raises SettingsError."""
     try:
-        return ClusterSettings()
+        return CleanupSettings()
     except ValidationError as error:
         raise explained(error) from error
 

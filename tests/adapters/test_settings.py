@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from waypost.settings import (
-    ClusterSettings,
+    CleanupSettings,
     Settings,
     SettingsError,
-    load_cluster_settings,
+    load_cleanup_settings,
     load_settings,
     quantities,
 )
@@ -72,7 +72,7 @@ def test_what_is_missing_is_named(env: pytest.MonkeyPatch) -> None:
     env.delenv("WAYPOST_RUNNER_IMAGE")
     with pytest.raises(SettingsError, match="WAYPOST_RUNNER_IMAGE: is not set"):
         load_settings()
-    assert load_cluster_settings() == ClusterSettings(), "uninstall needs no runner image"
+    assert load_cleanup_settings() == CleanupSettings(), "uninstall needs no runner image"
 
 
 def test_every_setting_is_described() -> None:

@@ -1,8 +1,10 @@
 """Uninstalling: every held pod is let go, whatever happens to single ones."""
 
+from datetime import UTC, datetime
+
 import pytest
 from waypost.adapters.kube import KubeCluster
-from waypost.adapters.uninstall import release_children, release_pods
+from waypost.adapters.uninstall import release_children, release_pods, report
 from waypost.api.meta import FINALIZER_CHILD, FINALIZER_RESULT
 
 from tests.adapters.doubles import Reply, StubApi
@@ -95,3 +97,38 @@ async def test_runs_that_cannot_be_listed(api: StubApi, cluster: KubeCluster) ->
     api.prepare(Reply(status=403, body={"kind": "Status", "message": "no right"}), listing())
     assert await release_children(cluster=cluster, namespaces=("a", "b"), say=said.append) == 1
     assert said == ["cannot list runs in a: no right", "0 child runs released, 1 problems"]
+
+
+@pytest.mark.parametrize(
+    ("problems", "type_", "reason"),
+    [
+        pytest.param(0, "Normal", "CleanupDone", id="done"),
+        pytest.param(2, "Warning", "CleanupFailed", id="failed"),
+    ],
+)
+async def test_the_result_stays_as_an_event(
+    problems: int, type_: str, reason: str, api: StubApi, cluster: KubeCluster
+) -> None:
+    api.prepare(Reply(status=201))
+    await _report(cluster, problems)
+    (posted,) = api.seen
+    assert posted.path == "/api/v1/namespaces/system/events"
+    event = posted.json()
+    assert (event["type"], event["reason"]) == (type_, reason)
+    assert event["involvedObject"]["name"] == "wp-cleanup"
+    assert event[
+        "message"
+    ] == "line 2; line 3; line 4; line 5; line 6; line 7; line 8; line 9; " + ("line 10; line 11")
+
+
+async def test_an_event_that_is_refused_fails_nothing(api: StubApi, cluster: KubeCluster) -> None:
+    api.prepare(Reply(status=403, body={"kind": "Status", "message": "no right"}))
+    await _report(cluster, 0)
+
+
+async def _report(cluster: KubeCluster, problems: int) -> None:
+    said = [f"line {number}" for number in range(12)]
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    await report(
+        cluster=cluster, namespace="system", job="wp-cleanup", problems=problems, said=said, now=now
+    )

@@ -132,7 +132,7 @@ def _is_ours(manifest: Obj, served: str) -> bool:
     kind = manifest["kind"]
     if "AdmissionPolicy" in kind:
         return True
-    if kind == "ClusterRole":
+    if kind == "ClusterRole" or manifest["metadata"]["name"].endswith("-policies"):
         return True
     annotations = manifest["metadata"].get("annotations", {})
     annotations.clear()  # what is a hook of helm is a plain object here

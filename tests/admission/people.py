@@ -32,6 +32,7 @@ _SEGMENTS: Final = {
 }
 _CLUSTER_WIDE: Final = {
     "ClusterRole": "clusterroles",
+    "ClusterRoleBinding": "clusterrolebindings",
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
     "MutatingAdmissionPolicy": "mutatingadmissionpolicies",

@@ -21,7 +21,7 @@ VALUES = (
     "image.repository=waypost.invalid/none",
     "image.tag=none",
 )
-KINDS = "serviceaccounts,jobs,clusterroles,clusterrolebindings"
+KINDS = "serviceaccounts,jobs,roles,rolebindings,clusterroles,clusterrolebindings"
 
 
 @pytest.fixture

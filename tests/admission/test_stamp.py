@@ -2,11 +2,13 @@
 
 import itertools
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from waypost.kube.admission.guard import guard_of
 
 from tests.admission.conftest import ANN, GUS, RITA, UMA, Guarded
-from tests.admission.people import Obj, Person
+from tests.admission.people import MERGE, Obj, Person
 from tests.crds.manifests import approval, workflow
 from tests.crds.schedules import schedule
 
@@ -271,3 +273,37 @@ def test_s604_the_mark_of_the_policy_on_a_question_cannot_be_changed(guarded: Gu
     mark = {"metadata": {"annotations": {"waypost.dev/guard": "1.1.2.1"}}}
     said = place.patch("approvals", name, mark, by=ANN)
     assert "the question is final" in said.text
+
+
+# --- what the operator reads ----------------------------------------------------------------------
+
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+
+
+@pytest.mark.parametrize("covered", [True, False], ids=["served", "other-namespace"])
+def test_s604_the_operator_reads_the_policy_as_the_api_server_stores_it(
+    guarded: Guarded, covered: bool
+) -> None:
+    api, name = guarded.inside.api, f"{guarded.operator.name.rpartition(':')[2]}-approvals"
+    policy, bound = (
+        api.ask("GET", f"{path}/{name}", by=guarded.operator) for path in (POLICIES, BINDINGS)
+    )
+    assert not policy.refused, policy.text
+    assert not bound.refused, bound.text
+    place = guarded.inside if covered else guarded.outside
+    later = datetime.now(UTC) + timedelta(hours=1)
+    found = guard_of(name, policy.body, bound.body, namespace=place.namespace, now=later)
+    assert bool(found.seal) == covered, found.problem
+    changed = {"metadata": {"labels": {"a": "b"}}}  # of an upgrade that changes nothing else
+    path = f"{POLICIES}/{name}"
+    labelled = guarded.inside.must(api.ask("PATCH", path, changed, content_type=MERGE))
+    same = guard_of(name, labelled, bound.body, namespace=place.namespace, now=later)
+    assert same.seal == found.seal
+
+
+def test_s604_the_operator_reads_no_other_policy(guarded: Guarded) -> None:
+    name = f"{guarded.operator.name.rpartition(':')[2]}-runs"
+    for path in (POLICIES, BINDINGS):
+        said = guarded.inside.api.ask("GET", f"{path}/{name}", by=guarded.operator)
+        assert said.code == 403

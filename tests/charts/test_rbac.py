@@ -155,6 +155,10 @@ CLEANUP: dict[Grant, str] = {
     ("", "pods", "patch"): "take the finalizer off",
 }
 
+CLEANUP_RESULT: dict[Grant, str] = {
+    ("", "events", "create"): "its result, which stays when the account and the pod are gone",
+}
+
 KINDS = (
     "agentworkflows",
     "agentworkflowschedules",
@@ -232,6 +236,12 @@ def test_role_grants_exactly_what_is_listed(
     default: list[Manifest], name: str, expected: set[Grant]
 ) -> None:
     assert grants(one(default, "ClusterRole", name)) == expected
+
+
+def test_the_cleanup_leaves_its_result_beside_its_job(default: list[Manifest]) -> None:
+    role = one(default, "Role", "wp-waypost-cleanup-result")
+    assert role["metadata"]["namespace"] == "waypost-system"
+    assert grants(role) == set(CLEANUP_RESULT)
 
 
 def test_only_the_policy_on_approvals_is_read(default: list[Manifest]) -> None:

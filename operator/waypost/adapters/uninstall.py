@@ -1,11 +1,19 @@
 """Releases every pod and child run that waits to be read, before the operator is removed."""
 
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from waypost.api.meta import FINALIZER_CHILD, FINALIZER_RESULT, LABEL_PARENT, LABEL_RUN
+from waypost.kube.timestamps import timestamp
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, PatchType
+from waypost.protocol.text import shorten
+
+_LAST_LINES: Final = 10
+
+log = logging.getLogger(__name__)
 
 # A strategic merge patch can delete one entry. A merge patch has the whole list, and would restore
 # entries that others have removed meanwhile.
@@ -79,6 +87,45 @@ async def release_children(
     if released or failed:
         say(f"{released} child runs released, {failed} problems")
     return failed
+
+
+async def report(
+    *, cluster: Cluster, namespace: str, job: str, problems: int, said: Sequence[str], now: datetime
+) -> None:
+    """Leave the result as an Event on the Job: its pod and log may be gone when a person looks.
+    Never raises for the API server.
+
+    Args:
+        cluster: Where.
+        namespace: Namespace of the Job.
+        job: Its name.
+        problems: How many objects were not released.
+        said: The lines of progress; the last ones are in the Event.
+        now: The time.
+    """
+    moment = timestamp(now)[:19] + "Z"
+    event: Obj = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"generateName": f"{job[:200]}.", "namespace": namespace},
+        "involvedObject": {
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": job,
+            "namespace": namespace,
+        },
+        "type": "Warning" if problems else "Normal",
+        "reason": "CleanupFailed" if problems else "CleanupDone",
+        "message": shorten("; ".join(said[-_LAST_LINES:]), 1024),
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+        "source": {"component": "waypost-cleanup"},
+    }
+    try:
+        await cluster.create(Kind.EVENT, namespace=namespace, body=event)
+    except ClusterError as error:
+        log.warning("the result was not left as an Event: %s", error.message)
 
 
 async def _release_all(

@@ -70,14 +70,6 @@ NOT = [
     pytest.param(
         P, bound(matchResources={"objectSelector": {"a": 1}}), "does not cover", id="objects"
     ),
-    pytest.param(stored(policy(), "p", age=9), B, "changed less than 10", id="a-new-policy"),
-    pytest.param(P, stored(binding(), "b", age=9), "changed less than 10", id="a-new-binding"),
-    pytest.param(
-        P,
-        stored(binding(), "b", managedFields=[{"time": timestamp(NOW)}]),
-        "changed less than 10",
-        id="just-changed",
-    ),
 ]
 
 
@@ -101,3 +93,19 @@ def test_s604_a_change_has_another_mark(policy_: Any, binding_: Any) -> None:
     found = look(policy_, binding_)
     assert found.seal
     assert found.seal != look(P, B).seal
+
+
+RECENT = [
+    pytest.param(stored(policy(), "p", age=9), B, id="a-new-policy"),
+    pytest.param(P, stored(binding(), "b", age=9), id="a-new-binding"),
+    pytest.param(
+        P, stored(binding(), "b", managedFields=[{"time": timestamp(NOW)}]), id="just-changed"
+    ),
+]
+
+
+@pytest.mark.parametrize(("policy_", "binding_"), RECENT)
+def test_s604_a_policy_that_was_just_changed_is_not_counted_on_for_a_question(
+    policy_: Any, binding_: Any
+) -> None:
+    assert look(policy_, binding_) == Guard(seal="p.1.b.1", recent=True)

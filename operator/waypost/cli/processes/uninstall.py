@@ -14,10 +14,10 @@ def uninstall() -> None:
     Removes the finalizers waypost.dev/result and waypost.dev/child in all served namespaces. Use it
     after the operator is removed: results that were not recorded are lost. Safe to repeat.
     """
-    from waypost.settings import SettingsError, load_cluster_settings
+    from waypost.settings import SettingsError, load_cleanup_settings
 
     try:
-        settings = load_cluster_settings()
+        settings = load_cleanup_settings()
     except SettingsError as error:
         raise CommandError(str(error), code=Exit.USAGE) from error
     from waypost import main

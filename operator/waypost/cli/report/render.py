@@ -121,8 +121,8 @@ def details(run: RunView) -> Iterator[Text]:
 
 
 def _started_by(run: RunView) -> str:
-    """`ann; round 2 by bob`, `ann; from schedule nightly`; "" if nobody is known."""
-    round_ = f"round {run.round} by {run.round_requested_by}" if run.round_requested_by else ""
+    """`ann; last round by bob`, `ann; from schedule nightly`; "" if nobody is known."""
+    round_ = f"last round by {run.round_requested_by}" if run.round_requested_by else ""
     facts = (run.requested_by or "", f"from {run.origin}" if run.origin else "", round_)
     return "; ".join(fact for fact in facts if fact)
 

@@ -21,11 +21,14 @@ class Guard:
         seal: Stands for the policy and the binding as they are: two looks with the same seal mean
             that both existed unchanged between them. "" if they do not protect the namespace.
         problem: Why they do not; "" if they do.
+        recent: They were changed a moment ago, so that not every API server may apply them yet. For
+            a new question that is as if they were not there.
         fresh: They were read in this pass, after the Approvals.
     """
 
     seal: str = ""
     problem: str = ""
+    recent: bool = False
     fresh: bool = False
 
 
@@ -39,11 +42,14 @@ def guard_of(name: str, policy: Any, binding: Any, *, namespace: str, now: datet
         namespace: The namespace of the Approvals.
         now: The time of the look.
     """
-    problem = _problem(name, policy, binding, namespace, now)
-    return Guard(problem=problem) if problem else Guard(seal=f"{_mark(policy)}.{_mark(binding)}")
+    if problem := _problem(name, policy, binding, namespace):
+        return Guard(problem=problem)
+    changed = max(_changed_at(policy, now), _changed_at(binding, now))
+    seal = f"{_mark(policy)}.{_mark(binding)}"
+    return Guard(seal=seal, recent=now < changed + SETTLED)
 
 
-def _problem(name: str, policy: Any, binding: Any, namespace: str, now: datetime) -> str:
+def _problem(name: str, policy: Any, binding: Any, namespace: str) -> str:
     for kind, body in (("", policy), ("Binding", binding)):
         if body is None:
             return f"ValidatingAdmissionPolicy{kind} {name} does not exist"
@@ -61,9 +67,6 @@ def _problem(name: str, policy: Any, binding: Any, namespace: str, now: datetime
         return f"ValidatingAdmissionPolicyBinding {name} does not deny"
     if not _covers(section(bound, "matchResources"), namespace):
         return f"ValidatingAdmissionPolicyBinding {name} does not cover namespace {namespace}"
-    changed = max(_changed_at(policy, now), _changed_at(binding, now))
-    if now < changed + SETTLED:
-        return f"ValidatingAdmissionPolicy {name} was changed less than 10 seconds ago"
     return ""
 
 

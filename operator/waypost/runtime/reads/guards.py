@@ -63,7 +63,7 @@ class Guards:
         return replace(found, fresh=True)
 
     def _keep(self, namespace: str, guard: Guard) -> None:
-        memory = _PROBLEM_MEMORY if guard.problem else _MEMORY
+        memory = _PROBLEM_MEMORY if guard.problem or guard.recent else _MEMORY
         self._known[namespace] = (self._clock.monotonic() + memory, guard)
 
     async def _get(self, kind: Kind) -> Obj | None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec
 from waypost.kube.objects import items, section
-from waypost.ports.cluster import Kind, Obj, Rejected
+from waypost.ports.cluster import Kind, Obj, PatchType, Rejected
 from waypost.schedules.manifest import run_manifest
 
 from tests.support.builders import NOW, gate, spec
-from tests.support.guarding import STANDARD, STRICT, bind, install, remove
+from tests.support.guarding import NAME, STANDARD, STRICT, bind, install, remove
 from tests.support.harness import World
 from tests.support.schedules import create_schedule, schedule_spec, scheduled_runs
 from tests.support.templates import create_template
@@ -130,6 +130,31 @@ async def test_s604_a_policy_that_came_after_the_question_verifies_nothing() -> 
         assert "no policy was in force when the question was asked" in str(
             condition(world, "IdentityVerified")
         )
+
+
+async def _labelled(world: World) -> None:
+    """As an upgrade of the chart that changes nothing else."""
+    await world.user.patch(
+        Kind.ADMISSION_POLICY,
+        namespace="",
+        name=NAME,
+        body={"metadata": {"labels": {"helm.sh/chart": "waypost-2"}}},
+        patch_type=PatchType.MERGE,
+    )
+
+
+@virtual
+async def test_s604_an_answer_during_an_upgrade_is_verified() -> None:
+    """The rules of the policy are the same, so that its mark is."""
+    async with World() as world:
+        await install(world)
+        await world.quiet(30)
+        world.start(approvals=STRICT)
+        approval = await asked(world)
+        await _labelled(world)
+        await answer(world, approval)
+        await world.finished(within=8)
+        assert condition(world, "IdentityVerified")[0] == "True"
 
 
 @virtual

@@ -15,16 +15,19 @@ _ASKED_AGAIN: Final = "delete the Approval, and its question is asked again"
 
 def annotations(observed: Observed) -> dict[str, str]:
     """The mark of the policy on a new question; {} if none is in force."""
-    seal = observed.guard.seal if observed.guard is not None else ""
-    return {meta.ANNOTATION_GUARD: seal} if seal else {}
+    guard = observed.guard
+    in_force = guard is not None and guard.seal and not guard.recent
+    return {meta.ANNOTATION_GUARD: guard.seal} if guard is not None and in_force else {}
 
 
 def cannot_ask(observed: Observed) -> str:
     """In strict mode, why nothing is asked now: no answer could count. "" if it can be asked."""
     if not observed.strict_approvals or annotations(observed):
         return ""
-    why = observed.guard.problem if observed.guard is not None else ""
-    return f"approvals.mode is Strict: {why or 'no admission policy on Approvals is installed'}"
+    why = "no admission policy on Approvals is installed"
+    if observed.guard is not None:
+        why = observed.guard.problem or "the policy on Approvals was changed a moment ago"
+    return f"approvals.mode is Strict: {why}"
 
 
 def needs_look(observed: Observed) -> bool:
