@@ -354,7 +354,7 @@ STRICT = [
     ),
     row("approval-with-answer", approval(answer=False), "found answer in a new Approval"),
     row("record-of-nobody", record(run=None), "spec.run"),
-    row("record-of-unknown-type", record(type="Memory"), "spec.type: Unsupported value"),
+    row("record-of-unknown-type", record(type="Diary"), "spec.type: Unsupported value"),
     row(
         "record-in-two-forms",
         record(object="k"),

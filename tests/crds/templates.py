@@ -17,6 +17,7 @@ BESIDE_A_TEMPLATE: Manifest = {
     "finallyDeadline": "1m",
     "templates": [{"name": "part", "nodes": [node()]}],
     "concurrency": {"key": "x", "limit": 1},
+    "memory": {"key": "x"},
 }
 CALL: Manifest = {"name": "call", "workflow": {"template": "part"}}
 

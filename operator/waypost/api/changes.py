@@ -13,6 +13,7 @@ from waypost.api.state.event import EventWait
 from waypost.api.state.first import FirstStatus
 from waypost.api.state.image import ImageStatus
 from waypost.api.state.isolation import ControlStatus
+from waypost.api.state.memory import MemoryStatus, RunEnd
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
@@ -141,6 +142,13 @@ class ChildChanges(TypedDict, total=False):
     earlier: Usage | None
 
 
+class MemoryChanges(TypedDict, total=False):
+    """Fields of MemoryStatus that change after the snapshot."""
+
+    outbox: list[str] | None
+    end: RunEnd | None
+
+
 class RunChanges(TypedDict, total=False):
     """Fields of AgentWorkflowStatus but the version of the engine."""
 
@@ -157,6 +165,7 @@ class RunChanges(TypedDict, total=False):
     rounds: list[RoundStatus] | None
     template: PinnedTemplate | None
     slot: RunSlot | None
+    memory: MemoryStatus | None
     retired_usage: Usage | None
     inputs: JsonValue | None
     outputs: JsonValue | None
@@ -197,3 +206,8 @@ def changed_loop(loop: LoopStatus, **changes: Unpack[LoopChanges]) -> LoopStatus
 def changed_child(child: ChildStatus, **changes: Unpack[ChildChanges]) -> ChildStatus:
     """A copy of `child` with these fields replaced."""
     return child.model_copy(update=dict(changes))
+
+
+def changed_memory(memory: MemoryStatus, **changes: Unpack[MemoryChanges]) -> MemoryStatus:
+    """A copy of `memory` with these fields replaced."""
+    return memory.model_copy(update=dict(changes))

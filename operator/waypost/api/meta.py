@@ -66,6 +66,8 @@ LABEL_SCHEDULE: Final = f"{GROUP}/schedule"  # on a run: name of the AgentWorkfl
 LABEL_BACKFILL: Final = f"{GROUP}/backfill"  # on a run of a schedule: `waypost backfill` made it
 ANNOTATION_KEEP_UNTIL: Final = f"{GROUP}/keep-until"  # on a run of a schedule: no TTL before
 
+LABEL_WORKFLOW: Final = f"{GROUP}/workflow"  # on a run: what names its memory without a template
+
 LABEL_EVENT_SOURCE: Final = f"{GROUP}/event-source"  # on a run: the EventSource that started it
 ANNOTATION_EVENT: Final = f"{GROUP}/event"  # on a run: name and uid of the event that started it
 
@@ -135,6 +137,10 @@ class ConditionReason:
     NAME_TAKEN: Final = "NameTaken"
     CLOCK_SET_BACK: Final = "ClockSetBack"
     CLOCK_STEADY: Final = "ClockSteady"
+    # of the conditions on the memory of a run
+    MEMORY_TOO_LARGE: Final = "MemoryTooLarge"
+    TYPE_CHANGED: Final = "TypeChanged"
+    MEMORY_WRITTEN: Final = "MemoryWritten"
 
 
 class EventReason:
@@ -178,4 +184,8 @@ class Condition:
     ARCHIVED: Final = "Archived"  # the archive keeps this end of the run
     READY: Final = "Ready"  # of a ModelProvider or a ToolServer
     BLOCKED: Final = "Blocked"  # of a schedule: times were missed, and the next one may be too
+    MEMORY_TRUNCATED: Final = "MemoryTruncated"  # of a run: older entries are not in its snapshot
+    MEMORY_MISMATCH: Final = "MemoryMismatch"  # values of earlier runs have another type
+    MEMORY_PENDING: Final = "MemoryPending"  # entries are not written yet: the run is not Finished
+    MEMORY_REJECTED: Final = "MemoryRejected"  # entries were refused, and given up
     CLOCK_SKEW: Final = "ClockSkew"  # of a schedule: the clock of the operator was set back

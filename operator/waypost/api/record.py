@@ -18,6 +18,8 @@ RecordType = Literal[
     "Calls",
     "Decisions",
     "Log",
+    "Memory",
+    "Remember",
 ]
 
 # Base64 of 1 MiB of compressed data. The limit of etcd for a request is 1.5 MiB.
@@ -69,8 +71,9 @@ class NodeRecordSpec(Model):
         description="Type of the payload: the output of the attempt (Result), its inputs (Input), "
         "what it did (Trace), calls that must not be repeated (Journal), what the run took from "
         "its template (Definition), the list or results of a map (Items), a folder (Artifact), "
-        "tool calls that people decide on (Calls), their decisions (Decisions), or the end of the "
-        "log of the pod (Log)."
+        "tool calls that people decide on (Calls), their decisions (Decisions), the end of the log "
+        "of the pod (Log), the memory that the run has read (Memory), or what it remembers "
+        "(Remember)."
     )
     journal: JournalPlace | None = Field(
         default=None, description="Only for a Journal: the segment and the journal it belongs to."

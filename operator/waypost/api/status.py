@@ -12,6 +12,7 @@ from waypost.api.state.event import EventWait
 from waypost.api.state.first import FirstStatus
 from waypost.api.state.image import ImageStatus
 from waypost.api.state.isolation import IsolationStatus
+from waypost.api.state.memory import MemoryStatus
 from waypost.api.state.round import RoundStatus
 from waypost.api.state.slot import RunSlot
 from waypost.api.state.usage import Allotment, Usage
@@ -353,6 +354,7 @@ class AgentWorkflowStatus(StatusModel):
     )
     template: PinnedTemplate | None = Field(default=None, description=PinnedTemplate.__doc__)
     slot: RunSlot | None = Field(default=None, description=RunSlot.__doc__)
+    memory: MemoryStatus | None = Field(default=None, description=MemoryStatus.__doc__)
     retired_usage: Usage | None = Field(
         default=None,
         description="Resources used by nodes that a later round removed from the spec.",

@@ -34,6 +34,7 @@ from waypost.api.kinds.wait import WaitKind
 from waypost.api.kinds.workflow import WorkflowKind
 from waypost.api.modifiers.concurrency import Concurrency, RunConcurrency
 from waypost.api.modifiers.for_each import ForEach
+from waypost.api.modifiers.memory import RunMemory
 from waypost.api.modifiers.repeat import Iterations, Repeat
 from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.paths import NodePath, parse_path
@@ -313,6 +314,7 @@ class WorkflowBody(Model):
         description="Maximum number of nodes that have a pod at the same time. Default 20.",
     )
     concurrency: RunConcurrency | None = Field(default=None, description=RunConcurrency.__doc__)
+    memory: RunMemory | None = Field(default=None, description=RunMemory.__doc__)
     deadline: Duration | None = Field(
         default=None,
         description="Maximum duration of the run, including approvals, waits and suspension. When "

@@ -16,8 +16,17 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.calls import local_templates
 from waypost.compiler.fingerprints import fingerprints
-from waypost.compiler.graph import Graph, dependencies_of, find_cycle, sort, with_compensations
+from waypost.compiler.graph import (
+    Graph,
+    dependencies_of,
+    evaluated_fields,
+    find_cycle,
+    sort,
+    with_compensations,
+)
 from waypost.compiler.item_sources import item_variables, list_source
+from waypost.compiler.memory.rules import memory_warnings
+from waypost.compiler.memory.types import memory_type
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.called_types import called_types
 from waypost.compiler.rules.candidates import candidate_warnings, with_tolerant_candidates
@@ -26,6 +35,7 @@ from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.local_templates import Judged, judge
 from waypost.compiler.rules.nodes.artifacts import artifact_warnings
 from waypost.compiler.rules.schemas import schema_warnings
+from waypost.compiler.rules.scopes import at_the_end
 from waypost.compiler.rules.spec import (
     MAX_PROBLEMS,
     check,
@@ -35,9 +45,11 @@ from waypost.compiler.rules.spec import (
 )
 from waypost.compiler.rules.unevaluated import lookalike_warnings
 from waypost.compiler.shared_schemas import bundled, unknown_names
+from waypost.compiler.types.assignability import may_be
 from waypost.compiler.types.called import CalledTypes
-from waypost.compiler.types.check import item_schemas, type_problems
+from waypost.compiler.types.check import item_schemas, remembered_types, type_problems
 from waypost.compiler.validation_errors import problems_of
+from waypost.expressions.templates import paths_in
 from waypost.protocol import ijson, schema
 from waypost.protocol.ijson import Json
 
@@ -77,6 +89,39 @@ class Definition:
             return {}
         complete = with_compensations(self.spec, self.graph)
         return item_schemas(self.spec, complete, self.inputs)
+
+    @cached_property
+    def remembered_types(self) -> Mapping[str, Json]:
+        """The schema of each key of `memory.remember`: entries of an earlier definition may not
+        meet it."""
+        if self.spec is None or self.spec.memory is None:
+            return {}
+        return remembered_types(self.spec, with_compensations(self.spec, self.graph), self.inputs)
+
+    def may_remember(self, key: str, value: JsonValue) -> bool:
+        """Whether a value that an earlier run remembered has the type that `memory.remember` gives
+        it today. Nothing is said of keys that it does not have."""
+        schema = self.remembered_types.get(key)
+        return schema is None or may_be(value, schema)
+
+    @cached_property
+    def memory_schema(self) -> Json:
+        """The schema of `memory`: its numbers are declared by it."""
+        return memory_type(self.spec, self.remembered_types) if self.spec is not None else None
+
+    @cached_property
+    def memory_readers(self) -> frozenset[str]:
+        """The nodes whose expressions read `memory`; "" stands for the end of the run."""
+        if self.spec is None or self.spec.memory is None:
+            return frozenset()
+        complete = with_compensations(self.spec, self.graph)
+        found = {
+            name
+            for name, node in complete.nodes.items()
+            if any(_reads_memory(value) for _, value in evaluated_fields(node))
+        }
+        at_end = any(_reads_memory(value) for _, value in at_the_end(self.spec))
+        return frozenset(found | {""} if at_end else found)
 
     def list_source(self, name: str) -> str | None:
         """A digest of what determines the list of a map in the spec; None for another node."""
@@ -171,6 +216,7 @@ def _checked(
                 *artifact_warnings(spec),
                 *candidate_warnings(spec, graph),
                 *concurrency_warnings(spec),
+                *memory_warnings(spec, locals_, templates),
             ]
         ),
     )
@@ -252,6 +298,10 @@ def _complete_inputs(spec: AgentWorkflowSpec) -> tuple[JsonObject, tuple[Problem
         for violation in violations
     )
     return (completed if isinstance(completed, dict) else given), problems
+
+
+def _reads_memory(value: JsonValue) -> bool:
+    return any(path.root == "memory" for path in paths_in(value))
 
 
 def inputs_changed(definition: Definition) -> bool:

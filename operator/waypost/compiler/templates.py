@@ -16,6 +16,7 @@ from waypost.compiler.definition import Definition, define
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.recursion import recursion_problems
+from waypost.compiler.rules.scopes import at_the_end
 from waypost.compiler.rules.spec import MAX_PROBLEMS
 from waypost.expressions.templates import paths_in
 
@@ -158,5 +159,6 @@ def _reads_undeclared_inputs(definition: Definition) -> bool:
     if spec is None or spec.input_schema is not None:
         return False
     values = [value for node in spec.all_nodes for _, value in evaluated_fields(node)]
-    values.append(spec.outputs or {})
+    values += [value for _, value in at_the_end(spec)]
+    values.append(spec.memory.key if spec.memory is not None else "")
     return any(path.root == "inputs" for value in values for path in paths_in(value))

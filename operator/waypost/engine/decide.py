@@ -14,6 +14,7 @@ from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.items import advance as items
 from waypost.engine.items import questions, working
+from waypost.engine.memory import begin, outbox
 from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind, watching_kind
 from waypost.engine.rounds import leftovers, overrides
@@ -135,6 +136,7 @@ def _halted(entry: Halted, transition: Transition) -> Decision:
 def _continue(transition: Transition, round_begun: bool) -> Decision:
     status = transition.observed.status
     transition.before += pinning.records(transition.observed)
+    outbox.empty(transition)
     if round_begun:
         transition.event("Normal", EventReason.ROUND_BEGUN, round_message(status))
     if not is_finished(status):
@@ -173,11 +175,17 @@ def _advance_nodes(transition: Transition) -> None:
     if closing is not None:
         ending.wind_down(transition, closing)
         return
-    if slot_of_run.may_start(transition) and finalizing.may_start(transition):
+    if _may_start(transition):
         start.start_ready(transition)
     closing = closing_reason(transition)
     if closing is not None:
         ending.wind_down(transition, closing)
+
+
+def _may_start(transition: Transition) -> bool:
+    """Whether nodes may start. The memory comes last: the run reads it when it begins."""
+    has_slot = slot_of_run.may_start(transition)
+    return has_slot and finalizing.may_start(transition) and begin.may_start(transition)
 
 
 def _advance_waiting(transition: Transition) -> None:

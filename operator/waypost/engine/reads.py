@@ -3,8 +3,10 @@
 from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
+from waypost.compiler.rules.scopes import at_the_end
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
+from waypost.engine.memory import begin, outbox
 from waypost.engine.nodes.gates import policy
 from waypost.engine.nodes.table import engine_kind, watching_kind
 from waypost.engine.run import finalizing
@@ -72,11 +74,11 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         payloads |= _input_reads(observed, known, path)
         payloads |= items_reads.payload_reads(observed, graph.nodes[path], status)
     if not is_finished(observed.status):
-        payloads |= output_reads(observed, known)
+        payloads |= output_reads(observed, known) | _memory_reads(observed)
     unread = observed.unread
     records = {name for name in records if of_record(name) not in unread}
     return Reads(
-        payloads=frozenset(payloads - set(observed.payloads)),
+        payloads=outbox.reads(observed).union(payloads) - set(observed.payloads),
         records=frozenset(records - set(observed.records)),
         logs=tuple(logs),
         live=live and not observed.live and OBJECTS not in unread,
@@ -85,6 +87,7 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
         machines=frozenset(machines),
         workflow_events=_event_reads(observed, known, now),
         guard=policy.needs_look(observed),
+        memory=begin.wanted(observed) if isinstance(entry, Active) else frozenset(),
     )
 
 
@@ -117,13 +120,21 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
     return names
 
 
+def _memory_reads(observed: Observed) -> set[str]:
+    """The NodeRecord with the memory of the run, if something reads it. Also of nodes that have
+    ended: the inputs of one that is undone are evaluated again."""
+    memory = observed.status.memory
+    reads = memory is not None and observed.definition.memory_readers
+    return {memory.record} if memory is not None and reads else set()
+
+
 def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
     """Names of the NodeRecords that the run's outputs refer to."""
     spec, graph = observed.spec, observed.definition.graph
-    if spec is None or not spec.outputs:
+    if spec is None:
         return set()
     names = set()
-    for reference in references_in(spec.outputs):
+    for reference in references_in([value for _, value in at_the_end(spec)]):
         status = known.get(reference.node)
         names |= records_of(graph.nodes[reference.node], status) if status else set()
     return names

@@ -92,6 +92,7 @@ class Variable(StrEnum):
     INDEX = "index"
     PREVIOUS = "previous"
     CANDIDATE = "candidate"
+    MEMORY = "memory"
     BODY = "body"
     HEADERS = "headers"
 

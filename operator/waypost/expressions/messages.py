@@ -13,7 +13,7 @@ from waypost.protocol.ijson import Json
 if TYPE_CHECKING:
     from waypost.expressions.cel import Rejection
 
-RESERVED = ("memory", "event")
+RESERVED = ("event",)
 
 # The functions of ours whose number of arguments is fixed, as they are written.
 _FUNCTIONS = {

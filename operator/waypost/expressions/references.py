@@ -25,10 +25,10 @@ from waypost.expressions.tree import (
 )
 
 # The variables of every expression, and those that only some fields have: of some nodes
-# (compiler/scopes.py says which), and of the rules of an EventSource. A loop variable may have the
-# name of one of the latter.
+# (compiler/scopes.py says which), of runs with memory, and of the rules of an EventSource. A loop
+# variable may have the name of one of the latter.
 EVERYWHERE = ("inputs", "nodes", "self", "run")
-SCOPED = ("item", "index", "previous", "candidate", "body", "headers")
+SCOPED = ("item", "index", "previous", "candidate", "memory", "body", "headers")
 ROOTS = (*EVERYWHERE, *SCOPED)
 # What a node has if it gave something; items: of maps only.
 RESULTS = ("output", "artifacts", "items")

@@ -130,7 +130,7 @@ class CheckedTree:
 
 
 _PATH_ROOTS = frozenset(
-    ("inputs", "nodes", "self", "run", "item", "previous", "candidate", "body", "headers")
+    ("inputs", "nodes", "self", "run", "item", "previous", "candidate", "memory", "body", "headers")
 )
 _KEYWORDS = frozenset(("in", "true", "false", "null"))
 _NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")

@@ -157,6 +157,23 @@ def definition_name(*, run: str, run_uid: str, digest: str) -> str:
     return _readable(run, "", _NAME_LIMIT - len(tail)) + tail
 
 
+def memory_record_name(type_: RecordType, *, run: str, run_uid: str, digest: str) -> str:
+    """Name of a NodeRecord of type Memory or Remember. It follows from the content, so operators
+    that have read something else do not write the same name."""
+    return _memory_head(type_, run) + _short_hash(type_, run_uid, digest, digits=10)
+
+
+def is_memory_record(name: str, type_: RecordType, *, run: str) -> bool:
+    """Whether a NodeRecord of this run has the name of one of this type, whatever its content."""
+    head = _memory_head(type_, run)
+    return name.startswith(head) and "-" not in name.removeprefix(head)
+
+
+def _memory_head(type_: RecordType, run: str) -> str:
+    tail = f"-{type_.lower()}-"
+    return _readable(run, "", _NAME_LIMIT - len(tail) - 10) + tail
+
+
 def slot_digest(key: str) -> str:
     """Digest of a key of `concurrency`: the label of its slots, and a part of their names."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]

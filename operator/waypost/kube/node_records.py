@@ -123,20 +123,37 @@ def definition(value: JsonObject, *, owner: JsonObject, namespace: str) -> JsonO
     Returns:
         The manifest; None if the definition does not fit a record.
     """
+    name = names.definition_name(
+        run=owner["name"], run_uid=owner["uid"], digest=ijson.digest(value)
+    )
+    return _of_run("Definition", value, name=name, owner=owner, namespace=namespace)
+
+
+def memory(
+    type_: RecordType, value: JsonObject, *, owner: JsonObject, namespace: str
+) -> JsonObject | None:
+    """The NodeRecord of what a run has read of its memory, or remembers. As `definition`."""
+    run, uid, digest = owner["name"], owner["uid"], ijson.digest(value)
+    name = names.memory_record_name(type_, run=run, run_uid=uid, digest=digest)
+    return _of_run(type_, value, name=name, owner=owner, namespace=namespace)
+
+
+def _of_run(
+    type_: RecordType, value: JsonObject, *, name: str, owner: JsonObject, namespace: str
+) -> JsonObject | None:
+    """A NodeRecord that belongs to no node."""
     canonical = ijson.canonical(value)
-    digest, form = ijson.digest(value), form_of(value, canonical)
+    form = form_of(value, canonical)
     if form is None:
         return None
-    run, uid = owner["name"], owner["uid"]
     spec = {
-        "run": run,
-        "runUid": uid,
-        "type": "Definition",
-        "digest": digest,
+        "run": owner["name"],
+        "runUid": owner["uid"],
+        "type": type_,
+        "digest": ijson.digest(value),
         "size": len(canonical),
         **form,
     }
-    name = names.definition_name(run=run, run_uid=uid, digest=digest)
     return _object(name, namespace=namespace, owner=owner, spec=spec)
 
 

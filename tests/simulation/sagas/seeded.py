@@ -60,14 +60,14 @@ def _an_undone_checkpoint_is_reused(patch: pytest.MonkeyPatch) -> None:
 @bug("VF1", focus=lambda planned: _with(planned, "cancel_late"))
 def _the_verdict_is_taken_again(patch: pytest.MonkeyPatch) -> None:
     """A cancel during compensation makes a cancelled run of one that has failed."""
-    final_state = summary._final_state
+    final_state = summary.final_state
 
     def again(transition: Transition, result: Any) -> Any:
         if transition.spec.cancel:
             return "Cancelled", "Cancelled", "the run was cancelled"
         return final_state(transition, result)
 
-    patch.setattr(summary, "_final_state", again)
+    patch.setattr(summary, "final_state", again)
 
 
 @bug("VF2", focus=_undoes_several)

@@ -26,14 +26,14 @@ def _may_fail(plan: Scenario) -> bool:
 @bug("VF1", "T11", focus=suffers("cancel_finally"))
 def _the_verdict_is_taken_again(patch: pytest.MonkeyPatch) -> None:
     """A cancel during finally makes a cancelled run of one that has succeeded or failed."""
-    final_state = summary._final_state
+    final_state = summary.final_state
 
     def again(transition: Transition, result: Any) -> Any:
         if transition.spec.cancel:
             return "Cancelled", "Cancelled", "the run was cancelled"
         return final_state(transition, result)
 
-    patch.setattr(summary, "_final_state", again)
+    patch.setattr(summary, "final_state", again)
 
 
 @bug("VF1", focus=_may_fail)

@@ -209,7 +209,6 @@ def test_roots_are_what_is_read() -> None:
         ),
         pytest.param("nodes.a.outputs", "no field outputs", 0, id="unknown-node-field"),
         pytest.param("1 + event.x", "reserved", 4, id="reserved-event"),
-        pytest.param("memory.last", "reserved", 0, id="reserved-memory"),
         pytest.param("secrets.x", "valueFrom", 0, id="secrets"),
         pytest.param("gather.output", "inputs, nodes.<name>", 0, id="unknown-name"),
         pytest.param("inputs.map(k, k)", "keys(m)", 0, id="loop-over-inputs"),

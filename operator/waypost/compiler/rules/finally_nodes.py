@@ -17,6 +17,7 @@ from waypost.api.workflow import (
 from waypost.compiler.graph import dependencies_of, evaluated_fields, reached_from
 from waypost.compiler.on_failure import pauses
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.scopes import at_the_end
 from waypost.expressions.templates import paths_in, references_in
 
 # Fields of `run` that exist once all nodes of `spec.nodes` have ended.
@@ -35,8 +36,8 @@ def finally_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         yield from _references_to_finally(node, last)
         for place, value in evaluated_fields(node):
             yield from _reads_of_the_verdict(f"{node.place}.{place}", value)
-    for key, value in (spec.outputs or {}).items():
-        yield from _reads_of_the_verdict(f"outputs.{key}", value)
+    for place, value in at_the_end(spec):
+        yield from _reads_of_the_verdict(place, value)
 
 
 def _waits_for_nobody(node: Node) -> Iterator[Problem]:

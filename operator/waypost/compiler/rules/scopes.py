@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from waypost.api.base import JsonValue
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.graph import evaluated_fields
@@ -45,16 +46,30 @@ def scope_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     would hide one that exists."""
     for node in spec.all_nodes:
         for field, value in evaluated_fields(node):
-            visible = _visible_in(node, field)
+            visible = (*_visible_in(node, field), *_of_run(spec))
             place = f"{node.place}.{field}"
             for name in sorted(_read_in(value) - set(visible)):
                 yield Problem(place, _absence(name, node, field))
             for name in sorted(_loop_variables_in(value) & set(visible)):
                 text = f"`{name}` is already defined here: choose another loop variable"
                 yield Problem(place, text)
+    for place, value in at_the_end(spec):
+        for name in sorted(_read_in(value) - set(_of_run(spec))):
+            yield Problem(place, _absence(name, None, ""))
+
+
+def at_the_end(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue]]:
+    """(field path, value) of what is evaluated at the end of the run."""
     for key, value in (spec.outputs or {}).items():
-        for name in sorted(_read_in(value)):
-            yield Problem(f"outputs.{key}", _absence(name, None, ""))
+        yield f"outputs.{key}", value
+    remembered = spec.memory.remember if spec.memory is not None else None
+    for key, value in (remembered or {}).items():
+        yield f"memory.remember.{key}", value
+
+
+def _of_run(spec: AgentWorkflowSpec) -> tuple[str, ...]:
+    """The variables that exist in all fields of this run and not of every run."""
+    return ("memory",) if spec.memory is not None else ()
 
 
 def scoped_in(text: str) -> str | None:
@@ -88,6 +103,8 @@ def _loop_variables_in(value: Json) -> set[str]:
 
 
 def _absence(name: str, node: Node | None, field: str) -> str:
+    if name == "memory":
+        return "this run has no memory block; add memory: {key: ...}"
     if name in _PLACES:
         return f"{name} exists only {_PLACES[name]}"
     owners = modifiers_with(name)

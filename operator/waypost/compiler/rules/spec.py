@@ -15,6 +15,7 @@ from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import KINDS as COMPILER_KINDS
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.memory.rules import memory_problems
 from waypost.compiler.modifiers.table import MODIFIERS, modifier_of
 from waypost.compiler.node_output import violations
 from waypost.compiler.problems import Problem
@@ -35,7 +36,7 @@ from waypost.compiler.rules.nodes.literals import literal_problems
 from waypost.compiler.rules.nodes.retries import retry_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
-from waypost.compiler.rules.scopes import modifier_problems, scope_problems
+from waypost.compiler.rules.scopes import at_the_end, modifier_problems, scope_problems
 from waypost.compiler.rules.unevaluated import unevaluated_problems
 from waypost.compiler.shared_schemas import schema_fields
 from waypost.expressions.expression import Compiled, Variable, compile_expression
@@ -119,6 +120,8 @@ def _unique_names(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 def _keys_are_as_written(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     places = [("inputs", spec.inputs), ("outputs", spec.outputs)]
+    if spec.memory is not None:
+        places.append(("memory.remember", spec.memory.remember))
     places += [(f"{node.place}.inputs", node.inputs) for node in spec.all_nodes]
     for place, values in places:
         for key, words in _YAML_BOOLEANS.items():
@@ -161,6 +164,8 @@ def _durations_are_positive(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     places.append(("defaults.queueTimeout", defaults and defaults.queue_timeout))
     places.append(("deadline", spec.deadline))
     places.append(("finallyDeadline", spec.finally_deadline))
+    if spec.memory is not None:
+        places.append(("memory.expireAfter", spec.memory.expire_after))
     for node in spec.all_nodes:
         places.append((f"{node.place}.timeout", node.timeout))
         places.append((f"{node.place}.queueTimeout", node.queue_timeout))
@@ -182,8 +187,10 @@ def _all_evaluated(spec: AgentWorkflowSpec) -> Iterator[tuple[str, JsonValue, st
         for place, value in evaluated_fields(node):
             undoes = isinstance(node, CompensationNode) and place.startswith("inputs.")
             yield f"{node.place}.{place}", value, f"compensate.{place}" if undoes else place
-    for key, value in (spec.outputs or {}).items():
-        yield f"outputs.{key}", value, "outputs"
+    for place, value in at_the_end(spec):
+        yield place, value, "outputs"
+    if spec.memory is not None:
+        yield "memory.key", spec.memory.key, "outputs"
     if spec.concurrency is not None:
         yield "concurrency.key", spec.concurrency.key, "outputs"
 
@@ -329,6 +336,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     unevaluated_problems,  # ${ where it would be ignored
     map_problems,  # forEach.items, tolerate
     concurrency_problems,  # kinds without it, keys that are too long
+    memory_problems,  # keys that cannot be used
     artifact_problems,  # kinds, folders
     isolation_problems,  # what the pod cannot have
     egress_problems,  # what the node cannot work with, destinations that are none

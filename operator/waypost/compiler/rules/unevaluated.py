@@ -11,7 +11,7 @@ from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.problems import Problem
-from waypost.compiler.rules.scopes import scoped_in
+from waypost.compiler.rules.scopes import at_the_end, scoped_in
 from waypost.expressions.templates import Template, parse_template, strings_in
 from waypost.protocol.ijson import Json
 
@@ -77,7 +77,7 @@ def _bare_paths(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         for node in spec.all_nodes
         for path, value in evaluated_fields(node)
     ]
-    values += [(f"outputs.{key}", value) for key, value in (spec.outputs or {}).items()]
+    values += at_the_end(spec)
     for place, value in values:
         for path, text in strings_in(value):
             match = _BARE_PATH.fullmatch(text)
@@ -98,8 +98,8 @@ def _literal_texts(spec: AgentWorkflowSpec) -> Iterator[tuple[str, str]]:
         for path, text in _strings_of(node):
             if _BRACES in text and not _is_below(path, _evaluated(node)):
                 yield f"{place}.{path}", text
-    for key, value in (spec.outputs or {}).items():
-        yield from _around_expressions(f"outputs.{key}", value)
+    for place, value in at_the_end(spec):
+        yield from _around_expressions(place, value)
     for path, text in strings_in(spec.inputs or {}):
         yield f"inputs.{path}", text
 

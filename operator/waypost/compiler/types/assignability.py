@@ -70,6 +70,11 @@ class _Known:
     steps: int
 
 
+def may_be(value: Json, takes: Json) -> bool:
+    """Whether a value may meet a linked schema: nothing proves that it does not."""
+    return not any(misfit.certain for misfit in Comparison().misfits({"const": value}, takes))
+
+
 class Comparison:
     """The comparisons of one workflow, with a common limit of steps."""
 

@@ -8,15 +8,17 @@ dynamic. The programs that run later are untyped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from waypost.compiler.types.fields import at_path
 from waypost.compiler.types.schemas import Unknown, alternatives, items_of
 from waypost.expressions import cel
 from waypost.expressions.cel import Declared, Rejection
 from waypost.expressions.expression import Compiled
 from waypost.expressions.messages import explain_rejection, operands_tip
+from waypost.expressions.references import Path
 from waypost.expressions.tree import Expr, ListLiteral, MapLiteral, types_of
 from waypost.protocol.ijson import Json
 
@@ -69,6 +71,25 @@ def declared_type(schema: Json) -> Declared | None:
     if scalars == {"integer", "number"}:
         scalars = {"number"}
     return scalars.pop() if len(scalars) == 1 and not scalars & {"array", "object"} else None
+
+
+def path_types(view: Json, used: Iterable[Path]) -> dict[tuple[str, ...], Declared]:
+    """The CEL types of paths in a context whose schema is `view`, of those that have one type."""
+    listed = list(used)
+    # The checker reads has(x) of a variable x as x.
+    tested = {(p.root, *p.fields) for p in listed if p.steps and p.steps[-1].guarded}
+    types: dict[tuple[str, ...], Declared] = {}
+    known: dict[int, tuple[Json, Declared | None]] = {}  # by identity: schemas are shared
+    for steps in dict.fromkeys((p.root, *p.fields) for p in listed):
+        if steps in tested:
+            continue
+        schema = at_path(view, steps)
+        if id(schema) not in known:
+            known[id(schema)] = schema, declared_type(schema)
+        kind = known[id(schema)][1]
+        if kind is not None:
+            types[steps] = kind
+    return types
 
 
 def environment(types: Mapping[tuple[str, ...], Declared]) -> Any:

@@ -17,12 +17,13 @@ from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.node_settings import retries_of
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.scopes import at_the_end
 from waypost.compiler.types import candidates, cel_checker
 from waypost.compiler.types.assignability import Comparison
 from waypost.compiler.types.branches import branch_warnings
 from waypost.compiler.types.called import CalledTypes
 from waypost.compiler.types.environment import Environment, own_inputs
-from waypost.compiler.types.fields import at_path, element_of, required_by, taken_by
+from waypost.compiler.types.fields import element_of, required_by, taken_by
 from waypost.compiler.types.inference import Inference, Inferred
 from waypost.compiler.types.narrowing import Steps, Tested, tested_by
 from waypost.compiler.types.schemas import Linked, Unknown, closed
@@ -35,7 +36,7 @@ from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
 _STRING: Final = {"type": "string"}
-_OF_ONE_NODE: Final = frozenset(("self", *SCOPED))
+_OF_ONE_NODE: Final = frozenset(("self", *SCOPED)) - {"memory"}
 
 
 def type_problems(
@@ -52,14 +53,32 @@ def type_problems(
         inputs: The run's inputs with defaults applied; None for a template.
         called: The types of the templates that its nodes call, by the name of the node.
     """
-    environment = Environment(spec, graph, inputs, called)
+    environment = _environment(spec, graph, inputs, called)
     branches = branch_warnings(spec.nodes, environment.of_all())
     return [*_Check(spec, graph, environment).problems(), *branches]
 
 
 def item_schemas(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> dict[str, Json]:
     """The schema of an item of each map, by the name of the node; arguments as `type_problems`."""
-    return _Check(spec, graph, Environment(spec, graph, inputs)).item_schemas()
+    return _Check(spec, graph, _environment(spec, graph, inputs)).item_schemas()
+
+
+def remembered_types(spec: AgentWorkflowSpec, graph: Graph, inputs: JsonObject) -> dict[str, Json]:
+    """The schema of each key of `memory.remember`; arguments as `type_problems`."""
+    return _Check(spec, graph, _environment(spec, graph, inputs)).remembered()
+
+
+def _environment(
+    spec: AgentWorkflowSpec,
+    graph: Graph,
+    inputs: JsonObject | None,
+    called: Mapping[str, CalledTypes] | None = None,
+) -> Environment:
+    """The contexts. What earlier runs remember has the types of what this run remembers."""
+    first = Environment(spec, graph, inputs, called)
+    if spec.memory is None or not spec.memory.remember:
+        return first
+    return Environment(spec, graph, inputs, called, _Check(spec, graph, first).remembered())
 
 
 @dataclass(frozen=True)
@@ -100,9 +119,10 @@ class _Check:
         for node in self.spec.all_nodes:
             yield from self._node(node, upstream[node.name], tested[node.name])
         yield from self._outputs()
-        if self.spec.concurrency is not None:
-            below, view = "concurrency.key", self.environment.of_run()
-            yield from self._text(below, below, self.spec.concurrency.key, view, Tested())
+        view, spec = self.environment.of_run(), self.spec
+        for below, block in (("concurrency.key", spec.concurrency), ("memory.key", spec.memory)):
+            if block is not None:
+                yield from self._text(below, below, block.key, view, Tested())
         yield from self._undeclared()
 
     def item_schemas(self) -> dict[str, Json]:
@@ -113,6 +133,15 @@ class _Check:
                 items = self._value(node.for_each.items, view, Tested()).schema
                 found[node.name] = element_of(items, None)
         return found
+
+    def remembered(self) -> dict[str, Json]:
+        return {key: value.schema for key, value in self._ends("memory.remember.").items()}
+
+    def _ends(self, field: str) -> dict[str, _Value]:
+        """The types of what is evaluated at the end of the run, below `field`."""
+        view, self._softened = self.environment.of_outputs(), {}
+        found = ((place.partition(field)[2], value) for place, value in at_the_end(self.spec))
+        return {key: self._value(value, view, Tested()) for key, value in found if key}
 
     def _node(self, node: Node, upstream: Tested, tested: Tested) -> Iterator[Problem]:
         self._softened = {name: soft.cause for name, soft in softened_by(node).items()}
@@ -257,15 +286,11 @@ class _Check:
                 yield Problem(node.place, text, "warning")
 
     def _outputs(self) -> Iterator[Problem]:
-        view = self.environment.of_outputs()
-        self._softened = {}
-        given = {
-            key: self._value(value, view, Tested())
-            for key, value in (self.spec.outputs or {}).items()
-        }
+        for key, value in self._ends("memory.remember.").items():
+            yield from _remarked(f"memory.remember.{key}", value)
         schema = self.spec.output_schema
         takes = None if schema is None else self.taken.of(schema)
-        yield from self._given("", given, takes, "outputSchema", defaults=False)
+        yield from self._given("", self._ends("outputs."), takes, "outputSchema", defaults=False)
 
     def _undeclared(self) -> Iterator[Problem]:
         """Warn of outputs whose fields are read although no schema declares them (S20)."""
@@ -351,41 +376,19 @@ class _Check:
         for node in self.spec.all_nodes:
             for below, value in evaluated_fields(node):
                 yield f"{node.place}.{below}", value
-        for key, value in (self.spec.outputs or {}).items():
-            yield f"outputs.{key}", value
+        yield from at_the_end(self.spec)
 
     def _path_types(self) -> dict[Steps, Declared]:
         """The CEL types of the paths of all expressions, without variables that differ from
         node to node."""
-        view = self.environment.of_all()
-        paths = [path for _, value in self._evaluated() for path in paths_in(value)]
-        # The checker reads has(x) of a variable x as x.
-        tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
-        types: dict[Steps, Declared] = {}
-        known: dict[int, tuple[Json, Declared | None]] = {}  # by identity: schemas are shared
-        for steps in dict.fromkeys(
-            (p.root, *p.fields) for p in paths if p.root not in _OF_ONE_NODE
-        ):
-            if steps in tested:
-                continue
-            schema = at_path(view, steps)
-            if id(schema) not in known:
-                known[id(schema)] = schema, cel_checker.declared_type(schema)
-            kind = known[id(schema)][1]
-            if kind is not None:
-                types[steps] = kind
-        return types
+        used = (path for _, value in self._evaluated() for path in paths_in(value))
+        shared = [path for path in used if path.root not in _OF_ONE_NODE]
+        return cel_checker.path_types(self.environment.of_all(), shared)
 
     def _scoped(self, node: Node, view: Json) -> dict[Steps, Declared]:
         """The CEL types of the paths of the variables of a node's modifier."""
-        paths = [path for _, value in evaluated_fields(node) for path in paths_in(value)]
-        tested = {(p.root, *p.fields) for p in paths if p.steps and p.steps[-1].guarded}
-        types: dict[Steps, Declared] = {}
-        for steps in {(p.root, *p.fields) for p in paths if p.root in SCOPED} - tested:
-            kind = cel_checker.declared_type(at_path(view, steps))
-            if kind is not None:
-                types[steps] = kind
-        return types
+        used = (path for _, value in evaluated_fields(node) for path in paths_in(value))
+        return cel_checker.path_types(view, [path for path in used if path.root in SCOPED])
 
 
 def _all_remarks(values: Iterable[_Value]) -> tuple[Remark, ...]:

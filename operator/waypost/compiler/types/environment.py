@@ -8,6 +8,7 @@ from waypost.api.nodes.artifacts import ARTIFACT_SCHEMA
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
 from waypost.compiler.graph import Graph
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.memory.types import memory_type
 from waypost.compiler.modifiers.modifier import Typing
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.on_failure import has_fallback, tolerates
@@ -60,7 +61,9 @@ class Environment:
         graph: Graph,
         inputs: JsonObject | None,
         called: Mapping[str, CalledTypes] | None = None,
+        remembered: Mapping[str, Json] | None = None,
     ) -> None:
+        self._memory = memory_type(spec, remembered)
         self._graph = graph
         self.inputs = _inputs(spec, inputs)
         once = Linked()
@@ -184,7 +187,10 @@ class Environment:
     def _view(self, nodes: Mapping[str, bool], run: Json = _RUN) -> JsonObject:
         """The context with these nodes; a value says whether the output is certainly present."""
         seen = {name: self._node(name, surely=surely) for name, surely in nodes.items()}
-        view: JsonObject = closed({"inputs": self.inputs, "nodes": closed(seen), "run": run})
+        memory = {} if self._memory is None else {"memory": self._memory}
+        view: JsonObject = closed(
+            {"inputs": self.inputs, "nodes": closed(seen), "run": run, **memory}
+        )
         return view
 
     def _error(self, name: str) -> Json:

@@ -16,7 +16,7 @@ from waypost.compiler.types.cel_checker import Typed
 from waypost.compiler.types.fields import element_of, field_of
 from waypost.compiler.types.list_functions import LIST_FUNCTIONS, result_of
 from waypost.compiler.types.narrowing import (
-    PREVIOUS,
+    NOT_AT_FIRST,
     Steps,
     Tested,
     keeps_no_null,
@@ -32,7 +32,7 @@ from waypost.compiler.types.schemas import (
     meet,
     union,
 )
-from waypost.compiler.types.wording import Remark, below_zero
+from waypost.compiler.types.wording import Remark, below_zero, no_first
 from waypost.expressions import protobuf
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import ROOTS
@@ -141,8 +141,8 @@ class Inference:
             self.remarks.append(Remark(lookup.problem, "error"))
         tested = bool(path) and self.tested.about(path)
         if lookup.absent and not (guarded or base.optional or tested or lookup.problem):
-            if path in PREVIOUS:
-                self.remarks.append(Remark(self._no_previous(name), "error", absent=True))
+            if path in NOT_AT_FIRST:
+                self.remarks.append(Remark(self._no_first(path), "error", absent=True))
                 return Inferred(lookup.schema, base.optional, path, f"{base.text}.{name}")
             message = lookup.advice or self._absence(base.text, name)
             self.remarks.append(Remark(message, "warning", absent=not lookup.undeclared))
@@ -152,14 +152,9 @@ class Inference:
             schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
         return Inferred(schema, base.optional, path, f"{base.text}.{name}")
 
-    def _no_previous(self, name: str) -> str:
-        read = next((path for path in self.compiled.paths if path.root == "previous"), None)
-        steps = read.fields[1:] if read is not None else ()
-        written = "".join(f".?{step}" for step in steps if _NAME.fullmatch(step))
-        return (
-            "the first iteration has no previous: write "
-            f"previous.?{name}{written}.orValue(...), or test index > 0 first"
-        )
+    def _no_first(self, path: Steps) -> str:
+        read = next((one for one in self.compiled.paths if one.root == path[0]), None)
+        return no_first(path, read.fields[1:] if read is not None else ())
 
     def _absence(self, where: str, name: str) -> str:
         dotted = _NAME.fullmatch(name) is not None

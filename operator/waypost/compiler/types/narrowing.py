@@ -16,6 +16,8 @@ from waypost.expressions.tree import Call, Comprehension, Constant, Expr, Select
 Steps = tuple[str, ...]
 
 PREVIOUS: Final = frozenset((("previous", "output"), ("previous", "artifacts")))
+# What the first iteration, and the first run of a memory, do not have.
+NOT_AT_FIRST: Final = PREVIOUS | {("memory", "last"), ("memory", "lastSucceeded")}
 
 _CHOOSING: Final = frozenset(["_?_:_", "_&&_", "_||_"])
 _NULL_FIELD: Final = 1  # of cel.expr.Constant

@@ -1,12 +1,16 @@
 """Messages about the types of values."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from waypost.compiler.problems import Severity
 from waypost.compiler.types.assignability import Misfit
 from waypost.expressions.constants import failing_parts
 from waypost.expressions.expression import Compiled
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,22 @@ class Remark:
 def constant_remark(source: str) -> str:
     """That an expression reads nothing of the run."""
     return f"${{{source}}} does not read the run; write $${{{source}}} to keep it as text"
+
+
+def no_first(path: tuple[str, ...], read: Sequence[str]) -> str:
+    """That what an expression reads is absent in the first iteration, or in the first run of a
+    memory.
+
+    Args:
+        path: The part that is absent there.
+        read: The steps that follow it.
+    """
+    written = "".join(f".?{step}" for step in read if _NAME.fullmatch(step))
+    guarded = f"{path[0]}.?{path[1]}{written}.orValue(...)"
+    if path[0] == "memory":
+        whole = ".".join(path)
+        return f"the first run has no {path[1]}: write {guarded}, or test has({whole}) first"
+    return f"the first iteration has no previous: write {guarded}, or test index > 0 first"
 
 
 def failing(compiled: Compiled) -> list[tuple[str, Severity]]:

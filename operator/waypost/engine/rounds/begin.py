@@ -13,6 +13,7 @@ from waypost.api.changes import (
     changed_attempt,
     changed_items,
     changed_loop,
+    changed_memory,
     changed_node,
     changed_run,
 )
@@ -97,6 +98,7 @@ def begin_round(observed: Observed, now: datetime) -> Observed:
         finished_at=None,
         inputs=None,
         outputs=None,
+        memory=before.memory and changed_memory(before.memory, end=None),
         retired_usage=total((before.retired_usage, *(status.usage for status in gone))),
     )
     return replace(observed, status=status)

@@ -12,6 +12,7 @@ from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
 from waypost.engine.attempts import stop
 from waypost.engine.items import advance as items
+from waypost.engine.memory import closing
 from waypost.engine.nodes.children import leftovers, patches
 from waypost.engine.nodes.table import engine_kind
 from waypost.engine.rounds import unknown_nodes
@@ -107,14 +108,14 @@ def build_decision(transition: Transition) -> Decision:
     """The complete next status, in which the run has finished if all its nodes have ended."""
     status = with_nodes(transition)
     if not is_finished(transition.observed.status):
-        following = _with_next_stage(transition, status) if _stage_is_over(transition) else status
+        following = _following(transition, status)
         finished = following is None
         if following is not None:
             status = following
         elif _outputs_wait(transition):
             finished = False
         else:
-            status = _finish(transition, status)
+            status, finished = _end(transition, status)
         status = summary.current_conditions(transition, status, finished=finished)
         status = archiving.without_older_end(transition, status)
     elif status.observed_generation != transition.observed.generation:
@@ -131,6 +132,13 @@ def build_decision(transition: Transition) -> Decision:
         requeue_at=min(transition.timers, default=None),
         slots=slots.decided(transition),
     )
+
+
+def _following(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflowStatus | None:
+    """The status of a run that continues: in its stage, or in the next one; None if it ends."""
+    if closing.end_of(transition) is not None:
+        return None
+    return _with_next_stage(transition, status) if _stage_is_over(transition) else status
 
 
 def _with_next_stage(
@@ -165,7 +173,7 @@ def _outputs_wait(transition: Transition) -> bool:
     """Whether the outputs of the run need a NodeRecord that cannot be read, and nothing ends the
     run without them."""
     problem = unread_by_outputs(transition)
-    if problem is None:
+    if problem is None or closing.end_of(transition) is not None:
         return False
     cut = transition.is_cancelled or bool(transition.observed.status.cancelled_at)
     cut = cut or deadlines.run_over(transition)
@@ -231,14 +239,49 @@ def with_nodes(transition: Transition) -> AgentWorkflowStatus:
     return changed_run(before, **changes)
 
 
-def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflowStatus:
+def _end(transition: Transition, status: AgentWorkflowStatus) -> tuple[AgentWorkflowStatus, bool]:
+    """The status of a run that ends, and whether it has ended: what it remembers comes first."""
+    end = closing.end_of(transition)
+    if end is None:
+        result, outputs = _evaluated(transition)
+        phase, reason, message = summary.final_state(transition, result)
+        ended = summary.Ended(phase, reason, message)
+        if closing.remembers(transition, phase) and closing.record(
+            transition, phase=phase, reason=reason, message=message
+        ):
+            return _remembering(transition, status, outputs), False
+        kept = transition.observed.status
+        status = changed_run(status, memory=kept.memory, conditions=kept.conditions)
+        return _finish(transition, status, ended, outputs), True
+    if not closing.is_written(transition):
+        return status, False
+    ended = summary.Ended(end.phase, end.reason, end.message)
+    return _finish(transition, status, ended, status.outputs or {}), True
+
+
+def _remembering(
+    transition: Transition, status: AgentWorkflowStatus, outputs: JsonObject
+) -> AgentWorkflowStatus:
+    """The status of a run that has ended but for what it remembers."""
+    kept = transition.observed.status
+    return changed_run(
+        status, memory=kept.memory, conditions=kept.conditions, outputs=outputs or None
+    )
+
+
+def _evaluated(transition: Transition) -> tuple[summary.Result, JsonObject]:
+    """How the nodes have ended, and the outputs of the run."""
     outputs, left_out = _outputs(transition)
     result = _result(transition)
     result = replace(
         result, left_out=left_out, invalid_outputs=_invalid_outputs(transition, outputs)
     )
-    if result.invalid_outputs:
-        outputs = {}
+    return result, {} if result.invalid_outputs else outputs
+
+
+def _finish(
+    transition: Transition, status: AgentWorkflowStatus, ended: summary.Ended, outputs: JsonObject
+) -> AgentWorkflowStatus:
     changes: RunChanges = {"finished_at": timestamps.timestamp(transition.now)}
     if (slot := slot_of_run.freed(transition)) is not None:
         changes["slot"] = slot
@@ -246,7 +289,7 @@ def _finish(transition: Transition, status: AgentWorkflowStatus) -> AgentWorkflo
         changes["outputs"] = outputs
     if is_requested(transition.observed):  # the next round waited for finally
         transition.requeue_at(transition.now)
-    return summary.final_conditions(transition, changed_run(status, **changes), result)
+    return summary.final_conditions(transition, changed_run(status, **changes), ended)
 
 
 def _result(transition: Transition) -> summary.Result:

@@ -10,6 +10,8 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.nodes.policy import policy_problems
 from waypost.compiler.rules.spec import MAX_PROBLEMS
+from waypost.engine.memory.identity import problems as memory_problems
+from waypost.engine.rounds.begin import is_requested
 from waypost.engine.rounds.begin import problems as round_problems
 from waypost.engine.run.summary import CANCELLED_IS_FINAL
 from waypost.engine.state.decision import Decision, RunEvent
@@ -22,7 +24,9 @@ def problems_of(observed: Observed) -> tuple[Problem, ...]:
     """Why the spec, or the round that it requests, cannot be run; empty if it can."""
     if observed.definition.stops(observed.status):
         return observed.definition.problems
-    return _not_permitted(observed) or round_problems(observed)
+    begins = not observed.status.nodes or is_requested(observed)
+    memory = memory_problems(observed) if begins else ()
+    return _not_permitted(observed) or round_problems(observed) or memory
 
 
 def _not_permitted(observed: Observed) -> tuple[Problem, ...]:

@@ -1,11 +1,12 @@
 """The summary in a status: conditions, phase, progress, and what the run waits for."""
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from waypost.api.changes import RunChanges, changed_node, changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
+from waypost.engine.memory import begin
 from waypost.engine.nodes.calls.question import facts_of
 from waypost.engine.nodes.event import awaited_text
 from waypost.engine.rounds import replaced
@@ -36,6 +37,14 @@ class Result:
     tolerated: list[str]  # paths of other failed nodes, and of maps with failed items
     left_out: list[str] = field(default_factory=list)  # names of outputs without a source
     invalid_outputs: str = ""  # "REASON: message"; "" if the outputs are valid
+
+
+class Ended(NamedTuple):
+    """The result of a run."""
+
+    phase: RunPhase
+    reason: str
+    message: str
 
 
 def restamp(status: AgentWorkflowStatus, generation: int) -> AgentWorkflowStatus:
@@ -103,10 +112,10 @@ def _stall(transition: Transition, conditions: Conditions, held: list[str]) -> N
 
 
 def final_conditions(
-    transition: Transition, status: AgentWorkflowStatus, result: Result
+    transition: Transition, status: AgentWorkflowStatus, ended: Ended
 ) -> AgentWorkflowStatus:
     """`status` with the final conditions and phase of a run whose nodes have all ended."""
-    phase, reason, message = _final_state(transition, result)
+    phase, reason, message = ended
     good = phase == "Succeeded"
     message = "; ".join(filter(None, [message, compensating.explain(transition)]))
     conditions = _conditions(transition, status)
@@ -134,7 +143,7 @@ def _how_to_continue(transition: Transition) -> str:
     return f"to continue from here: {pausing.command(transition)}"
 
 
-def _final_state(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
+def final_state(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
     """The verdict, unless finally or the outputs turn a success into a failure."""
     verdict = transition.observed.status.verdict
     if verdict is None:
@@ -306,6 +315,8 @@ def _awaited(transition: Transition, path: str) -> str:
 def _message(transition: Transition) -> str:
     if transition.slots.message:
         return f"{Reason.WAITING_FOR_SLOT}: {transition.slots.message}"
+    if waits := begin.waits_for(transition):
+        return waits
     if transition.outputs_wait:
         return transition.outputs_wait
     if transition.spec.suspend:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from waypost.api.modifiers.repeat import Iterations
 from waypost.api.workflow import CompensationNode
 from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.rules.scopes import at_the_end
 from waypost.engine.state import parked
 from waypost.engine.state.paths import node_of
 from waypost.engine.state.transition import Transition
@@ -50,12 +51,16 @@ def unread_by_outputs(transition: Transition) -> ReadProblem | None:
     """The same of the outputs of the run."""
     if not transition.observed.unread:
         return None
-    return _first(transition, _records(transition, list(paths_in(transition.spec.outputs or {}))))
+    used = [path for _, value in at_the_end(transition.spec) for path in paths_in(value)]
+    return _first(transition, _records(transition, used))
 
 
 def _records(transition: Transition, used: list[Path]) -> set[str]:
     """The NodeRecords of the outputs and errors at these paths."""
     names: set[str] = set()
+    memory = transition.observed.status.memory
+    if memory is not None and any(path.root == "memory" for path in used):
+        names.add(memory.record)
     for path in used:
         if path.root != "nodes" or path.fields[1:2] == ("phase",):
             continue
@@ -73,6 +78,9 @@ def _read_by_undone(transition: Transition, path: str) -> set[str]:
         for name in read
         for record in records_of(transition.node(name), transition.statuses[name])
     }
+    memory = transition.observed.status.memory
+    if memory is not None and transition.observed.definition.memory_readers:
+        found.add(memory.record)
     if isinstance(node, CompensationNode) and node.for_each is not None:
         done, of_undo = transition.statuses[node.undoes], transition.statuses[path]
         if isinstance(node.for_each, Iterations):

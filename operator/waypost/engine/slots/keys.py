@@ -26,16 +26,16 @@ _NAMES: Final = {
 }
 
 
-def evaluated_key(text: str, view: JsonObject) -> str | Invalid:
-    """A key, evaluated; Invalid if it cannot be evaluated, or is no text."""
+def evaluated_key(text: str, view: JsonObject, *, place: str = "concurrency.key") -> str | Invalid:
+    """A key, evaluated; Invalid if it cannot be evaluated, or is no text. `place`: its field."""
     template = parse_template(text)
     single = isinstance(template, Template) and template.is_single
     value = render_json(text, view) if single else render_text(text, view, null=NullPolicy.REFUSE)
     if isinstance(value, RenderError):
-        return Invalid(f"concurrency.key: {value.message}")
+        return Invalid(f"{place}: {value.message}")
     if not isinstance(value, str):
         found = _NAMES.get(type(value), "an object")
-        return Invalid(f"concurrency.key: expected a text, found {found}")
+        return Invalid(f"{place}: expected a text, found {found}")
     return value
 
 

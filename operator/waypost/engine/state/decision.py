@@ -69,6 +69,22 @@ class SettleEvent:
 
 
 @dataclass(frozen=True)
+class PutEntry:
+    """Create a MemoryEntry that the status has in its outbox, before the status without it.
+
+    An existing one of the same run is success. It is not created if its key was forgotten after
+    its time; a live list within the fence says so.
+    """
+
+    manifest: JsonObject
+
+    @property
+    def tried_as(self) -> str:
+        """The name by which a pass remembers that it has tried this."""
+        return f"MemoryEntry/{self.manifest['metadata']['name']}"
+
+
+@dataclass(frozen=True)
 class Launch:
     """Create an attempt's Job, and before it its slot, the NetworkPolicy of its pod, and the
     ConfigMap or the NodeRecord with its inputs.
@@ -162,7 +178,7 @@ class DeleteRun:
     """Delete the run after its TTL, if it has not changed since it was observed."""
 
 
-Before = PutRecord | SettleApproval | SettleEvent
+Before = PutRecord | PutEntry | SettleApproval | SettleEvent
 After = (
     Launch
     | OpenApproval

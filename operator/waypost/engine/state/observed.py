@@ -28,8 +28,11 @@ from waypost.kube.facts.machines import MachineFact
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
 from waypost.kube.facts.slots import KeySlots
+from waypost.kube.memory.entries import Entry
 from waypost.kube.payloads import RecordFact
 from waypost.kube.workflow_events import EventFact, Selector
+
+MemoryKey = tuple[str, str]  # scope, key
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Observed:
     policy: NamespacePolicy | None = None  # of the platform for the namespace; None: no limits
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object
+    workflow: str = ""  # its label waypost.dev/workflow
     keep_until: datetime | None = None  # its schedule may still look for it: no TTL before
     pruned: tuple[str, ...] = ()  # fields the user applied and the API server dropped
     reserved: tuple[str, ...] = ()  # a sentence on each label and annotation of our domain
@@ -87,6 +91,9 @@ class Observed:
     # Of what this pass needs, what could not be read and why, by `ReadProblem.what`.
     unread: Mapping[str, ReadProblem] = field(default_factory=dict)
     slots: Mapping[str, KeySlots] = field(default_factory=dict)  # by digest of the key; read live
+    # MemoryEntries that were read live in this pass, by scope and key.
+    memory: Mapping[MemoryKey, tuple[Entry, ...]] = field(default_factory=dict)
+    memory_at: datetime | None = None  # when this pass listed the first of them
     arrived: frozenset[Selector] = frozenset()  # of what it waits for: the watch has delivered one
     # WorkflowEvents that were read live in this pass, by what they were selected by.
     workflow_events: Mapping[Selector, tuple[EventFact, ...]] = field(default_factory=dict)
@@ -147,3 +154,4 @@ class Reads:
     machines: frozenset[str] = frozenset()  # names of machines to read live
     workflow_events: frozenset[Selector] = frozenset()  # WorkflowEvents to list live
     guard: bool = False  # a look at the admission policy on Approvals
+    memory: frozenset[MemoryKey] = frozenset()  # whose MemoryEntries to list live

@@ -17,6 +17,7 @@ from waypost.compiler.node_output import with_numbers
 from waypost.compiler.on_failure import has_fallback
 from waypost.expressions.values import Unavailable, declare_numbers
 from waypost.kube.items import artifacts as item_artifacts
+from waypost.kube.memory import snapshot
 from waypost.kube.node_records import EVALUATED
 from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
@@ -87,7 +88,7 @@ def evaluation_context(
         A dict with the keys `inputs` (the run's inputs by name), `nodes` (by name; each with
         `phase`, and with `output` and `error` if it has them) and `run` (`name`, `namespace`,
         `uid`, `round`, `createdAt`, `scheduledAt`, and in finally `phase`, `reason`, `message` and
-        `failures`).
+        `failures`), and `memory` if the run reads it.
 
     Raises:
         KeyError: An output is in a NodeRecord that is not in `payloads`.
@@ -105,7 +106,17 @@ def evaluation_context(
             "scheduledAt": scheduled_at(observed),
             **_verdict_view(observed, statuses),
         },
+        **_memory_view(observed, payloads),
     }
+
+
+def _memory_view(observed: Observed, payloads: Mapping[str, JsonValue]) -> JsonObject:
+    """`memory`, once the run has its snapshot and if something reads it."""
+    status = observed.status.memory
+    if status is None or status.record not in payloads or not observed.definition.memory_readers:
+        return {}
+    seen = snapshot.view(payloads[status.record])
+    return {"memory": declare_numbers(seen, observed.definition.memory_schema)}
 
 
 def scheduled_at(observed: Observed) -> str:

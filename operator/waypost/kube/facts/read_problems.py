@@ -14,6 +14,7 @@ RUN: Final = "the run itself"
 APPROVALS: Final = "the list of the run's Approvals"
 WORKFLOW_EVENTS: Final = "the list of WorkflowEvents"
 SLOTS: Final = "the list of Leases that hold slots"
+MEMORY: Final = "the list of MemoryEntries"
 REFERENCES: Final = "the list of ModelProviders and ToolServers"
 
 

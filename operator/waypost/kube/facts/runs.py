@@ -17,6 +17,7 @@ _FOR_USERS = frozenset(
         meta.ANNOTATION_PROBE_AT,
         meta.LABEL_SCHEDULE,
         meta.LABEL_BACKFILL,
+        meta.LABEL_WORKFLOW,
         meta.ANNOTATION_KEEP_UNTIL,
     }
 )
@@ -34,6 +35,11 @@ def tracked_by_git(body: Any) -> bool:
     metadata = section(body, "metadata")
     marks = section(metadata, "annotations").keys() | section(metadata, "labels").keys()
     return any(mark in marks for mark in _TRACKERS)
+
+
+def workflow_of(metadata: Any) -> str:
+    """The label that names the workflow of a run without a template; "" if it has none."""
+    return text(section(metadata, "labels"), meta.LABEL_WORKFLOW)
 
 
 def keep_until(body: Any) -> datetime | None:

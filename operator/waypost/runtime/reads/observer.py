@@ -21,7 +21,7 @@ from waypost.expressions.values import Unavailable
 from waypost.kube import objects
 from waypost.kube.facts import children, runs
 from waypost.kube.facts.pods import PodFact
-from waypost.kube.facts.read_problems import REFERENCES, SLOTS, ReadProblem, of_record
+from waypost.kube.facts.read_problems import MEMORY, REFERENCES, SLOTS, ReadProblem, of_record
 from waypost.kube.facts.start_events import start_events
 from waypost.kube.logs.document import tail
 from waypost.kube.node_records import record_fact
@@ -34,6 +34,7 @@ from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.events import EventCache
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.memory.entries import read_entries
 from waypost.runtime.reads.definitions import Definitions
 from waypost.runtime.reads.events import events_of
 from waypost.runtime.reads.guards import Guards, old_look
@@ -153,6 +154,7 @@ class Observer:
             strict_approvals=self._strict,
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
+            workflow=runs.workflow_of(metadata),
             keep_until=runs.keep_until(body),
             pruned=runs.pruned_of(body),
             reserved=tuple(text for _, text in runs.reserved_names(metadata)),
@@ -209,11 +211,24 @@ class Observer:
                 wants.workflow_events,
                 now=self._clock.now(),
             )
+        for scope, name in sorted(wants.memory):
+            observed = await self._read_memory(key, observed, scope, name)
         if wants.live:
             observed = replace(await self._live.look(key, observed), guard=old_look(observed.guard))
         if wants.guard:  # after the Approvals
             observed = replace(observed, guard=await self._guards.look(key.namespace))
         return observed
+
+    async def _read_memory(self, key: Key, observed: Observed, scope: str, name: str) -> Observed:
+        """`observed` with the MemoryEntries of a key; or why they cannot be read, in `unread`."""
+        begun = observed.memory_at or self._clock.now()
+        tries = Tries(self._problems, uid=key.uid, clock=self._clock)
+        reading = partial(read_entries, self._cluster, key.namespace, scope, name)
+        found = await tries.read(MEMORY, reading)
+        if isinstance(found, ReadProblem):
+            return replace(observed, unread={**observed.unread, **tries.found})
+        seen = {**observed.memory, (scope, name): found}
+        return replace(observed, memory=seen, memory_at=begun)
 
     async def read_slots(self, key: Key, observed: Observed, digests: frozenset[str]) -> Observed:
         """`observed` with the slots of these keys; or why they cannot be read, in `unread`."""
@@ -229,6 +244,8 @@ class Observer:
         tries = Tries(self._problems, uid=key.uid, clock=self._clock)
         payloads, records = dict(observed.payloads), dict(observed.records)
         recorded = {node.output_record: node.output_digest for node in observed.status.nodes}
+        if (memory := observed.status.memory) is not None:
+            recorded[memory.record] = memory.digest
         for name in sorted(wants.payloads):
             reading = partial(self._payload, key, name, recorded.get(name))
             value = await tries.read(of_record(name), reading)

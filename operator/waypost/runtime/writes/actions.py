@@ -20,6 +20,7 @@ from waypost.engine.state.decision import (
     Launch,
     OpenApproval,
     PatchChild,
+    PutEntry,
     PutRecord,
     ReleasePod,
     SettleApproval,
@@ -52,6 +53,7 @@ from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.newest import version_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.runtime.egress.policies import EgressPolicies
+from waypost.runtime.memory.entries import remember
 from waypost.runtime.slots.leases import Slots
 from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.accounts import NodeAccounts
@@ -65,9 +67,7 @@ from waypost.runtime.writes.stops import Stops
 
 FENCE_SECONDS: Final = 10.0
 _OTHER_UID: Final = 422  # code of a patch with the uid of another pod of that name
-
 _NO_ANSWER: Final = Unavailable("the API server does not answer in time")
-
 log = logging.getLogger(__name__)
 
 
@@ -148,6 +148,8 @@ class ActionExecutor:
             match action:
                 case PutRecord():
                     writing = self._record(key, action, done)
+                case PutEntry():
+                    writing = self._remember(key, action, done)
                 case SettleApproval():
                     writing = self._settle_approval(key, action, done)
                 case SettleEvent():
@@ -188,6 +190,10 @@ class ActionExecutor:
             text = f"a NodeRecord {name} exists that this run did not create; "
             text += advice(found.owner_uid)
             raise Foreign(text, code=409)
+
+    async def _remember(self, key: Key, action: PutEntry, done: Prepared) -> None:
+        await remember(self._cluster, self._clock, key.namespace, action.manifest)
+        done.written.add(action.tried_as)
 
     async def carry_out(
         self, key: Key, observed: Observed, actions: Iterable[After], *, fence: float

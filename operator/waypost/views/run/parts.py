@@ -96,6 +96,9 @@ def records_of_part(part: Part, payloads: Payloads) -> frozenset[str]:
     for name in graph.dependencies[part.path.entry].all:
         if name in known:
             names |= visible.records_of(graph.nodes[name], known[name])
+    memory = part.observed.status.memory
+    if memory is not None and part.observed.definition.memory_readers:
+        names.add(memory.record)
     if status is None:
         return frozenset(names)
     if part.path.index is None:

@@ -1,0 +1,89 @@
+"""`spec.memory` of a run: what it reads of earlier runs with the same key, and what it keeps."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, StringConstraints
+
+from waypost.api.base import INPUT_KEY_PATTERN, Duration, JsonValue, Model
+
+MAX_KEY: Final = 200  # characters of an evaluated key
+MAX_EPISODES: Final = 20
+MAX_FACTS: Final = 200
+MAX_BYTES: Final = 64 * 1024
+DEFAULT_EPISODES: Final = 1
+DEFAULT_FACTS: Final = 20
+DEFAULT_BYTES: Final = 16 * 1024
+DEFAULT_EXPIRY: Final = 90 * 24 * 3600.0
+MAX_EXPIRY: Final = 2 * 365 * 24 * 3600.0
+
+_Key = Annotated[str, StringConstraints(min_length=1, max_length=2056)]
+_Name = Annotated[str, StringConstraints(pattern=INPUT_KEY_PATTERN, max_length=63)]
+
+
+class MemoryRead(Model):
+    """Limits of what the run reads."""
+
+    episodes: int | None = Field(
+        default=None, ge=0, le=MAX_EPISODES, description=f"Episodes. Default {DEFAULT_EPISODES}."
+    )
+    facts: int | None = Field(
+        default=None, ge=0, le=MAX_FACTS, description=f"Facts. Default {DEFAULT_FACTS}."
+    )
+    max_bytes: int | None = Field(
+        default=None,
+        ge=1024,
+        le=MAX_BYTES,
+        description=f"Bytes of JSON. Default {DEFAULT_BYTES}.",
+    )
+
+
+class RunMemory(Model):
+    """What the run reads of earlier runs with the same key, and what it keeps for later ones."""
+
+    key: _Key = Field(
+        description='Whom the memory is about, for example "customer-${inputs.customerId}". It '
+        f"sees inputs and run, and must be a text of 1 to {MAX_KEY} characters."
+    )
+    scope: Literal["Workflow", "Namespace"] | None = Field(
+        default=None,
+        description="Workflow (default): shared by the runs of one template, or with one label "
+        "waypost.dev/workflow. Namespace: shared by all runs of the namespace.",
+    )
+    read: MemoryRead | None = Field(default=None, description=MemoryRead.__doc__)
+    remember: dict[_Name, JsonValue] | None = Field(
+        default=None,
+        max_length=32,
+        description="The Episode: evaluated like outputs, and written once, at the end of the run.",
+    )
+    expire_after: Duration | None = Field(
+        default=None, description="How long entries are kept, at most 17520h. Default 2160h."
+    )
+
+    @property
+    def episodes(self) -> int:
+        """How many Episodes are read, beside the last one of a run that succeeded."""
+        given = self.read.episodes if self.read is not None else None
+        return DEFAULT_EPISODES if given is None else given
+
+    @property
+    def facts(self) -> int:
+        """How many Facts are read."""
+        given = self.read.facts if self.read is not None else None
+        return DEFAULT_FACTS if given is None else given
+
+    @property
+    def max_bytes(self) -> int:
+        """How many bytes the snapshot has at most."""
+        given = self.read.max_bytes if self.read is not None else None
+        return DEFAULT_BYTES if given is None else given
+
+
+def key_problem(key: str) -> str:
+    """Why a key cannot be used; "" if it can."""
+    if not key.strip():
+        return "is empty; give it a name, such as that of a customer"
+    if len(key) > MAX_KEY:
+        return f"has {len(key)} characters, the limit is {MAX_KEY}"
+    if not key.isprintable():
+        return f"{key!r} has characters that cannot be printed; remove them"
+    return ""

@@ -1,0 +1,148 @@
+"""The snapshot of its memory with which a run begins (S690).
+
+It is taken in the pass that starts the first nodes: a run that is suspended, or waits for its key
+of `concurrency`, has to see what its predecessor wrote.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from waypost.api.base import JsonValue
+from waypost.api.changes import changed_run
+from waypost.api.meta import Condition, ConditionReason
+from waypost.api.state.memory import MAX_LISTED, MemoryStatus
+from waypost.compiler.problems import Problem
+from waypost.engine.memory.identity import identity
+from waypost.engine.memory.outbox import unstored
+from waypost.engine.state.decision import PutRecord
+from waypost.engine.state.observed import MemoryKey, Observed
+from waypost.engine.state.transition import Transition, is_finished
+from waypost.kube import node_records
+from waypost.kube.conditions import Conditions
+from waypost.kube.facts.read_problems import MEMORY
+from waypost.kube.memory.phases import readable
+from waypost.kube.memory.snapshot import Snapshot, take
+
+_STORE_AGAIN: Final = timedelta(seconds=10)
+_FRESH: Final = timedelta(seconds=10)
+_SHOWN: Final = 10
+
+
+def wanted(observed: Observed) -> frozenset[MemoryKey]:
+    """Whose MemoryEntries a pass has to list: those of a run that begins now."""
+    if not _is_due(observed) or observed.status.phase == "Rejected":
+        return frozenset()
+    spec, slot = observed.spec, observed.status.slot
+    if spec is None or spec.suspend or MEMORY in observed.unread:
+        return frozenset()
+    above = observed.lineage
+    has_key = spec.concurrency is not None or (above is not None and above.concurrency is not None)
+    if has_key and (slot is None or not slot.taken):
+        return frozenset()
+    found = identity(observed)
+    return frozenset({found} - observed.memory.keys()) if isinstance(found, tuple) else frozenset()
+
+
+def may_start(transition: Transition) -> bool:
+    """Whether nodes may start: the run needs no memory, or has its snapshot.
+
+    Changes `transition`: this pass may take the snapshot.
+    """
+    observed = transition.observed
+    if not _is_due(observed):
+        return True
+    found = identity(observed)
+    if isinstance(found, Problem) or found is None or transition.spec.suspend:
+        return False
+    entries = observed.memory.get(found)
+    if entries is None or _is_old(transition):
+        if MEMORY not in observed.unread:  # the run has got its slot in this pass, or it took long
+            transition.requeue_at(transition.now)
+        return False
+    scope, key = found
+    seen = readable(entries, scope=scope, key=key, now=transition.now)
+    memory = transition.spec.memory
+    assert memory is not None, "it is due"
+    fits = partial(_fits, observed)
+    snapshot = take(seen, memory, scope=scope, key=key, fits=fits)
+    return _store(transition, snapshot, found)
+
+
+def waits_for(transition: Transition) -> str:
+    """Why a run cannot begin without its memory; "" if it does not wait for it."""
+    observed = transition.observed
+    if not _is_due(observed) or transition.spec.suspend:
+        return ""
+    if (problem := observed.unread.get(MEMORY)) is not None:
+        return problem.text
+    stored = unstored(transition, "Memory")
+    return f"its memory cannot be stored: {stored.message}" if stored is not None else ""
+
+
+def _is_due(observed: Observed) -> bool:
+    has_block = observed.spec is not None and observed.spec.memory is not None
+    return has_block and observed.status.memory is None and not is_finished(observed.status)
+
+
+def _is_old(transition: Transition) -> bool:
+    """Whether the list is so old that the key may have been forgotten since."""
+    at = transition.observed.memory_at
+    return at is None or transition.now - at > _FRESH
+
+
+def _fits(observed: Observed, key: str, value: JsonValue) -> bool:
+    return observed.definition.may_remember(key, value)
+
+
+def _store(transition: Transition, snapshot: Snapshot, found: MemoryKey) -> bool:
+    """Record the snapshot in the status that this pass writes; False if its NodeRecord cannot be
+    written."""
+    owner, observed = transition.owner, transition.observed
+    if unstored(transition, "Memory") is not None:
+        transition.requeue_at(transition.now + _STORE_AGAIN)
+        return False
+    record = node_records.memory(
+        "Memory", snapshot.value, owner=owner.reference(), namespace=owner.namespace
+    )
+    assert record is not None, "a snapshot is small"
+    transition.before.append(PutRecord(record))
+    name = record["metadata"]["name"]
+    status = MemoryStatus(
+        scope=found[0],
+        key=found[1],
+        digest=record["spec"]["digest"],
+        record=name,
+        episodes=snapshot.episodes,
+        facts=snapshot.facts,
+        entries=list(snapshot.entries[:MAX_LISTED]) or None,
+    )
+    transition.payloads[name] = snapshot.value
+    noted = _noted(transition, snapshot)
+    changed = changed_run(observed.status, memory=status, conditions=noted.items)
+    transition.observed = replace(observed, status=changed)
+    return True
+
+
+def _noted(transition: Transition, snapshot: Snapshot) -> Conditions:
+    """The conditions of the run, with those on what its snapshot leaves out."""
+    status = transition.observed.status
+    generation = transition.observed.generation
+    conditions = Conditions(status.conditions, generation=generation, now=transition.now)
+    if snapshot.cut:
+        text = (
+            f"{snapshot.cut} older entries were left out: with them the snapshot would have more "
+            "bytes than memory.read.maxBytes"
+        )
+        reason = ConditionReason.MEMORY_TOO_LARGE
+        conditions.set(Condition.MEMORY_TRUNCATED, "True", reason=reason, message=text)
+    if snapshot.misfits:
+        shown = ", ".join(f"{key} of {name}" for name, key in snapshot.misfits[:_SHOWN])
+        text = (
+            f"{len(snapshot.misfits)} values were left out, because memory.remember gives another "
+            f"type today: {shown}"
+        )
+        reason = ConditionReason.TYPE_CHANGED
+        conditions.set(Condition.MEMORY_MISMATCH, "True", reason=reason, message=text)
+    return conditions

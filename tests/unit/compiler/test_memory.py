@@ -1,0 +1,164 @@
+"""What the static check says about `memory`, and about expressions that read it."""
+
+import pytest
+from waypost.api.base import JsonObject
+from waypost.compiler.definition import define
+from waypost.compiler.templates import define_template
+
+from tests.support.builders import gate, python, spec
+
+NUMBER: JsonObject = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+}
+REMEMBER: JsonObject = {"n": "${nodes.a.output.n}", "name": "${run.name}"}
+
+
+def reads(expression: str, *, memory: JsonObject | None = None, **fields: object) -> JsonObject:
+    """A run whose node reads an expression."""
+    block = {"key": "k", "remember": REMEMBER} if memory is None else memory
+    node = python("a", inputs={"x": f"${{{expression}}}"}, outputSchema=NUMBER)
+    return spec(node, **{"memory": block, **fields})
+
+
+def problems(raw: JsonObject, severity: str = "error") -> list[str]:
+    """The problems of a spec, of one severity."""
+    definition = define(raw)
+    return [str(p) for p in (*definition.problems, *definition.warnings) if p.severity == severity]
+
+
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        pytest.param(
+            "memory.last.outputs.n",
+            "nodes.a.inputs.x: the first run has no last: write "
+            "memory.?last.?outputs.?n.orValue(...), or test has(memory.last) first",
+            id="S695-unguarded",
+        ),
+        pytest.param(
+            "memory.lastSucceeded.run",
+            "nodes.a.inputs.x: the first run has no lastSucceeded: write "
+            "memory.?lastSucceeded.?run.orValue(...), or test has(memory.lastSucceeded) first",
+            id="S695-unguarded-last-good",
+        ),
+        pytest.param(
+            "memory.?last.?outputs.?nn.orValue(0)",
+            "nodes.a.inputs.x: memory.last.outputs has no 'nn': it has n, name; did you mean 'n'?",
+            id="S695-misspelt",
+        ),
+        pytest.param(
+            "memory.lastRun",
+            "nodes.a.inputs.x: memory has no 'lastRun'",
+            id="S695-no-such-variable",
+        ),
+    ],
+)
+def test_an_expression_that_cannot_be_evaluated_is_refused(expression: str, says: str) -> None:
+    found = problems(reads(expression))
+    assert found
+    assert found[0].startswith(says)
+
+
+def test_a_remembered_value_has_the_type_of_its_expression() -> None:
+    """S695: so it can be compared with the schema of what takes it."""
+    raw = reads("memory.?last.?outputs.?name.orValue('')")
+    raw["nodes"][0]["inputSchema"] = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    assert problems(raw) == ["nodes.a.inputs.x: inputSchema takes integer, found string"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "memory.?last.?outputs.?n.orValue(0) + 1",
+        "has(memory.last) ? memory.last.finishedAt : ''",
+        "memory.episodes.map(e, e.outputs.?n.orValue(0))",
+        "memory.facts.map(f, f.text)",
+        "memory.bySubject[?'address'].?text.orValue('')",
+        "memory.?lastSucceeded.?succeeded.orValue(false) ? 1 : 0",
+        "memory.key + run.name",
+    ],
+)
+def test_an_expression_with_guards_has_no_problem(expression: str) -> None:
+    """S695"""
+    assert problems(reads(expression)) == []
+    assert problems(reads(expression), "warning") == []
+
+
+def test_without_a_block_there_is_no_memory() -> None:
+    """S695"""
+    node = python("a", inputs={"x": "${memory.?last.?run.orValue('')}"})
+    says = "this run has no memory block; add memory: {key: ...}"
+    assert problems(spec(node)) == [f"nodes.a.inputs.x: {says}"]
+    outputs = {"x": "${memory.key}"}
+    assert problems(spec(python("a"), outputs=outputs)) == [f"outputs.x: {says}"]
+
+
+@pytest.mark.parametrize(
+    ("memory", "says"),
+    [
+        pytest.param(
+            {"key": " "},
+            "memory.key: is empty; give it a name, such as that of a customer",
+            id="S693-empty",
+        ),
+        pytest.param(
+            {"key": "${nodes.a.output.n}"},
+            "memory.key: is evaluated before any node has run, so it cannot read nodes; use inputs",
+            id="S693-node",
+        ),
+        pytest.param(
+            {"key": "${memory.key}"},
+            "memory.key: memory does not exist here; use inputs or run",
+            id="S693-itself",
+        ),
+        pytest.param(
+            {"key": "k", "expireAfter": "17521h"},
+            "memory.expireAfter: 17521h is more than 17520h, which is two years; shorten it",
+            id="S693-too-long",
+        ),
+        pytest.param(
+            {"key": "k", "remember": {"x": "${nodes.b.output}"}},
+            "memory.remember.x: there is no node 'b'; nodes: a",
+            id="S691-no-such-node",
+        ),
+    ],
+)
+def test_a_block_that_cannot_be_used_is_refused(memory: JsonObject, says: str) -> None:
+    assert says in problems(spec(python("a", outputSchema=NUMBER), memory=memory))
+
+
+def test_the_key_of_concurrency_is_evaluated_before_the_memory_is_read() -> None:
+    """S690"""
+    raw = reads("1", concurrency={"key": "${memory.key}"})
+    assert problems(raw)[0].startswith("concurrency.key: memory does not exist here")
+
+
+def test_a_memory_of_the_whole_namespace_is_warned_of() -> None:
+    """S693"""
+    warnings = problems(spec(gate("a"), memory={"key": "k", "scope": "Namespace"}), "warning")
+    assert warnings == [
+        "memory.scope: Namespace: runs of all workflows of the namespace read what this one "
+        "remembers; use Workflow unless they must"
+    ]
+
+
+@pytest.mark.parametrize(("key", "warned"), [("k", True), ("${inputs.n}", False)])
+def test_items_that_share_a_memory_are_warned_of(key: str, warned: bool) -> None:
+    """S693"""
+    called = {"one": spec(python("a"), memory={"key": key})}
+    call = {"name": "each", "workflow": {"templateRef": {"name": "one"}}}
+    call["forEach"] = {"items": "${[1, 2]}"}
+    found = define_template(spec(call), name="all", templates=called).warnings
+    assert any("memory.key of template one reads no input" in str(p) for p in found) is warned
+
+
+def test_what_is_remembered_has_the_type_of_today() -> None:
+    """S695"""
+    definition = define(reads("1"))
+    assert definition.may_remember("n", 3)
+    assert not definition.may_remember("n", "3")
+    assert definition.may_remember("of an earlier definition", "3")
+    assert definition.memory_readers == frozenset()
+    assert define(reads("memory.key")).memory_readers == {"a"}
