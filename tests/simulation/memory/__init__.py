@@ -1,0 +1,1 @@
+"""Runs with memory under troubles: a simulation beside the others."""

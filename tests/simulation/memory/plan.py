@@ -1,0 +1,115 @@
+"""What one seed of memory stands for: runs that follow each other, and what goes wrong. Data."""
+
+import random
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from waypost.api.base import JsonObject
+
+from tests.simulation.focused.troubles import Trouble, draw_trouble
+from tests.support.builders import python, spec
+
+TROUBLES: Final = (
+    "kill",
+    "freeze",
+    "freeze_acting",
+    "lost",
+    "second",
+    "cancel",
+    "cancel_late",
+    "rerun",
+    "forget",
+    "delete_entry",
+    "refused",
+    "refused_for_good",
+)
+SECONDS: Final = 200.0  # how long runs begin, and troubles
+_KEYS: Final = ("customer-1", "customer-1", "customer-2")
+_SCOPES: Final = ("triage", "triage", "other")
+NUMBER: Final = {
+    "type": "object",
+    "properties": {"n": {"type": "integer"}},
+    "required": ["n"],
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, and when it is created."""
+
+    name: str
+    at: float
+    scope: str
+    key: str
+    number: int  # what its node finds
+    seconds: float  # of its program
+    episodes: int  # memory.read.episodes
+    fails: int  # attempts that fail; 2: the run fails
+    remembers: bool = True
+    queued: bool = False  # for one slot of its key
+    suspended: float = 0.0
+    cleans_up: bool = False  # it has finally
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that follows from a seed."""
+
+    seed: int
+    runs: tuple[Run, ...]
+    troubles: tuple[Trouble, ...] = ()
+    delivery: Literal["immediate", "rough", "stale"] = "immediate"
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of its troubles."""
+        return {trouble.kind for trouble in self.troubles}
+
+
+def body(run: Run) -> JsonObject:
+    """The spec of a run: its node reads what the last run of its memory found."""
+    before = "${memory.?last.?outputs.?n.orValue(-1)}"
+    good = "${memory.?lastSucceeded.?outputs.?n.orValue(-1)}"
+    node = python("a", inputs={"before": before, "good": good}, outputSchema=NUMBER)
+    node["retry"] = {"limit": 1, "backoff": {"initial": "1s"}}
+    memory: JsonObject = {"key": run.key, "read": {"episodes": run.episodes}}
+    if run.remembers:
+        memory["remember"] = {"n": "${nodes.a.output.n}", "before": before}
+    made = spec(node, memory=memory)
+    if run.queued:
+        made["concurrency"] = {"key": run.key}
+    if run.suspended:
+        made["suspend"] = True
+    if run.cleans_up:
+        made["finally"] = [python("tidy")]
+    return made
+
+
+def plan(seed: int) -> Plan:
+    """The plan of a seed."""
+    draw = random.Random(f"memory {seed}")
+    queued = draw.random() < 0.3
+    runs = tuple(_run(draw, number, queued) for number in range(draw.choice((2, 3, 4, 6))))
+    troubles = tuple(
+        draw_trouble(draw, TROUBLES, latest=SECONDS * 0.8, seconds=(0.5, 5.0, 14.0, 60.0))
+        for _ in range(draw.choice((0, 1, 1, 2, 2, 3)))
+    )
+    delivery: Any = draw.choice(("immediate", "immediate", "rough", "stale"))
+    return Plan(seed, runs, troubles, delivery)
+
+
+def _run(draw: random.Random, number: int, queued: bool) -> Run:
+    return Run(
+        name=f"run-{number}",
+        at=round(draw.uniform(0, SECONDS * 0.7), 2),
+        scope=draw.choice(_SCOPES),
+        key=draw.choice(_KEYS),
+        number=number,
+        seconds=draw.choice((1.0, 4.0, 15.0)),
+        episodes=draw.choice((1, 1, 2, 20, 0)),
+        fails=draw.choice((0, 0, 0, 1, 2)),
+        remembers=draw.random() < 0.9,
+        queued=queued,
+        suspended=draw.choice((0.0, 0.0, 0.0, 30.0)),
+        cleans_up=draw.random() < 0.3,
+    )

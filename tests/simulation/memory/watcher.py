@@ -1,0 +1,215 @@
+"""A watcher of memory: judges every change as the API server stores it (VY1 to VY5)."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from waypost.kube.objects import items, section, text
+from waypost.ports.cluster import Kind, Obj
+
+from tests.simulation.memory.interpreter import in_snapshot, read
+from tests.simulation.memory.plan import Plan, Run
+from tests.simulation.watching.evidence import Violation
+from tests.support.harness import World
+from tests.support.memory import ENTRY
+
+_FENCE: Final = 12.0  # seconds that an operator may act after a live list
+_READ: Final = ("scope", "key", "digest", "record", "episodes", "entries")
+
+
+class Watcher:
+    """Receives every change before any operator does."""
+
+    def __init__(self, world: World, plan: Plan) -> None:
+        self.violations: list[Violation] = []
+        self.runs: dict[str, Run] = {run.name: run for run in plan.runs}
+        self.entries: dict[str, Obj] = {}
+        self.created: dict[str, Obj] = {}  # every entry that ever was, by name
+        self.dropped: set[str] = set()  # entries that a person has deleted
+        self.refused = False  # an entry may have been refused for good
+        self._world = world
+        self._states: list[tuple[float, dict[str, Obj]]] = [(float("-inf"), {})]
+        self._records: dict[str, Obj] = {}  # NodeRecords, also those that were deleted
+        self._known: dict[str, Obj] = {}  # status.memory of runs
+        self._finished: dict[str, set[tuple[int, str]]] = {}  # rounds that ended, with their phase
+        self._due: dict[str, dict[str, datetime]] = {}  # by run: what others had written before it
+        self._cancelled: set[tuple[str, int]] = set()  # before the result was recorded
+        self._forgotten: list[tuple[float, str, str, datetime]] = []
+        world.cluster.server.storage.listeners.insert(0, self._changed)
+
+    def blame(self, what: str, invariant: str) -> None:
+        """Note a violation."""
+        self.violations.append(Violation(invariant, what, self._world.clock.monotonic()))
+
+    def is_forgotten(self, run: Run) -> bool:
+        """Whether a person has forgotten the memory of a run."""
+        return any(one[1:3] == (run.scope, run.key) for one in self._forgotten)
+
+    def written(self, name: str) -> list[Obj]:
+        """The Episodes that a run has ever written."""
+        return [b for b in self.created.values() if _source(b).get("run") == name]
+
+    def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        if kind is ENTRY:
+            self._entry(change, body)
+        elif kind is Kind.NODE_RECORD and change == "ADDED":
+            self._records[body["metadata"]["name"]] = body["spec"]
+        elif kind is Kind.AGENT_WORKFLOW and change != "DELETED":
+            self._run(change, body)
+
+    # --- entries ---------------------------------------------------------------------------------
+
+    def _entry(self, change: str, body: Obj) -> None:
+        name, now = body["metadata"]["name"], self._world.clock.monotonic()
+        if change == "DELETED":
+            self.entries.pop(name, None)
+        else:
+            if change == "ADDED" and body["spec"]["type"] == "Episode":
+                self._added(name, body)
+            self.entries[name] = body
+            if change == "ADDED" and body["spec"]["type"] == "Forgotten":
+                spec = body["spec"]
+                at = datetime.fromisoformat(spec["source"]["at"])
+                self._forgotten.append((now, spec["scope"], spec["key"], at))
+        self._states.append((now, dict(self.entries)))
+
+    def _added(self, name: str, body: Obj) -> None:
+        spec, source = body["spec"], _source(body)
+        if name in self.created and name not in self.dropped:
+            self.blame(f"{name} is created a second time", "VY3")
+        self.created[name] = body
+        outbox = self._known.get(source["run"], {}).get("outbox") or []
+        held = [e for r in outbox for e in self._records[r]["data"]["entries"]]
+        if not any(entry["metadata"]["name"] == name for entry in held):
+            self.blame(f"{name} is created, and the outbox has only {outbox}", "VY3")
+        now, at = self._world.clock.monotonic(), datetime.fromisoformat(source["at"])
+        for since, scope, key, until in self._forgotten:
+            same = (scope, key) == (spec["scope"], spec["key"])
+            if same and at <= until and now > since + _FENCE:
+                self.blame(f"{name} of {at} is created, forgotten up to {until}", "VY4")
+
+    # --- runs ------------------------------------------------------------------------------------
+
+    def _run(self, change: str, body: Obj) -> None:
+        name, status = body["metadata"]["name"], section(body, "status")
+        if name not in self.runs:
+            return
+        if change == "ADDED":
+            self._due[name] = self._written_before(self.runs[name])
+        memory, before = section(status, "memory"), self._known.get(name)
+        if memory and not before:
+            self._begun(self.runs[name], memory)
+            if any(n["path"] == "a" and n["phase"] == "Pending" for n in status["nodes"]):
+                self.blame(f"{name} has read its memory, and does not begin", "VY5")
+        elif before and any(before.get(key) != memory.get(key) for key in _READ):
+            self.blame(f"{name}: the snapshot was {before}, and is {memory}", "VY1")
+        if memory:
+            self._known[name] = memory
+        settled = memory.get("end") or status.get("verdict") or _is_finished(status)
+        if section(body, "spec").get("cancel") and not settled:
+            self._cancelled.add((name, int(status.get("round", 1))))
+        if _is_finished(status):
+            if memory.get("outbox"):
+                self.blame(f"{name} is Finished, and has {memory['outbox']} to write", "VY2")
+            self._finished.setdefault(name, set()).add((status["round"], text(status, "phase")))
+
+    def _written_before(self, run: Run) -> dict[str, datetime]:
+        """The Episodes of runs that had ended before this one was created."""
+        others = [n for n, r in self.runs.items() if (r.scope, r.key) == (run.scope, run.key)]
+        ended = {(n, round_) for n in others for round_, _ in self._finished.get(n, ())}
+        return {
+            name: datetime.fromisoformat(_source(b)["at"])
+            for name, b in self.entries.items()
+            if b["spec"]["type"] == "Episode" and (_source(b)["run"], _source(b)["round"]) in ended
+        }
+
+    def _begun(self, run: Run, memory: Obj) -> None:
+        stored = self._records.get(memory["record"])
+        if stored is None:
+            self.blame(f"{run.name} names a snapshot that does not exist", "VY1")
+            return
+        found, now = in_snapshot(stored["data"]), self._world.clock.monotonic()
+        moment = self._world.clock.now()
+        recent = [state for at, state in self._states if at > now - _FENCE]
+        recent.append([state for at, state in self._states if at <= now - _FENCE][-1])
+        possible = [
+            read(state.values(), scope=run.scope, key=run.key, most=run.episodes, now=moment)
+            for state in recent
+        ]
+        if found not in possible:
+            self.blame(f"{run.name} reads {found}, expected one of {possible}", "VY5")
+        self._sees_what_had_ended(run, stored["data"], found.episodes)
+
+    def _sees_what_had_ended(self, run: Run, snapshot: Any, listed: tuple[str, ...]) -> None:
+        """VY2: who waits for Finished and then creates a run finds the Episode."""
+        due = {n: at for n, at in self._due[run.name].items() if n not in self.dropped}
+        due = {n: at for n, at in due.items() if not self._is_gone(run, at)}
+        if not due or not run.episodes:
+            return
+        latest = max(due.values())
+        seen = [datetime.fromisoformat(one["finishedAt"]) for one in snapshot["episodes"][:1]]
+        superseded = all(
+            any(_source(b)["round"] > _source(self.created[n])["round"] for b in self.written(r))
+            for n in due
+            if (r := _source(self.created[n])["run"])
+        )
+        if (not seen or seen[0] < latest) and not superseded:
+            self.blame(f"{run.name} reads {listed}, and {due} had ended before", "VY2")
+
+    def _is_gone(self, run: Run, at: datetime) -> bool:
+        return any(
+            (scope, key) == (run.scope, run.key) and at <= until
+            for _, scope, key, until in self._forgotten
+        )
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def at_rest(self) -> None:
+        """VY3, once all is quiet: the Episodes are those of the rounds that ended."""
+        for name, run in self.runs.items():
+            ended = self._finished.get(name, set()) if run.remembers else set()
+            expected = {r: p for r, p in ended if p in ("Succeeded", "Failed")}
+            known = {_source(b)["round"]: b for b in self.written(name)}
+            begun = {r for r in expected if name in self._known}
+            missing = begun - known.keys()
+            if missing and not self.is_forgotten(run) and not self.refused:
+                self.blame(f"{name}: no Episode of rounds {sorted(missing)}", "VY3")
+            for round_ in known.keys() & expected.keys():
+                good = known[round_]["spec"]["succeeded"]
+                if good != (expected[round_] == "Succeeded"):
+                    self.blame(f"{name}: round {round_} is {expected[round_]}, not {good}", "VY3")
+                self._value(run, known[round_])
+            strange = {r for n, r in self._cancelled if n == name} & known.keys()
+            if strange:
+                self.blame(f"{name}: cancelled, and has Episodes of {sorted(strange)}", "VY3")
+
+    def _value(self, run: Run, body: Obj) -> None:
+        """What an Episode says, from the snapshot and what the node of the run finds."""
+        if self.is_forgotten(run):
+            return  # its snapshot may be deleted
+        said = section(self._records[self._known[run.name]["record"]], "data")
+        last = said["episodes"][0]["outputs"] if said["episodes"] else {}
+        expected: dict[str, Any] = {"before": last.get("n", -1)}
+        if body["spec"]["succeeded"]:
+            expected["n"] = run.number
+        found = body["spec"]["value"]
+        if {**found, "n": 0} != {**expected, "n": 0} or found.get("n", run.number) != run.number:
+            self.blame(f"{run.name} remembers {found}, expected {expected}", "VY3")
+
+    def judge_inputs(self, name: str, inputs: Obj) -> None:
+        """VY1: every attempt of a run sees what its snapshot says."""
+        said = self._records[self._known[name]["record"]]["data"]
+        last = said["episodes"][0]["outputs"] if said["episodes"] else {}
+        good = said.get("lastSucceeded", {}).get("outputs", {})
+        expected = {"before": last.get("n", -1), "good": good.get("n", -1)}
+        if inputs != expected:
+            self.blame(f"{name} is given {inputs}, expected {expected}", "VY1")
+
+
+def _source(body: Obj) -> Obj:
+    return section(body, "spec", "source")
+
+
+def _is_finished(status: Obj) -> bool:
+    return any(
+        c["type"] == "Finished" and c["status"] == "True" for c in items(status, "conditions")
+    )
