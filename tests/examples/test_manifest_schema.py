@@ -10,7 +10,7 @@ from waypost.api.crd.manifest_schema import json_schema
 from tests.examples.conftest import Shown, shown
 
 VALIDATOR = jsonschema_rs.Draft202012Validator(json_schema())
-BY_THE_OPERATOR = {"Approval", "NodeRecord"}
+BY_THE_OPERATOR = {"Approval", "MemoryEntry", "NodeRecord"}
 WRITTEN = [one for one in shown() if one.values[0].manifest["kind"] not in BY_THE_OPERATOR]
 HELLO: dict[str, Any] = {
     "apiVersion": "waypost.dev/v1alpha1",
