@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from waypost.adapters.credentials import (
+    CallerSource,
     Credentials,
     CredentialsError,
     KubeconfigSource,
@@ -158,3 +159,28 @@ def test_missing_certificates_are_told(tmp_path: Path) -> None:
     broken = Credentials(server="https://x", ca_path=str(tmp_path / "none"))
     with pytest.raises(CredentialsError, match="certificates of https://x"):
         broken.ssl_context()
+
+
+async def test_a_caller_has_nothing_of_our_identity() -> None:
+    """S717: the same way to the API server, with the token of the caller alone."""
+    own = Credentials(
+        server="https://api",
+        authorization="Bearer ours",
+        ca_path="ca",
+        certificate_path="certificate",
+        key_path="key",
+        insecure=True,
+        tls_server_name="kubernetes",
+        proxy="http://proxy",
+    )
+    source = CallerSource(own=own, token="theirs")
+    found = await source.current()
+    assert await source.renew(refused=found) == found, "nothing else is tried after a 401"
+    assert found == Credentials(
+        server="https://api",
+        authorization="Bearer theirs",
+        ca_path="ca",
+        insecure=True,
+        tls_server_name="kubernetes",
+        proxy="http://proxy",
+    )

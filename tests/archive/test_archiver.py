@@ -245,17 +245,21 @@ async def test_a_run_that_changes_between_read_and_condition(kept: Shelf) -> Non
 
 
 @virtual
-async def test_a_database_that_fails(kept: Shelf) -> None:
-    """S710: nothing is deleted, and the next look tries again."""
+async def test_a_database_that_fails(kept: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+    """S710: nothing is deleted, and the next look tries again. The log says it once."""
     async with World() as world:
         world.start(archives=True)
         await world.submit(spec(python("a"), ttlSecondsAfterFinished=0))
         await world.finished()
         kept.broken = True
         archive = archiver(world.cluster.as_user("archive"), kept, world.clock)
-        await archive.look()
+        for _ in range(3):
+            await archive.look()
         await world.quiet(60)
         assert archived(world) == ""
+        assert [r.message for r in caplog.records if r.name == "waypost.archive"] == [
+            "a run was not archived, trying again: the database: disk full"
+        ]
         registry = archive._metrics.registry
         assert registry.get_sample_value("waypost_archive_failing_runs") == 1
         kept.broken = False

@@ -1,8 +1,9 @@
 """The credentials for the API server, and how they are renewed.
 
-Three sources: the files of a pod's service account (the kubelet rotates the token); a kubeconfig,
+The sources: the files of a pod's service account (the kubelet rotates the token); a kubeconfig,
 read by the Kubernetes client library so that certificates, tokens, token files and exec plugins
-work as in kubectl; and the token of another person. The watch and `KubeCluster` share one source.
+work as in kubectl; and the token of another person, at a given address or at ours. The watch and
+`KubeCluster` share one source.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -169,6 +170,27 @@ class TokenSource:
 
     async def renew(self, *, refused: Credentials) -> Credentials:
         self._refused()
+        return self._credentials
+
+
+class CallerSource:
+    """The bearer token of a caller, at the API server that we reach ourselves. Nothing of our own
+    identity is left: neither our token nor our certificate.
+
+    Args:
+        own: Our credentials.
+        token: What the caller has presented.
+    """
+
+    def __init__(self, *, own: Credentials, token: str) -> None:
+        self._credentials = replace(
+            own, authorization=f"Bearer {token}", certificate_path=None, key_path=None
+        )
+
+    async def current(self) -> Credentials:
+        return self._credentials
+
+    async def renew(self, *, refused: Credentials) -> Credentials:
         return self._credentials
 
 

@@ -83,6 +83,7 @@ class Archiver:
         self._offload = offload
         self._now = now
         self._seen: dict[str, str] = {}  # uid -> resourceVersion of a run with nothing to do
+        self._failing: set[str] = set()  # uids of runs whose failure is in the log
 
     async def look(self) -> None:
         """Archive what has ended since the last look.
@@ -97,6 +98,7 @@ class Archiver:
             )
             listed += [section(one, "metadata") for one in found.items]
         uids = {text(one, "uid") for one in listed}
+        self._failing &= uids
         self._seen = {uid: version for uid, version in self._seen.items() if uid in uids}
         changed = [
             one
@@ -125,8 +127,12 @@ class Archiver:
         except Conflict:
             return Result.WAITS  # it has changed: the next look reads it
         except (ClusterError, StorageError, ValueError) as error:
-            log.warning("a run was not archived, trying again: %s", error, extra=about)
+            # Once: the next looks fail for the same reason, for as long as it lasts.
+            level = logging.DEBUG if metadata["uid"] in self._failing else logging.WARNING
+            log.log(level, "a run was not archived, trying again: %s", error, extra=about)
+            self._failing.add(metadata["uid"])
             return Result.FAILED
+        self._failing.discard(metadata["uid"])
         version = text(section(run, "metadata"), "resourceVersion")
         # The write of the condition gives another version, which the next look reads once more.
         if result is Result.KNOWN or not has_ended(run):

@@ -6,13 +6,12 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import uvicorn
 
 from waypost import __version__
 from waypost.adapters import collector
-from waypost.adapters.credentials import CredentialSource, TokenSource, find_credentials
+from waypost.adapters.credentials import CallerSource, CredentialSource, find_credentials
 from waypost.adapters.evaluation.thread import OneThread
 from waypost.adapters.http import build_app as build_probes
 from waypost.adapters.http import serve as serve_probes
@@ -116,13 +115,7 @@ def _connect(
 
     @asynccontextmanager
     async def connect(token: str) -> AsyncIterator[Cluster]:
-        own = await credentials.current()
-        source = TokenSource(
-            server=own.server,
-            ca=Path(own.ca_path) if own.ca_path else None,
-            token=token,
-            refused=lambda: None,
-        )
+        source = CallerSource(own=await credentials.current(), token=token)
         cluster = KubeCluster(credentials=source, telemetry=metrics)
         try:
             yield cluster
