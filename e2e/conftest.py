@@ -32,6 +32,22 @@ LAST = "test_uninstall"
 CHAOS = "chaos"
 BESIDE_OTHERS = "test_pods"  # breaks nothing but pods of its runs
 NAMESPACES = "namespaces"
+# For test_notifications: the Secret comes with the test, and its receiver is a pod.
+NOTIFICATIONS = {
+    "notifications.enabled": "true",
+    "notifications.sinks[0].name": "receiver",
+    "notifications.sinks[0].format": "Json",
+    "notifications.sinks[0].report[0]": "ApprovalOpened",
+    "notifications.sinks[0].report[1]": "RunFailed",
+    "notifications.sinks[0].namespaces[0]": "e2e-notifications-*",
+    "notifications.sinks[0].urlFrom.name": "waypost-e2e-sink",
+    "notifications.sinks[0].urlFrom.key": "url",
+    "notifications.sinks[0].signingKeyFrom.name": "waypost-e2e-sink",
+    "notifications.sinks[0].signingKeyFrom.key": "signing-key",
+    "notifications.privateHosts[0]": "10.0.0.0/8",
+    "notifications.privateHosts[1]": "172.16.0.0/12",
+    "notifications.privateHosts[2]": "192.168.0.0/16",
+}
 RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -90,7 +106,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def operator(cluster: api.Cluster, kube: Kube) -> Operator:
     """The operator, installed with helm from this tree."""
-    values = {**cluster.chart_values, "ingress.enabled": "true"}
+    values = {**cluster.chart_values, "ingress.enabled": "true", **NOTIFICATIONS}
     sharing.once("chart", lambda: install(kube, values))
     found = Operator(kube, machine_of(cluster.provider, cluster.name))
     found.ready()

@@ -11,6 +11,7 @@ from waypost.api.state.usage import Usage
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.ingress.metrics import IngressMetrics
 from waypost.model_gateway.metrics import ModelMetrics
+from waypost.notifier.metrics import NotifierMetrics
 from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded
 
@@ -117,6 +118,15 @@ def moved_ingress() -> IngressMetrics:
     return metrics
 
 
+def moved_notifier() -> NotifierMetrics:
+    """Every metric of the notifier with at least one sample."""
+    metrics = NotifierMetrics()
+    metrics.count("chat", "Delivered")
+    metrics.follow("chat", pending=lambda: 2, oldest=lambda: 30)
+    metrics.api_request(verb="list", resource="approvals", code="200", seconds=0.1)
+    return metrics
+
+
 def moved_model_gateway() -> ModelMetrics:
     """Every metric of the model gateway with at least one sample."""
     metrics = ModelMetrics()
@@ -128,7 +138,13 @@ def moved_model_gateway() -> ModelMetrics:
 
 def collected() -> list[Metric]:
     """Every metric of every process."""
-    every = (moved(), moved_gateway(), moved_model_gateway(), moved_ingress())
+    every = (
+        moved(),
+        moved_gateway(),
+        moved_model_gateway(),
+        moved_ingress(),
+        moved_notifier(),
+    )
     return [family for metrics in every for family in metrics.registry.collect()]
 
 

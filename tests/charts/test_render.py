@@ -44,6 +44,10 @@ VARIANTS = [
             "gateway.networkPolicy.enabled=true",
             "modelGateway.enabled=true",
             "archive.enabled=true",
+            "notifications.enabled=true",
+            'notifications.sinks=[{"name":"a","urlFrom":{"name":"s","key":"u"},"format":"Slack",'
+            '"report":["RunFailed"],"signingKeyFrom":{"name":"s","key":"k"}},{"name":"b",'
+            '"url":"https://b.example","format":"Json","report":["RunFailed"]}]',
             "ui.enabled=true",
             "ui.readOnly=true",
             'ui.prefix="/team/waypost"',

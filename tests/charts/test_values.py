@@ -34,6 +34,24 @@ pytestmark = pytest.mark.chart
         pytest.param('ui.login="Basic"', "/ui/login", id="login"),
         pytest.param('ui.prefix="team"', "/ui/prefix", id="prefix-is-a-path"),
         pytest.param('ui.hosts=["https://w.example"]', "/ui/hosts/0", id="a-host-is-no-url"),
+        pytest.param(
+            'notifications.sinks=[{"name":"a","format":"Json","report":["RunFailed"]}]',
+            "/notifications/sinks/0",
+            id="a-sink-has-a-url",
+        ),
+        pytest.param(
+            'notifications.sinks=[{"name":"a","url":"https://a","format":"Json","report":["Failed"]}]',
+            "/notifications/sinks/0/report/0",
+            id="what-a-sink-gets",
+        ),
+        pytest.param(
+            "notifications.enabled=true", "needs notifications.sinks", id="a-notifier-has-sinks"
+        ),
+        pytest.param(
+            'notifications.uiUrl="https://w.example/?token=1"',
+            "/notifications/uiUrl",
+            id="links-have-no-token",
+        ),
         pytest.param("runner.jobTTLSeconds=60", "/runner/jobTTLSeconds", id="tombstones"),
     ],
 )

@@ -15,10 +15,11 @@ import httpx2
 from aiohttp import web
 from waypost.gateway.authentication import Authenticator
 from waypost.gateway.upload_limiter import UploadLimiter
+from waypost.kube.egress.addresses import AddressRules
 from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.model_gateway.app import ModelGateway, build_app
 from waypost.model_gateway.calls import Calls
-from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION, AddressRules
+from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION
 from waypost.model_gateway.core.budget import Budgets
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics

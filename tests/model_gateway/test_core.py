@@ -4,8 +4,9 @@ from ipaddress import ip_network
 
 import pytest
 from waypost.api.provider import ModelProviderSpec
+from waypost.kube.egress.addresses import AddressRules
 from waypost.model_gateway.core import headers
-from waypost.model_gateway.core.addresses import AddressRules, host_problem, hosts_of_secret
+from waypost.model_gateway.core.addresses import host_problem, hosts_of_secret
 from waypost.model_gateway.core.refusals import CallRefused
 from waypost.model_gateway.core.routing import host_of, model_at, target_of
 

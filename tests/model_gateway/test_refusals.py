@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from waypost.model_gateway.core.addresses import AddressRules
+from waypost.kube.egress.addresses import AddressRules
 from waypost.model_gateway.upstream import Times
 from waypost.ports.cluster import Kind, NotFound, Rejected, Unavailable
 

@@ -306,6 +306,28 @@ condition Archived. A policy refuses it any other change of a status. */ -}}
   verbs: [patch]
 {{- end -}}
 
+{{- define "waypost.notifierName" -}}
+{{ include "waypost.fullname" . }}-notifier
+{{- end -}}
+
+{{- define "waypost.notifierSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: notifier
+{{- end -}}
+
+{{- define "waypost.notifierLabels" -}}
+{{ include "waypost.notifierSelectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- /* What the notifier may do in the namespaces that are served. */ -}}
+{{- define "waypost.notifierRules" -}}
+- apiGroups: [waypost.dev]
+  resources: [agentworkflows, approvals, agentworkflowschedules]
+  verbs: [list, watch]
+{{- end -}}
+
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -357,6 +379,10 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.ingressName" 
 
 {{- define "waypost.archiveUser" -}}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.archiveName" . }}
+{{- end -}}
+
+{{- define "waypost.notifierUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "waypost.notifierName" . }}
 {{- end -}}
 
 {{- define "waypost.cleanupUser" -}}

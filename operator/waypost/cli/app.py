@@ -57,6 +57,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "model-gateway": "waypost.cli.processes.model_gateway",
     "ingress": "waypost.cli.processes.ingress",
     "archive": "waypost.cli.processes.archive",
+    "notifier": "waypost.cli.processes.notifier",
     "uninstall": "waypost.cli.processes.uninstall",
 }
 # Old names, which work for one more release.

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import math
-import socket
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping
@@ -18,51 +17,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from waypost.model_gateway.core.addresses import AddressRules
+from waypost.adapters.outbound.resolver import CheckedResolver, refusal_in
+from waypost.kube.egress.addresses import AddressRules
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 
 CONNECT_SECONDS: Final = 10.0
 _CONTEXTS: Final = 64
 _ERROR_BYTES: Final = 64 * 1024
-
-
-class _NotAllowed(OSError):
-    """A name has an address that may not be called."""
-
-
-class CheckedResolver(AbstractResolver):
-    """Looks names up, and refuses those with an address that may not be called."""
-
-    def __init__(self, rules: AddressRules) -> None:
-        self._rules = rules
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of a name. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-        listed: list[ResolveResult] = []
-        for kind, _, proto, _, address in found:
-            if problem := self._rules.problem(str(address[0])):
-                raise _NotAllowed(f"{host}: {problem}")
-            listed.append(
-                ResolveResult(
-                    hostname=host,
-                    host=str(address[0]),
-                    port=port,
-                    family=kind,
-                    proto=proto,
-                    flags=socket.AI_NUMERICHOST,
-                )
-            )
-        return listed
-
-    async def close(self) -> None:
-        """Nothing to close."""
 
 
 @dataclass(frozen=True)
@@ -222,11 +185,8 @@ class Upstream:
 
 
 def _unreachable(host: str, error: BaseException) -> CallRefused:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, _NotAllowed):
-            return CallRefused(CallRefusal.ADDRESS, str(cause))
-        cause = cause.__cause__ or cause.__context__
+    if problem := refusal_in(error):
+        return CallRefused(CallRefusal.ADDRESS, problem)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         text = f"the certificate of {host} is not trusted; name its CA in the ModelProvider's tls"
         return CallRefused(CallRefusal.UNREACHABLE, text)

@@ -1,0 +1,1 @@
+"""What services need that call addresses which others name: the model gateway and the notifier."""

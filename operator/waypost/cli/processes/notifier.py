@@ -1,0 +1,25 @@
+"""`waypost notifier`: the service that sends messages to webhooks, as its Deployment starts it."""
+
+import typer
+
+from waypost.cli.errors import CommandError, Exit
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def notifier() -> None:
+    """Send messages about runs, approvals and schedules until SIGTERM.
+
+    Reads its settings from environment variables WAYPOST_*.
+    """
+    from waypost.notifier.settings import load_notifier_settings
+    from waypost.settings import SettingsError
+
+    try:
+        settings = load_notifier_settings()
+    except SettingsError as error:
+        raise CommandError(str(error), code=Exit.USAGE) from error
+    from waypost.notifier import main
+
+    raise typer.Exit(main.run(settings))
