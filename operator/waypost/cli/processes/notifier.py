@@ -9,7 +9,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def notifier() -> None:
-    """Send messages about runs, approvals and schedules until SIGTERM.
+    """Send messages about runs to webhooks until SIGTERM.
 
     Reads its settings from environment variables WAYPOST_*.
     """
