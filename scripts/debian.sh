@@ -14,6 +14,8 @@ refuse() { # what was found
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     refuse "$found"
 fi
+exec 9>"${TMPDIR:-/tmp}/waypost-debian.lock" # apt-get update does not wait for another one
+flock 9
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 echo "installing $*" >&2
