@@ -307,7 +307,8 @@ def test_s686_forget_deletes_the_entries_and_names_the_copies(api: Api, capsys: 
         scope="triage", key="customer-17", type_="Forgotten"
     )
     assert deleted(api) == ["a", "b"]
-    assert api.deleted[0][1]["preconditions"] == {"uid": "uid-a"}
+    uids = sorted(body["preconditions"]["uid"] for _, body in api.deleted)
+    assert uids == ["uid-a", "uid-b"], "as they were found"
     printed = capsys.readouterr().out
     assert "2 entries deleted" in printed
     assert "triage-32" in printed
@@ -405,11 +406,11 @@ def imported(api: Api) -> dict[str, dict[str, Any]]:
 
 
 def test_an_export_is_imported_as_it_was(api: Api, capsys: Captured, tmp_path: Path) -> None:
-    odd = entry("odd", value={"text": "\u00e9 \x07", "n": 1.5, "deep": ODD})
+    odd = entry("odd", hours=-2, value={"text": "\u00e9 \x07", "n": 1.5, "deep": ODD})
     entries = [accepted("a", note="ok"), odd, forgotten("f", hours=-9)]
     serve(api, *entries)
     made = exported(capsys)
-    assert [one["metadata"]["name"] for one in made] == ["f", "a", "odd"], "oldest first"
+    assert [one["metadata"]["name"] for one in made] == ["f", "odd", "a"], "oldest first"
     assert all("status" not in one and set(one["metadata"]) == {"name", "labels"} for one in made)
     main(["memory", "export"])
     file = tmp_path / "memory.yaml"
@@ -417,7 +418,7 @@ def test_an_export_is_imported_as_it_was(api: Api, capsys: Captured, tmp_path: P
     serve(api)
     assert main(["memory", "import", str(file), "--yes"]) == 0
     created = imported(api)
-    assert list(created) == ["f", "a", "odd"], "what forgets comes first"
+    assert list(created) == ["f", "odd", "a"], "what forgets comes first"
     for one in entries:
         wanted = dict(one["spec"])
         if "value" in wanted:
@@ -445,14 +446,15 @@ def write(path: Path, *entries: dict[str, Any]) -> str:
 def test_s688_an_import_brings_nothing_back_that_was_forgotten(
     api: Api, capsys: Captured, tmp_path: Path
 ) -> None:
+    there = entry("there")
     file = write(
         tmp_path / "m.yaml",
         entry("before", hours=-3),
         entry("after", hours=-1),
         entry("expired", expiresAt=at(-0.5)),
-        entry("there"),
+        there,
     )
-    serve(api, forgotten("f", hours=-2), entry("there"))
+    serve(api, forgotten("f", hours=-2), there)
     assert main(["memory", "import", file, "-y"]) == 0
     assert list(imported(api)) == ["after"]
     said = capsys.readouterr().err
