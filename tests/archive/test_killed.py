@@ -18,7 +18,7 @@ from tests.archive.apiserver import ApiServer, environment, serving
 
 COUNTS = [
     pytest.param(60, id="60"),
-    pytest.param(10_000, id="10000", marks=pytest.mark.nightly),
+    pytest.param(10_000, id="10000", marks=[pytest.mark.nightly, pytest.mark.timeout(4 * 3600)]),
 ]
 
 
