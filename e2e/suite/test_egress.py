@@ -19,7 +19,6 @@ from e2e.suite.waiting import until
 
 OTHER_PORT: Final = 8001
 UDP_PORT: Final = 5300
-NAME_SERVER: Final = "10.96.0.10"  # in resolv.conf of each pod
 
 SERVER = f"""
 import http.server, socketserver, sys, threading
@@ -132,7 +131,7 @@ def place(cluster: api.Cluster, kube: Kube, space: Space, runner: str, ledger: L
         "kube-proxy": ["tcp", node, 10256],
         "name of the API server": ["tcp", "kubernetes.default.svc", 443],
         "name outside": ["tcp", "example.com", 443],
-        "DNS": ["udp", NAME_SERVER, 53],
+        "DNS": ["udp", "10.96.0.10", 53],
         "metadata": ["tcp", "169.254.169.254", 80],
         "metadata by IPv6": ["tcp", "fd00:ec2::254", 80],
         "metadata of Alibaba": ["tcp", "100.100.100.200", 80],
@@ -228,41 +227,6 @@ def test_a_policy_of_another_person_is_noticed(place: Place) -> None:
     assert ":443, which its NetworkPolicy must block" in ended["message"]
     place.space.delete("networkpolicies", "opened")
     run.succeeded(within=120)
-
-
-def test_a_name_server_that_another_policy_opens_is_noticed(
-    cluster: api.Cluster, place: Place
-) -> None:
-    """S387: data can leave in questions to a name server."""
-    if cluster.provider != "embedded":
-        pytest.skip("the address of the name server of this cluster is taken")
-    port = {"port": 53, "targetPort": UDP_PORT, "protocol": "UDP"}
-    spec = {"clusterIP": NAME_SERVER, "selector": {"app": "denied"}, "ports": [port]}
-    body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "dns"}, "spec": spec}
-    place.space.create("services", body)
-    labels = {"team": "names"}
-    rule = {
-        "to": [{"podSelector": {"matchLabels": {"app": "denied"}}}],
-        "ports": [{"protocol": "UDP", "port": UDP_PORT}],
-    }
-    policy = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "names"},
-        "spec": {
-            "podSelector": {"matchLabels": labels},
-            "policyTypes": ["Egress"],
-            "egress": [rule],
-        },
-    }
-    place.space.create("networkpolicies", policy)
-    isolation = {"egress": "None", "verify": "Report", "podLabels": labels}
-    run = place.space.start(workflow("names").python("a", "return 1", isolation=isolation))
-    status = run.succeeded()["status"]
-    place.space.delete("services", "dns")
-    place.space.delete("networkpolicies", "names")
-    [egress] = [one for one in status["isolation"] if one["control"] == "Egress"]
-    assert egress["message"].startswith(f"a: the pod reaches {NAME_SERVER}:53 (UDP), which")
 
 
 def test_the_status_says_what_was_verified(place: Place) -> None:
