@@ -153,6 +153,8 @@ if $without; then
     tests "1b web interface" tests/ui/browser -m "browser and not nightly" -n "$workers"
 fi
 
+$without || step "web interface" scripts/ui.sh # for waypost trace -o html
+
 echo "test: waiting for the cluster"
 step "waiting for the cluster" prepared
 . scripts/cluster-env.sh

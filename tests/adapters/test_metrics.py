@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from waypost.adapters.metrics import OTHER, Bounded, Metrics
 from waypost.api.state.usage import Usage
+from waypost.archive.metrics import ArchiveMetrics
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.ingress.metrics import IngressMetrics
 from waypost.model_gateway.metrics import ModelMetrics
@@ -118,6 +119,17 @@ def moved_ingress() -> IngressMetrics:
     return metrics
 
 
+def moved_archive() -> ArchiveMetrics:
+    """Every metric of the archive with at least one sample."""
+    metrics = ArchiveMetrics()
+    metrics.ended("Kept")
+    metrics.looked(failed=1)
+    metrics.deleted(2)
+    metrics.answered(200)
+    metrics.api_request(verb="list", resource="agentworkflows", code="200", seconds=0.1)
+    return metrics
+
+
 def moved_notifier() -> NotifierMetrics:
     """Every metric of the notifier with at least one sample."""
     metrics = NotifierMetrics()
@@ -143,6 +155,7 @@ def collected() -> list[Metric]:
         moved_gateway(),
         moved_model_gateway(),
         moved_ingress(),
+        moved_archive(),
         moved_notifier(),
     )
     return [family for metrics in every for family in metrics.registry.collect()]
