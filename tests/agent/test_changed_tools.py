@@ -10,7 +10,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.work import WorkFailed, WorkResult
 
 from tests.agent.attempts import Node
-from tests.agent.journaled import Site, gateway
+from tests.agent.journaled import Site
 from tests.agent.pods import model_server
 from tests.runner.test_discover import serving as mcp_serving
 
@@ -29,12 +29,6 @@ scripts:
 def models() -> Iterator[str]:
     with model_server(SCRIPTS) as address:
         yield address
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with gateway() as found:
-        yield found
 
 
 @pytest.fixture

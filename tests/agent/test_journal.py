@@ -25,7 +25,7 @@ from waypost_agent.journal import store
 
 from tests.agent import deeds
 from tests.agent.attempts import MODULE, TOOLS, Node
-from tests.agent.journaled import Site, gateway
+from tests.agent.journaled import Site
 from tests.agent.pods import BRIEF, KEY, entries, model_server
 from tests.runner.test_discover import serving as mcp_serving
 
@@ -83,12 +83,6 @@ scripts:
 def models() -> Iterator[str]:
     with model_server(SCRIPTS) as address:
         yield address
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with gateway() as found:
-        yield found
 
 
 @pytest.fixture

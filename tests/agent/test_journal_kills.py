@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from waypost.protocol.work import Usage
 
-from tests.agent.journaled import Site, Story, gateway
+from tests.agent.journaled import Site, Story
 from tests.agent.killing import Attempted, warm
 from tests.agent.pods import BRIEF, KEY, model_server
 
@@ -86,12 +86,6 @@ def warmed() -> None:
 def models() -> Iterator[str]:
     with model_server(SCRIPTS) as address:
         yield address
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with gateway() as found:
-        yield found
 
 
 @pytest.fixture

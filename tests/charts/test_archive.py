@@ -7,7 +7,7 @@ from waypost.settings import Settings
 
 from tests.charts.conftest import Helm, Manifest, one
 from tests.charts.test_gateway import container, plain
-from tests.charts.test_rbac import Grant, grants
+from tests.charts.test_rbac import Grant, check_service_rights
 
 pytestmark = pytest.mark.chart
 
@@ -40,20 +40,7 @@ def test_the_operator_waits_for_it(helm: Helm, monkeypatch: pytest.MonkeyPatch) 
 
 def test_its_rights(helm: Helm) -> None:
     """S717: none to ask about others, so that it cannot tell what they may do."""
-    manifests = helm.manifests(ON)
-    assert grants(one(manifests, "ClusterRole", NAME)) == set(RIGHTS)
-    watched = helm.manifests(ON, 'watchNamespaces=["team-a"]')
-    role = one(watched, "Role", NAME)
-    assert (grants(role), role["metadata"]["namespace"]) == (set(RIGHTS), "team-a")
-    for rendered in (manifests, watched):
-        accounts = [
-            subject["name"]
-            for binding in rendered
-            if binding["kind"].endswith("RoleBinding")
-            for subject in binding["subjects"]
-            if binding["roleRef"]["name"] != NAME
-        ]
-        assert NAME not in accounts, "no other role is bound to it"
+    check_service_rights(helm, (ON,), NAME, RIGHTS)
 
 
 def test_the_policy_names_every_field_of_a_status(helm: Helm, default: list[Manifest]) -> None:

@@ -5,7 +5,7 @@ from waypost.ingress.settings import IngressSettings
 
 from tests.charts.conftest import Helm, Manifest, one
 from tests.charts.test_gateway import container, plain
-from tests.charts.test_rbac import Grant, grants
+from tests.charts.test_rbac import Grant, check_service_rights
 
 pytestmark = pytest.mark.chart
 
@@ -24,20 +24,7 @@ def test_it_is_off_by_default(default: list[Manifest]) -> None:
 
 def test_it_may_create_events_and_nothing_else(helm: Helm) -> None:
     """S674: no run, no status, no Secret; a Role of each namespace names those that it may read."""
-    manifests = helm.manifests(ON)
-    assert grants(one(manifests, "ClusterRole", NAME)) == set(RIGHTS)
-    watched = helm.manifests(ON, 'watchNamespaces=["team-a"]')
-    role = one(watched, "Role", NAME)
-    assert (grants(role), role["metadata"]["namespace"]) == (set(RIGHTS), "team-a")
-    for rendered in (manifests, watched):
-        accounts = [
-            subject["name"]
-            for binding in rendered
-            if binding["kind"].endswith("RoleBinding")
-            for subject in binding["subjects"]
-            if binding["roleRef"]["name"] != NAME
-        ]
-        assert NAME not in accounts, "no other role is bound to it"
+    check_service_rights(helm, (ON,), NAME, RIGHTS)
 
 
 def test_its_environment_is_one_that_its_settings_take(

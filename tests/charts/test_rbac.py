@@ -214,6 +214,27 @@ def grants(role: Manifest) -> set[Grant]:
     }
 
 
+def check_service_rights(
+    helm: Helm, sets: tuple[str, ...], name: str, rights: dict[Grant, str]
+) -> None:
+    """A service has these rights in the cluster, or in each namespace that is watched, and its
+    account is bound to no other role."""
+    manifests = helm.manifests(*sets)
+    assert grants(one(manifests, "ClusterRole", name)) == set(rights)
+    watched = helm.manifests(*sets, 'watchNamespaces=["team-a"]')
+    role = one(watched, "Role", name)
+    assert (grants(role), role["metadata"]["namespace"]) == (set(rights), "team-a")
+    for rendered in (manifests, watched):
+        accounts = [
+            subject["name"]
+            for binding in rendered
+            if binding["kind"].endswith("RoleBinding")
+            for subject in binding["subjects"]
+            if binding["roleRef"]["name"] != name
+        ]
+        assert name not in accounts, "no other role is bound to it"
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [

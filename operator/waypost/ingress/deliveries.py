@@ -9,7 +9,7 @@ from waypost.api.source.model import EventSourceSpec
 from waypost.ingress.core.content import content_of
 from waypost.ingress.core.headers import Headers
 from waypost.ingress.core.rates import Rates
-from waypost.ingress.core.refusals import Refused, Why, unknown_sender
+from waypost.ingress.core.refusals import Refused, Why, unfit, unknown_sender
 from waypost.ingress.core.signatures import has_token, is_signed
 from waypost.ingress.directory import Directory
 from waypost.ingress.keys import Keys
@@ -84,9 +84,8 @@ class Deliveries:
                     return Answer("NoRule", 200, {"result": "NoRule"})
                 case _Challenge(text=text):
                     return Answer("Challenge", 200, {"challenge": text})
-                case Unfit(field=field, message=message, violations=violations):
-                    why = Why.SCHEMA if violations else Why.RULE
-                    raise Refused(why, message, field=field, violations=violations)
+                case Unfit():
+                    raise unfit(judged)
                 case _:
                     return await self._create(namespace, source, judged)
 

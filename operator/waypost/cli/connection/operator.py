@@ -2,7 +2,7 @@
 
 import typer
 
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.settings import read_settings
 
 
 def start() -> None:
@@ -13,12 +13,9 @@ def start() -> None:
         typer.Exit: It has ended.
     """
     # Settings first: a wrong one is reported before the slow imports.
-    from waypost.settings import SettingsError, load_settings
+    from waypost.settings import load_settings
 
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        raise CommandError(str(error), code=Exit.USAGE) from error
+    settings = read_settings(load_settings)
     from waypost import main
 
     raise typer.Exit(main.run(settings))

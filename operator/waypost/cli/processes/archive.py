@@ -6,6 +6,7 @@ import typer
 
 from waypost.cli import options
 from waypost.cli.errors import CommandError, Exit
+from waypost.cli.settings import read_settings
 
 if TYPE_CHECKING:
     from waypost.cli.connection.cluster import Session
@@ -25,12 +26,8 @@ def serve() -> None:
     Reads its settings from environment variables WAYPOST_*.
     """
     from waypost.archive.settings import load_archive_settings
-    from waypost.settings import SettingsError
 
-    try:
-        settings = load_archive_settings()
-    except SettingsError as error:
-        raise CommandError(str(error), code=Exit.USAGE) from error
+    settings = read_settings(load_archive_settings)
     try:
         from waypost.archive import main
     except ModuleNotFoundError as error:

@@ -2,7 +2,7 @@
 
 import typer
 
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.settings import read_settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -14,12 +14,8 @@ def gateway() -> None:
     Reads its settings from environment variables WAYPOST_*.
     """
     from waypost.gateway.settings import load_gateway_settings
-    from waypost.settings import SettingsError
 
-    try:
-        settings = load_gateway_settings()
-    except SettingsError as error:
-        raise CommandError(str(error), code=Exit.USAGE) from error
+    settings = read_settings(load_gateway_settings)
     from waypost.gateway import main
 
     raise typer.Exit(main.run(settings))

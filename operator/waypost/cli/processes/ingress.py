@@ -2,7 +2,7 @@
 
 import typer
 
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.settings import read_settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -14,12 +14,8 @@ def ingress() -> None:
     Reads its settings from environment variables WAYPOST_*.
     """
     from waypost.ingress.settings import load_ingress_settings
-    from waypost.settings import SettingsError
 
-    try:
-        settings = load_ingress_settings()
-    except SettingsError as error:
-        raise CommandError(str(error), code=Exit.USAGE) from error
+    settings = read_settings(load_ingress_settings)
     from waypost.ingress import main
 
     raise typer.Exit(main.run(settings))

@@ -2,7 +2,7 @@
 
 import typer
 
-from waypost.cli.errors import CommandError, Exit
+from waypost.cli.settings import read_settings
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -14,12 +14,9 @@ def uninstall() -> None:
     Removes the finalizers waypost.dev/result and waypost.dev/child in all served namespaces. Use it
     after the operator is removed: results that were not recorded are lost. Safe to repeat.
     """
-    from waypost.settings import SettingsError, load_cleanup_settings
+    from waypost.settings import load_cleanup_settings
 
-    try:
-        settings = load_cleanup_settings()
-    except SettingsError as error:
-        raise CommandError(str(error), code=Exit.USAGE) from error
+    settings = read_settings(load_cleanup_settings)
     from waypost import main
 
     raise typer.Exit(main.uninstall(settings))

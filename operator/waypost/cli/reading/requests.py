@@ -11,7 +11,7 @@ from waypost.cli.errors import CommandError, Exit
 from waypost.cli.lint.manifests import Unreadable, documents
 from waypost.ingress.core.content import content_of
 from waypost.ingress.core.headers import Headers
-from waypost.ingress.core.refusals import Refused, Why
+from waypost.ingress.core.refusals import Refused, unfit
 from waypost.kube import objects
 from waypost.ports.cluster import Kind, NotFound, Obj
 from waypost.sources.judge import NoRule, Unfit, judge, rule_for
@@ -49,9 +49,8 @@ def _judged(name: str, spec: EventSourceSpec, headers: Headers, body: bytes) -> 
     match judge(name, spec, content):
         case NoRule():
             return {"result": "NoRule", "id": content.id}
-        case Unfit(field=field, message=message, violations=violations):
-            why = Why.SCHEMA if violations else Why.RULE
-            raise Refused(why, message, field=field, violations=violations)
+        case Unfit() as found:
+            raise unfit(found)
         case event:
             started = objects.section(event, "spec", "start")
             return {

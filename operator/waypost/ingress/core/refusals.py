@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from waypost.protocol.violation import Violation
+from waypost.sources.judge import Unfit
 
 
 class Why(StrEnum):
@@ -119,6 +120,12 @@ class Refused(Exception):
                 for one in self.violations
             ]
         return found
+
+
+def unfit(found: Unfit) -> Refused:
+    """The refusal of a request that becomes no event."""
+    why = Why.SCHEMA if found.violations else Why.RULE
+    return Refused(why, found.message, field=found.field, violations=found.violations)
 
 
 def unknown_sender() -> Refused:
