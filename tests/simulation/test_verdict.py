@@ -79,6 +79,26 @@ def test_s107_a_gate_whose_definition_is_lost_fails_when_it_expires(
 
 
 @pytest.mark.parametrize(
+    ("expires_at", "found"),
+    [
+        pytest.param("2026-03-01T09:01:25.000Z", [], id="rounded-up-to-a-millisecond"),
+        pytest.param("2026-03-01T09:01:24.000Z", [], id="decided-a-second-before-it-was-stored"),
+        pytest.param("2026-03-01T09:01:25.010Z", ["I9"], id="after-it-was-stored"),
+        pytest.param("2026-03-01T09:01:12.000Z", ["I9"], id="before-it-was-decided"),
+    ],
+)
+def test_i9_a_gate_expires_its_timeout_after_it_began_to_wait(
+    expires_at: str, found: list[str]
+) -> None:
+    gate = GateStory(
+        "gate", "uid", "n0", 45.0, waiting_since=44.9999998, decided_at=33.0, expires_at=expires_at
+    )
+    plan = Scenario(seed=0, nodes=(ASKED,))
+    seen = list(gates.violations(plan, Evidence(gates={"uid": gate})))
+    assert [violation.invariant for violation in seen] == found
+
+
+@pytest.mark.parametrize(
     ("items", "found"),
     [
         pytest.param(2, [], id="each-item-has-a-place"),

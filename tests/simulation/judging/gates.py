@@ -9,6 +9,7 @@ from tests.simulation.watching.evidence import Evidence, GateStory, Violation
 from tests.simulation.watching.gate_order import was_answered
 
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
+_ROUNDED: Final = 0.001  # seconds; `expiresAt` has milliseconds, the clock of a play has more
 
 
 def ends(scenario: Scenario, node: Node, seen: Evidence) -> set[End]:
@@ -44,7 +45,8 @@ def violations(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
             if gate.expired:
                 yield Violation("I9", f"{gate.path} expired, and has no timeout")
             continue
-        if gate.due - patience > gate.waiting_since or gate.due - patience < gate.decided_at:
+        begun = gate.due - patience
+        if not gate.decided_at <= begun <= gate.waiting_since + _ROUNDED:
             yield Violation("I9", f"{gate.path} expires at another time than it should")
         if gate.expired and was_answered(scenario, gate):
             yield Violation("I9", f"{gate.path} expired, and an answer came in time")
