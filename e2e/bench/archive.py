@@ -112,6 +112,9 @@ def _fill(engine: Engine) -> None:
             connection.execute(insert(RUNS_TABLE), rows)
             connection.execute(insert(DOCUMENTS), documents)
             connection.execute(insert(LABELS), labels)
+    if engine.dialect.name == "postgresql":  # autovacuum does it within minutes
+        with engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
 
 
 def _walk(store: Store) -> Iterator[float]:

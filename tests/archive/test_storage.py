@@ -3,15 +3,20 @@
 import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from waypost.archive.core.document import decode
-from waypost.archive.core.entry import milliseconds
+from waypost.archive.core.entry import folded, milliseconds
 from waypost.archive.core.query import Query, cursor
+from waypost.archive.storage import selection
 from waypost.archive.storage.database import DatabaseError, open_database
 from waypost.archive.storage.store import Store
 from waypost.archive.storage.tables import METADATA
@@ -32,6 +37,14 @@ def names(store: Store, **query: Any) -> list[str]:
     """The names of a page, in its order."""
     rows, _ = store.page(Query(**query))
     return [row["name"] for row in rows]
+
+
+def migrate(connection: Connection, revision: str) -> None:
+    """Bring the tables back to those of an earlier release."""
+    config = Config()
+    config.set_main_option("script_location", "waypost.archive.storage:migrations")
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
 
 
 def test_a_run_is_kept_once(opened: Callable[[], Store]) -> None:
@@ -91,6 +104,13 @@ FILTERS = [
 ]
 
 
+@pytest.fixture(params=[2000, 0], ids=["few-by-uid", "many-in-order"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the rows of a page one by one, or in the order of an index."""
+    monkeypatch.setattr(selection, "_FEW", request.param)
+
+
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize(("query", "expected"), FILTERS)
 def test_filters(store: Store, query: dict[str, Any], expected: list[str]) -> None:
     """S714"""
@@ -99,6 +119,57 @@ def test_filters(store: Store, query: dict[str, Any], expected: list[str]) -> No
         store, finished(0, inputs=special), finished(1), finished(2), finished(3, namespace="other")
     )
     assert names(store, **query) == expected
+
+
+TEXTS = [
+    pytest.param('say "yes"', "yes", id="word"),
+    pytest.param('say "yes"', 'y "', id="not-there"),
+    pytest.param('say "yes"', '\\"yes\\"', id="quotes"),
+    pytest.param("a AND b* OR c", "and b* or", id="words-of-a-query-language"),
+    pytest.param("a AND b* OR c", "b c", id="not-side-by-side"),
+    pytest.param("Straße 7", "STRASSE", id="case-of-two-characters"),
+    pytest.param("naïve café", "caf", id="part-of-a-word"),
+    pytest.param("naïve café", "cafe", id="accents-count"),
+    pytest.param("the 😀 one", "😀", id="one-character"),
+    pytest.param("the 😀 one", "e 😀 o", id="beyond-16-bits"),
+    pytest.param("日本語のテキスト", "語のテ", id="without-spaces"),
+    pytest.param("it's; -- x", "'; --", id="sql"),
+    pytest.param("nul\x00 inside", "nul inside", id="nul-is-left-out"),
+]
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize(("kept", "asked"), TEXTS)
+def test_a_text_is_found_wherever_it_stands(store: Store, kept: str, asked: str) -> None:
+    """S714: as Python finds it, whatever index the database has."""
+    run = finished(1, inputs={"said": kept})
+    keep(store, run, finished(2))
+    here = folded(asked) in stored(run)[0].searched
+    assert names(store, text=asked) == ["run-1"] * here
+
+
+def test_the_index_of_texts_follows_the_runs(store: Store) -> None:
+    """S712, S715: a later end, and a retention."""
+    keep(store, finished(1, at=10, inputs={"said": "early"}), finished(2))
+    keep(store, finished(1, at=20, inputs={"said": "later"}, round=2))
+    assert (names(store, text="early"), names(store, text="later")) == ([], ["run-1"])
+    assert store.delete_archived_before(NOW + 1) == 2
+    keep(store, finished(1, inputs={"said": "kept again"}))
+    assert (names(store, text="later"), names(store, text="kept again")) == ([], ["run-1"])
+
+
+@pytest.mark.usefixtures("few")
+def test_pages_of_a_filter_have_every_run_once(store: Store) -> None:
+    """S714: among equal ends too."""
+    keep(store, *(finished(number, at=number // 5) for number in range(23)))
+    query = Query(text="it was", limit=4)
+    rows, after = store.page(query)
+    seen = [row["name"] for row in rows]
+    while after is not None:
+        rows, after = store.page(replace(query, after=after))
+        seen += [row["name"] for row in rows]
+    order = sorted(range(23), key=lambda number: (number // 5, number), reverse=True)
+    assert seen == [f"run-{number}" for number in order]
 
 
 def test_pages_have_every_run_once(store: Store) -> None:
@@ -191,9 +262,26 @@ def test_a_migration_that_breaks_off_leaves_nothing(
 def test_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
     engine = open_database(url)
     with engine.connect() as connection:
-        found = compare_metadata(MigrationContext.configure(connection), METADATA)
+        options = {"include_name": lambda name, *_: not str(name).startswith("search_")}
+        context = MigrationContext.configure(connection, opts=options)
+        found = compare_metadata(context, METADATA)
     engine.dispose()
-    assert found == []
+    assert found == [], "tables beside those of the index of texts, which SQLite alone has"
+
+
+def test_an_archive_of_the_first_release_gets_the_index_of_texts(url: str) -> None:
+    """S714"""
+    engine = open_database(url)
+    with engine.begin() as connection:
+        migrate(connection, "0001")
+    keep(Store(engine), finished(1), finished(2))
+    engine.dispose()
+    engine = open_database(url)
+    store = Store(engine)
+    keep(store, finished(3))
+    found = [names(store, text=f"number {number}") for number in (1, 2, 3)]
+    engine.dispose()
+    assert found == [["run-1"], ["run-2"], ["run-3"]]
 
 
 def test_a_database_of_a_later_release_is_refused(url: str) -> None:

@@ -3,25 +3,13 @@
 import json
 from typing import Any, Final
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Select,
-    and_,
-    delete,
-    exists,
-    func,
-    insert,
-    select,
-    tuple_,
-    update,
-)
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from waypost.archive.core.document import Document
-from waypost.archive.core.entry import Entry, folded
+from waypost.archive.core.entry import Entry
 from waypost.archive.core.query import MOST, Cursor, Query
 from waypost.archive.storage.database import writing
+from waypost.archive.storage.selection import page_rows
 from waypost.archive.storage.tables import DOCUMENTS, LABELS, RUNS
 from waypost.ports.cluster import Obj
 
@@ -74,7 +62,7 @@ class Store:
         """The rows of a page, and where it ends if there are more."""
         limit = min(max(query.limit, 1), MOST)
         with self._engine.connect() as connection:
-            found = connection.execute(_selected(query).limit(limit + 1)).all()
+            found = page_rows(connection, query, limit + 1)
         rows = [json.loads(one.shown) for one in found[:limit]]
         more = len(found) > limit
         last = found[limit - 1] if more else None
@@ -133,38 +121,3 @@ def _put_parts(connection: Connection, run: Entry, document: Document) -> None:
     if run.labels:
         rows = [{"uid": run.uid, "name": name, "value": value} for name, value in run.labels]
         connection.execute(insert(LABELS), rows)
-
-
-def _selected(query: Query) -> Select[Any]:
-    """The newest end first; among equal ones by uid, so that each page begins where one ended."""
-    order = (RUNS.c.finished.desc(), RUNS.c.uid.desc())
-    return (
-        select(RUNS.c.shown, RUNS.c.finished, RUNS.c.uid)
-        .where(*_conditions(query))
-        .order_by(*order)
-    )
-
-
-def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if query.namespace:
-        found.append(RUNS.c.namespace == query.namespace)
-    if query.phases:
-        found.append(RUNS.c.phase.in_(query.phases))
-    if query.template:
-        found.append(RUNS.c.template == query.template)
-    if query.since is not None:
-        found.append(RUNS.c.finished >= query.since)
-    if query.until is not None:
-        found.append(RUNS.c.finished < query.until)
-    if query.cost is not None:
-        found.append(RUNS.c.cost >= query.cost)
-    if query.text:
-        found.append(RUNS.c.searched.contains(folded(query.text), autoescape=True))
-    for name, value in query.labels:
-        has = and_(LABELS.c.uid == RUNS.c.uid, LABELS.c.name == name, LABELS.c.value == value)
-        found.append(exists().where(has))
-    if query.after is not None:
-        place = (query.after.finished, query.after.uid)
-        found.append(tuple_(RUNS.c.finished, RUNS.c.uid) < tuple_(*place))
-    return found
