@@ -30,11 +30,13 @@ def test_it_may_create_events_and_nothing_else(helm: Helm) -> None:
 def test_its_environment_is_one_that_its_settings_take(
     helm: Helm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = container(helm.manifests(ON, 'watchNamespaces=["a","b"]'), NAME)
+    private = 'ingress.privateHosts=["10.1.0.0/16","10.2.0.0/16"]'
+    block = container(helm.manifests(ON, 'watchNamespaces=["a","b"]', private), NAME)
     for name, value in plain(block).items():
         monkeypatch.setenv(name, value)
     settings = IngressSettings()
     assert settings.namespaces == ("a", "b")
+    assert settings.private_hosts == ("10.1.0.0/16", "10.2.0.0/16")
     ports = {port["name"]: port["containerPort"] for port in block["ports"]}
     assert ports == {"events": settings.ingress_port, "http": settings.http_port}
     assert block["args"] == ["ingress"]
@@ -66,6 +68,20 @@ def test_an_ingress_leads_to_its_service(helm: Helm) -> None:
     service = one(manifests, "Service", NAME)
     assert path["backend"]["service"] == {"name": NAME, "port": {"name": "events"}}
     assert "events" in [port["name"] for port in service["spec"]["ports"]]
+
+
+@pytest.mark.parametrize("host", ["hooks.example", ""], ids=["of-a-host", "of-all-hosts"])
+def test_a_route_of_gateways_takes_the_place_of_an_ingress(helm: Helm, host: str) -> None:
+    gateways = 'ingress.gateways=[{"name":"public","namespace":"infra","sectionName":"https"}]'
+    manifests = helm.manifests(ON, gateways, f'ingress.host="{host}"')
+    assert not [m for m in manifests if m["kind"] == "Ingress"]
+    spec = one(manifests, "HTTPRoute", NAME)["spec"]
+    assert spec["parentRefs"] == [{"name": "public", "namespace": "infra", "sectionName": "https"}]
+    assert spec.get("hostnames", []) == [host] * bool(host)
+    [rule] = spec["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/v1/events"}}]
+    ports = [port["port"] for port in one(manifests, "Service", NAME)["spec"]["ports"]]
+    assert [(to["name"], to["port"] in ports) for to in rule["backendRefs"]] == [(NAME, True)]
 
 
 def test_only_the_ingress_says_that_an_event_has_a_source(default: list[Manifest]) -> None:

@@ -25,6 +25,16 @@ def source(name: str = "github", **spec: Any) -> Manifest:
     }
 
 
+def oidc(**changed: Any) -> Manifest:
+    """A source with tokens of an issuer."""
+    fields = {
+        "issuer": "https://token.actions.githubusercontent.com",
+        "audience": "https://waypost.example/ci",
+        "claims": {"repository": ["octo/hello"], "urn:x/y.z": ["a", "b"]},
+    }
+    return source(auth={"oidc": {**fields, **changed}})
+
+
 FULL: Manifest = source(
     auth={"bearer": {"tokens": [SECRET, {"name": "old", "key": "token"}]}},
     schema={"type": "object", "properties": {"n": {"type": "integer"}}},
@@ -45,6 +55,7 @@ FULL: Manifest = source(
 ACCEPTED = [
     pytest.param(source(requestsPerMinute=600), "the smallest", id="source-small"),
     pytest.param(FULL, "all fields", id="source-full"),
+    pytest.param(oidc(), "tokens of an issuer", id="source-oidc"),
 ]
 
 
@@ -55,12 +66,16 @@ def row(id: str, manifest: Manifest, *says: str) -> Any:
 
 REFUSED = [
     row("source-without-auth", source(auth=None), "spec.auth"),
-    row("source-auth-of-nothing", source(auth={}), "neither hmac nor bearer is set"),
+    row("source-auth-of-nothing", source(auth={}), "none of hmac, bearer and oidc is set"),
     row(
         "source-auth-of-two",
         source(auth={**HMAC, "bearer": {"tokens": [SECRET]}}),
-        "both hmac and bearer are set",
+        "hmac, bearer are set; keep one of them",
     ),
+    row("source-oidc-in-clear-text", oidc(issuer="http://issuer.example"), "spec.auth.oidc.issuer"),
+    row("source-oidc-of-everybody", oidc(claims={}), "spec.auth.oidc.claims"),
+    row("source-oidc-of-no-value", oidc(claims={"sub": []}), "spec.auth.oidc.claims.sub"),
+    row("source-oidc-without-audience", oidc(audience=""), "spec.auth.oidc.audience"),
     row(
         "source-preset",
         source(auth={"hmac": {"preset": "GitLab", "secrets": [SECRET]}}),

@@ -6,15 +6,17 @@ import hmac
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
+from waypost.adapters.outbound.documents import DocumentError
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.ingress.app import Ingress, build_app
 from waypost.ingress.core.rates import Rates
 from waypost.ingress.deliveries import Deliveries
 from waypost.ingress.directory import Directory
+from waypost.ingress.issuers import Issuers
 from waypost.ingress.keys import Keys
 from waypost.ingress.metrics import IngressMetrics
 from waypost.ports.cluster import Kind, Obj
@@ -57,6 +59,21 @@ def encoded(body: Any) -> bytes:
 
 
 @dataclass
+class Outside:
+    """The documents of issuers, by URL. One that is missing cannot be read."""
+
+    documents: dict[str, bytes] = field(default_factory=dict)
+    read: list[str] = field(default_factory=list)
+
+    async def document(self, url: str) -> bytes:
+        """What `Documents.read` does."""
+        self.read.append(url)
+        if url not in self.documents:
+            raise DocumentError(f"{url} is not there")
+        return self.documents[url]
+
+
+@dataclass
 class Place:
     """What a test moves."""
 
@@ -64,6 +81,7 @@ class Place:
     clock: ManualClock
     ingress: Ingress
     client: httpx2.AsyncClient
+    outside: Outside
 
     def secret(self, **data: str) -> None:
         """The Secret `hook`."""
@@ -111,7 +129,7 @@ async def place(
     """An ingress with a Secret, and no sources yet."""
     clock = ManualClock()
     cluster = InMemoryCluster(clock=clock, namespaces=(NAMESPACE, "other"))
-    rates = Rates()
+    rates, outside = Rates(), Outside()
     deliveries = Deliveries(
         cluster=cluster,
         directory=Directory(
@@ -121,6 +139,7 @@ async def place(
             listed=rates.forget_others,
         ),
         keys=Keys(cluster=cluster, monotonic=clock.monotonic),
+        issuers=Issuers(read=outside.document, monotonic=clock.monotonic),
         rates=rates,
         offload=inline,
         now=lambda: clock.now().timestamp(),
@@ -130,7 +149,7 @@ async def place(
     ingress = Ingress(deliveries, bodies, IngressMetrics(), largest, seconds)
     transport = httpx2.ASGITransport(app=build_app(ingress))
     async with httpx2.AsyncClient(transport=transport, base_url="http://ingress") as client:
-        made = Place(cluster, clock, ingress, client)
+        made = Place(cluster, clock, ingress, client, outside)
         made.secret(secret=SECRET)
         yield made
         assert bodies.in_flight == 0, "what was received is given back"

@@ -6,23 +6,17 @@ import json
 import socket
 import ssl
 import time
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from waypost.protocol.reasons import Reason
 from waypost.protocol.request import Request
 from waypost.protocol.work import WorkFailed, WorkResult
 from waypost_node.http import node
 
 from tests.runner.servers import Reply, serving
+from tests.support.certificates import self_signed
 
 CANARY = 'canary-5e1f/+="s3cret'
 JSON = (("Content-Type", "application/json"),)
@@ -650,27 +644,8 @@ def test_an_address_shows_no_secret_either(secret: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[str, ssl.SSLContext]:
-    """A certificate for 127.0.0.1 that vouches for itself, and what a server needs to show it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = made.public_bytes(Encoding.PEM)
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (tmp_path / "ca.pem").write_bytes(pem)
-    (tmp_path / "server.pem").write_bytes(private + pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.pem")
-    return str(tmp_path / "ca.pem"), context
+    """The CA file of a server on 127.0.0.1, and what it shows."""
+    return self_signed(tmp_path)
 
 
 def test_a_ca_of_ones_own_is_trusted(certificate: tuple[str, ssl.SSLContext]) -> None:

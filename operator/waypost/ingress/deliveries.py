@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
-from waypost.api.source.model import EventSourceSpec
+from waypost.api.source.model import EventSourceSpec, OidcToken
 from waypost.ingress.core.content import content_of
 from waypost.ingress.core.headers import Headers
 from waypost.ingress.core.rates import Rates
 from waypost.ingress.core.refusals import Refused, Why, unfit, unknown_sender
 from waypost.ingress.core.signatures import has_token, is_signed
+from waypost.ingress.core.tokens import is_accepted, key_name, token_in
 from waypost.ingress.directory import Directory
+from waypost.ingress.issuers import IssuerError, Issuers
 from waypost.ingress.keys import Keys
 from waypost.kube import objects
 from waypost.ports.cluster import (
@@ -29,6 +31,7 @@ from waypost.sources.judge import Judgement, NoRule, Unfit, judge
 _AGAIN: Final = 5  # seconds, after a failure that is not the sender's
 _FULL: Final = 30  # seconds, when a quota is used up
 _PAUSED: Final = 60
+_ISSUER: Final = 60
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Deliveries:
         cluster: Where events are created.
         directory: The sources.
         keys: Their secrets.
+        issuers: The public keys of issuers of tokens.
         rates: Their limits.
         offload: Where bodies are parsed and rules evaluated.
         now: Seconds since 1970.
@@ -59,6 +63,7 @@ class Deliveries:
     cluster: Cluster
     directory: Directory
     keys: Keys
+    issuers: Issuers
     rates: Rates
     offload: Offload
     now: Callable[[], float]
@@ -124,6 +129,9 @@ class Deliveries:
                 raise unknown_sender()
         except ClusterError as error:
             raise _unavailable(error) from error
+        except IssuerError as error:
+            text = "the keys of the issuer cannot be read now; send the request again"
+            raise Refused(Why.UNAVAILABLE, text, again=_ISSUER) from error
         if not found.usable:
             text = f"EventSource {source} is not valid; its condition Accepted says why"
             raise Refused(Why.INVALID_SOURCE, text, again=_PAUSED)
@@ -139,9 +147,17 @@ class Deliveries:
             preset = spec.auth.hmac.preset
             secrets = await self.keys.values(namespace, spec.auth.hmac.secrets)
             return is_signed(preset, secrets, headers, body, now=self.now())
-        if spec.auth.bearer is None:
+        if spec.auth.bearer is not None:
+            return has_token(await self.keys.values(namespace, spec.auth.bearer.tokens), headers)
+        return spec.auth.oidc is not None and await self._has_claims(spec.auth.oidc, headers)
+
+    async def _has_claims(self, expected: OidcToken, headers: Headers) -> bool:
+        token = token_in(headers)
+        name = key_name(token)
+        if name is None:
             return False
-        return has_token(await self.keys.values(namespace, spec.auth.bearer.tokens), headers)
+        keys = await self.issuers.keys(expected.issuer, name)
+        return is_accepted(token, keys, expected, now=self.now())
 
     async def _create(self, namespace: str, source: str, manifest: JsonObject) -> Answer:
         name = manifest["metadata"]["name"]

@@ -17,17 +17,21 @@ from waypost.adapters.http import build_app as build_probes
 from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
+from waypost.adapters.outbound.documents import Documents
 from waypost.gateway import connections
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.ingress.app import Ingress, build_app
 from waypost.ingress.core.rates import Rates
 from waypost.ingress.deliveries import Deliveries
 from waypost.ingress.directory import Directory
+from waypost.ingress.issuers import Issuers
 from waypost.ingress.keys import Keys
 from waypost.ingress.metrics import IngressMetrics
 from waypost.ingress.settings import IngressSettings
+from waypost.kube.egress.addresses import AddressRules
 from waypost.ports.cluster import Cluster
 from waypost.ports.offload import Offload
+from waypost.settings import networks
 
 log = logging.getLogger("waypost.ingress")
 _SHUTDOWN_SECONDS = 15
@@ -48,10 +52,14 @@ async def _run(settings: IngressSettings) -> None:
     metrics = IngressMetrics()
     credentials = find_credentials(kubeconfig=settings.kubeconfig)
     cluster = KubeCluster(credentials=credentials, telemetry=metrics)
+    documents = Documents(rules=_rules(settings))
     passes, child = OneThread(), ChildProcess()
     pool.use(child)
     try:
-        ingress = assemble(settings, cluster=cluster, offload=passes, metrics=metrics)
+        issuers = Issuers(read=documents.read, monotonic=time.monotonic)
+        ingress = assemble(
+            settings, cluster=cluster, issuers=issuers, offload=passes, metrics=metrics
+        )
         config = connections.uvicorn_config(
             build_app(ingress),
             host=settings.ingress_host,
@@ -68,11 +76,22 @@ async def _run(settings: IngressSettings) -> None:
     finally:
         passes.close()
         child.close()
+        await documents.close()
         await cluster.close()
 
 
+def _rules(settings: IngressSettings) -> AddressRules:
+    private = networks(settings.private_hosts)
+    return AddressRules(private_hosts=private, setting="ingress.privateHosts")
+
+
 def assemble(
-    settings: IngressSettings, *, cluster: Cluster, offload: Offload, metrics: IngressMetrics
+    settings: IngressSettings,
+    *,
+    cluster: Cluster,
+    issuers: Issuers,
+    offload: Offload,
+    metrics: IngressMetrics,
 ) -> Ingress:
     """Create the parts of an ingress."""
     rates = Rates()
@@ -85,6 +104,7 @@ def assemble(
             listed=rates.forget_others,
         ),
         keys=Keys(cluster=cluster, monotonic=time.monotonic),
+        issuers=issuers,
         rates=rates,
         offload=offload,
         now=time.time,

@@ -1,8 +1,8 @@
 """The settings of the ingress, from the environment (WAYPOST_INGRESS_*)."""
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
-from waypost.settings import ClusterSettings, explained
+from waypost.settings import ClusterSettings, TextList, explained, only_networks
 
 
 class IngressSettings(ClusterSettings):
@@ -30,6 +30,12 @@ class IngressSettings(ClusterSettings):
     ingress_connections: int = Field(
         default=512, ge=8, description="Maximum concurrent connections; others get 503."
     )
+    private_hosts: TextList = Field(
+        default=(),
+        description="Private networks that issuers of tokens may be in. Each is a CIDR.",
+    )
+
+    _networks = field_validator("private_hosts")(only_networks)
 
 
 def load_ingress_settings() -> IngressSettings:

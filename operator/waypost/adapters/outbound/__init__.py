@@ -1,1 +1,2 @@
-"""What services need that call addresses which others name: the model gateway and the notifier."""
+"""What services need that call addresses which others name: the model gateway, the
+notifier and the ingress."""

@@ -19,10 +19,19 @@ from waypost.api.template.ref import TemplateRef
 MAX_RULES: Final = 50
 MAX_HEADERS: Final = 20
 MAX_SECRETS: Final = 2  # the new one and the old one
+MAX_CLAIMS: Final = 8
+MAX_CLAIM_VALUES: Final = 50
+# Neither query nor user name: the issuer is compared with the claim, letter by letter.
+ISSUER_PATTERN: Final = r"^https://[^/?#@\s]+(/[^?#\s]*)?$"
 HEADER_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]{0,62}[a-z0-9])?$"
 
 Preset = Literal["GitHub", "Stripe", "Slack", "StandardWebhooks"]
 Header = Annotated[str, StringConstraints(pattern=HEADER_PATTERN, max_length=64)]
+ClaimName = Annotated[str, StringConstraints(pattern=r"^[^\s]+$", max_length=128)]
+AcceptedValues = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=512)]],
+    Field(min_length=1, max_length=MAX_CLAIM_VALUES),
+]
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
@@ -52,11 +61,37 @@ class BearerToken(Model):
     )
 
 
+class OidcToken(Model):
+    """Each request has the header Authorization: Bearer TOKEN with a token of an OpenID Connect
+    issuer. The ingress reads the public keys of the issuer; no secret is shared."""
+
+    issuer: str = Field(
+        pattern=ISSUER_PATTERN,
+        max_length=512,
+        description="URL of the issuer, exactly as in the claim iss, for example "
+        "https://token.actions.githubusercontent.com.",
+    )
+    audience: str = Field(
+        min_length=1,
+        max_length=512,
+        description="Text that the claim aud must be or contain. Choose one that only this source "
+        "uses; the sender asks its issuer for a token with it.",
+    )
+    claims: dict[ClaimName, AcceptedValues] = Field(
+        min_length=1,
+        max_length=MAX_CLAIMS,
+        description="Claims that the token must have, each with its accepted values, for example "
+        "repository: [octo/hello]. A public issuer gives tokens to everybody, so at least one is "
+        "needed. A claim that is a list must contain an accepted value.",
+    )
+
+
 class SourceAuth(Model):
-    """How the sender proves who it is: exactly one of hmac and bearer."""
+    """How the sender proves who it is: exactly one of hmac, bearer and oidc."""
 
     hmac: SignedRequests | None = Field(default=None, description=SignedRequests.__doc__)
     bearer: BearerToken | None = Field(default=None, description=BearerToken.__doc__)
+    oidc: OidcToken | None = Field(default=None, description=OidcToken.__doc__)
 
 
 class SentEvent(Model):
