@@ -80,7 +80,7 @@ def uninstall(settings: CleanupSettings) -> int:
 
 async def _run(settings: Settings, tracer: Tracer) -> None:
     metrics = Metrics()
-    telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
+    telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer, content=settings.trace_content)
     credentials = find_credentials(kubeconfig=settings.kubeconfig)
     cluster = KubeCluster(credentials=credentials, telemetry=telemetry)
     clock = SystemClock()
@@ -140,6 +140,7 @@ def _controller_settings(settings: Settings) -> ControllerSettings:
         gateway_url=settings.gateway_url or None,
         models_url=settings.models_url or None,
         models_for_all=settings.models_for_all,
+        trace_content=settings.trace_content,
         queue=settings.queue,
         image_pull_policy=settings.image_pull_policy,
         job_ttl_seconds=settings.job_ttl_seconds,

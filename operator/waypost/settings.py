@@ -13,6 +13,7 @@ from waypost.api.isolation.policy import NamespacePolicy
 from waypost.api.pod import KeepLogs
 from waypost.api.validation import words
 from waypost.kube.egress.ranges import Network, network_of
+from waypost.telemetry.content import ContentPolicy
 from waypost.telemetry.versions import VersionName
 
 PREFIX = "WAYPOST_"
@@ -240,6 +241,11 @@ class Settings(ClusterSettings):
         default="",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="Base URL of an OTLP/HTTP collector for traces. Empty: no traces.",
+    )
+    trace_content: ContentPolicy = Field(
+        default="Off",
+        description="What traces of agents have of the arguments and results of tool calls: Off, "
+        "Digests, or Redacted (texts without secrets and without what schemas mark).",
     )
     otlp_conventions: VersionName = Field(
         default="1.41", description="Version of the OpenTelemetry semantic conventions of spans."

@@ -33,6 +33,16 @@ async def base(subject: Subject) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
+async def test_metrics_come_in_the_form_that_is_asked_for(base: str) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=1.0.0"}
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{base}/metrics") as plain:
+            assert plain.content_type == "text/plain"
+        async with session.get(f"{base}/metrics", headers=accept) as opened:
+            assert opened.content_type == "application/openmetrics-text"
+            assert (await opened.text()).endswith("# EOF\n")
+
+
 async def ask(url: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(url) as response:
         return response.status, await response.text()

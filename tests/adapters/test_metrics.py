@@ -13,6 +13,7 @@ from waypost.gateway.metrics import GatewayMetrics
 from waypost.ingress.metrics import IngressMetrics
 from waypost.model_gateway.metrics import ModelMetrics
 from waypost.notifier.metrics import NotifierMetrics
+from waypost.telemetry.calls import ModelCall
 from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded
 
@@ -76,6 +77,7 @@ def moved() -> Metrics:
     )
     metrics.ended(run)
     metrics.ended(attempt())
+    metrics.model_called(ModelCall("Answered", 2.0, 0.5))
     gate = ApprovalEnded(
         path=OBJECT_NAME,
         round=1,
@@ -176,6 +178,8 @@ def collected() -> list[Metric]:
         ("waypost_model_tokens_total", {"direction": "output"}, 60),
         ("waypost_model_cost_usd_total", {}, 0.25),
         ("waypost_tool_calls_total", {}, 2),
+        ("waypost_model_call_seconds_sum", {"outcome": "Answered"}, 2),
+        ("waypost_model_first_byte_seconds_sum", {}, 0.5),
         ("waypost_slots_waiting", {}, 5),
         ("waypost_runs_set_aside", {"reason": "Failing"}, 2),
         ("waypost_namespaces_refused", {}, 1),
@@ -218,6 +222,47 @@ def test_no_names_of_objects_in_labels() -> None:
     }
     assert labels <= ALLOWED_LABELS
     assert OBJECT_NAME not in moved().exposition()[0].decode()
+
+
+OPEN_METRICS = "application/openmetrics-text;version=1.0.0;q=0.8,text/plain;q=0.5"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+def exposed(trace_id: str, accept: str) -> str:
+    metrics, gateway = Metrics(), ModelMetrics()
+    metrics.ended(attempt(), trace_id=trace_id)
+    metrics.model_called(ModelCall("Answered", 2.0, 0.5), trace_id=trace_id)
+    gateway.began()
+    gateway.ended(type_="OpenAI", result="Answered", seconds=2, trace_id=trace_id)
+    texts = [each.exposition(accept)[0].decode() for each in (metrics, gateway)]
+    assert all(text.endswith("# EOF\n") == (accept == OPEN_METRICS) for text in texts)
+    return "".join(texts)
+
+
+def test_s795_durations_have_exemplars() -> None:
+    named = [line for line in exposed(TRACE, OPEN_METRICS).splitlines() if TRACE in line]
+    assert {line.partition("{")[0] for line in named} == {
+        "waypost_node_duration_seconds_bucket",
+        "waypost_node_queue_seconds_bucket",
+        "waypost_model_call_seconds_bucket",
+        "waypost_model_first_byte_seconds_bucket",
+        "waypost_model_gateway_call_seconds_bucket",
+    }
+    assert all(f'# {{trace_id="{TRACE}"}} ' in line for line in named)
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "accept"),
+    [
+        pytest.param("", OPEN_METRICS, id="no-traces-are-sent"),
+        pytest.param(TRACE, "", id="a-reader-of-the-old-format"),
+        pytest.param(TRACE, "text/plain", id="a-person"),
+    ],
+)
+def test_s795_no_exemplars(trace_id: str, accept: str) -> None:
+    text = exposed(trace_id, accept)
+    assert "# {" not in text
+    assert "waypost_node_duration_seconds_bucket{" in text
 
 
 def test_a_vocabulary_that_grows_without_end_is_cut_off() -> None:

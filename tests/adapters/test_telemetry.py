@@ -1,17 +1,21 @@
 """The telemetry port: a checkpoint moves metrics and spans, and nothing it does is fatal."""
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from waypost.adapters.metrics import Metrics
 from waypost.adapters.telemetry import OperatorTelemetry
+from waypost.adapters.tracing import NoTracer
 from waypost.engine.state.decision import Decision
 from waypost.engine.state.observed import Observed
+from waypost.kube.trace_ids import trace_id
 from waypost.ports.telemetry import Telemetry
+from waypost.protocol.work import Trace
+from waypost.telemetry.content import ContentPolicy
 from waypost.telemetry.spans import SpanFact
 
-from tests.unit.telemetry.test_spans import attempt, observed, status, work
+from tests.unit.telemetry.test_spans import at, attempt, observed, status, work
 
 BEFORE = status(work(attempt(1)))
 AFTER = status(work(attempt(1, reason="Timeout"), attempt(2)))
@@ -56,6 +60,34 @@ def test_attempts_of_items_are_counted_and_traced() -> None:
     assert [span.name for span in tracer.emitted] == ["node work/3"]
     name = "waypost_node_attempts_total"
     assert value(metrics, name, kind="container", outcome="NodeError") == 1
+
+
+@pytest.mark.parametrize("traced", [True, False], ids=["traced", "not-traced"])
+def test_s795_exemplars_only_if_spans_are_sent(traced: bool) -> None:
+    metrics, tracer = Metrics(), NotedTracer() if traced else NoTracer()
+    telemetry = OperatorTelemetry(metrics=metrics, tracer=tracer)
+    made = Trace()
+    made.add("model", start=at(0), end=at(3), model="m")
+    ended = status(work(attempt(1, reason="Succeeded")))
+    telemetry.checkpoint(before(), Decision(status=ended, traces={("work", 1): made}))
+    assert value(metrics, "waypost_model_call_seconds_sum", outcome="Answered") == 3
+    text = metrics.exposition("application/openmetrics-text")[0].decode()
+    named = [line for line in text.splitlines() if trace_id("uid-1") in line]
+    assert len(named) == (3 if traced else 0)
+
+
+def test_s791_the_policy_holds_for_spans() -> None:
+    made = Trace()
+    fields = {"name": "look", "outcome": "ok", "arguments": "hunter2"}
+    made.add("tool", start=at(0), end=at(1), **fields)
+    ended = status(work(attempt(1, reason="Succeeded")))
+    for policy, shown in (("Off", False), ("Digests", False), ("Redacted", True)):
+        tracer = NotedTracer()
+        telemetry = OperatorTelemetry(
+            metrics=Metrics(), tracer=tracer, content=cast(ContentPolicy, policy)
+        )
+        telemetry.checkpoint(before(), Decision(status=ended, traces={("work", 1): made}))
+        assert ("hunter2" in repr(tracer.emitted)) == shown, policy
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """An agent behind the model gateway: its token instead of a key, and refusals of the gateway."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from waypost.protocol.reasons import Reason
 from waypost_agent.provider import provider_retries
 
-from tests.agent.pods import Pod
+from tests.agent.pods import Pod, entries
 from tests.agent.replies import answer, reply
 from tests.runner.servers import Reply, serving
 
@@ -47,6 +48,16 @@ def test_the_token_of_the_pod_stands_in_for_the_key(
         assert asked.target.partition("?")[0] == path
         assert asked.headers["authorization"] == f"Bearer {TOKEN}"
         assert not {"x-api-key", "x-goog-api-key", "api-key"} & set(asked.headers)
+
+
+@pytest.mark.parametrize("by_gateway", [True, False], ids=["gateway", "provider"])
+def test_s793_a_wait_in_the_gateway_is_in_the_trace(by_gateway: bool, tmp_path: Path) -> None:
+    given = answer("OpenAI", "done")
+    waited = replace(given, headers=(*given.headers, ("Waypost-Waited", "2.500")))
+    with serving(waited) as server:
+        pod, model = behind(tmp_path, server.url)
+        [called] = entries(pod.perform("small", model=model if by_gateway else {}), "model")
+        assert called.get("gatewayWaitSeconds") == (2.5 if by_gateway else None)
 
 
 def refusal(status: int, reason: str, **headers: str) -> Reply:

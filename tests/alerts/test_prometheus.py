@@ -5,20 +5,12 @@ processes count it. None of the alerts may fire while all is well, and each must
 trouble: also when what it counts happens for the first time.
 """
 
-import json
-import os
-import re
-import shutil
-import socket
-import subprocess
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from waypost.adapters.metrics import Metrics
@@ -26,23 +18,14 @@ from waypost.gateway.metrics import GatewayMetrics
 from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import AttemptEnded, RunEnded
 
-from e2e.cluster import golang, settings
-from e2e.cluster.shell import Progress
+from e2e.cluster import monitoring, settings
+from e2e.cluster.monitoring import Prometheus
 from e2e.suite.waiting import until
-from tests.alerts.test_rules import FILES, alerts
+from tests.alerts.test_rules import alerts, fast_rules
 
 pytestmark = pytest.mark.nightly
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
-MINUTES = re.compile(r"\b(\d+)(m|h)\b")
-CONFIG = """\
-global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}
-rule_files: [rules.yaml]
-scrape_configs:
-  - job_name: waypost
-    static_configs: [{targets: %s}]
-"""
-Work = Callable[[], None]
 
 
 def attempt(kind: str, outcome: str, *, queued: float = 1) -> AttemptEnded:
@@ -126,67 +109,19 @@ def endpoint(process: Operator | Gateway) -> Iterator[str]:
         server.server_close()
 
 
-class Prometheus:
-    """A Prometheus with the rules of the chart."""
-
-    def __init__(self, address: str) -> None:
-        self._api = f"http://{address}/api/v1"
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(f"{self._api}/{path}", timeout=10) as answer:
-            return json.load(answer)["data"]
-
-    def firing(self) -> set[str]:
-        """The names of the alerts that fire now."""
-        found = self.get("alerts")["alerts"]
-        return {one["labels"]["alertname"] for one in found if one["state"] == "firing"}
-
-    def passes(self) -> int:
-        """How often the rules were evaluated with all targets up, at least."""
-        try:
-            found = self.get("query?query=min(count_over_time(up[10m]))")["result"]
-        except OSError:
-            return 0
-        return int(found[0]["value"][1]) if found else 0
-
-
-def program() -> Path:
-    """WAYPOST_PROMETHEUS, the one of this machine, or one that is built from source."""
-    known = os.environ.get("WAYPOST_PROMETHEUS") or shutil.which("prometheus")
-    if known:
-        return Path(known)
-    return golang.installed(settings.from_environment(), golang.PROMETHEUS_SERVER, Progress())
-
-
 @contextmanager
-def prometheus(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
-    rules = (FILES / "alerts.yaml").read_text()
-    fast = MINUTES.sub(lambda found: f"{int(found[1]) * (60 if found[2] == 'h' else 1)}s", rules)
-    (folder / "rules.yaml").write_text(fast)
-    (folder / "prometheus.yml").write_text(CONFIG % json.dumps(targets))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    argv = [
-        str(program()),
-        f"--config.file={folder}/prometheus.yml",
-        f"--storage.tsdb.path={folder}/data",
-        f"--web.listen-address={address}",
-        "--log.level=warn",
-    ]
-    with (folder / "log").open("wb") as log:
-        running = subprocess.Popen(argv, stdout=log, stderr=log)
-        try:
-            found = Prometheus(address)
-            until(
-                lambda: found.passes() >= 20 or running.poll() is not None,
-                within=60,
-                what="Prometheus scrapes all targets",
-                seen=lambda: (folder / "log").read_text(),
-            )
-            yield found
-        finally:
-            running.terminate()
-            running.wait(60)
+def watching(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
+    """A Prometheus that has scraped these addresses with the rules of the chart."""
+    chosen = settings.from_environment()
+    with monitoring.prometheus(chosen, folder, rules=fast_rules()) as found:
+        found.scrape({address: {} for address in targets})
+        until(
+            lambda: found.passes() >= 20,
+            within=60,
+            what="Prometheus scrapes all targets",
+            seen=lambda: (folder / "prometheus.log").read_text(),
+        )
+        yield found
 
 
 def in_trouble(first: Operator, second: Operator, gateway: Gateway) -> None:
@@ -220,7 +155,7 @@ def test_each_alert_fires_in_its_trouble_and_none_without(tmp_path: Path) -> Non
         endpoint(first) as one,
         endpoint(second) as two,
         endpoint(gateway) as three,
-        prometheus(tmp_path, [one, two, three]) as server,
+        watching(tmp_path, [one, two, three]) as server,
     ):
         assert server.firing() == set(), "all is well"
         every = {rule["alert"] for rule in alerts()}

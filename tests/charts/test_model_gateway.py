@@ -65,6 +65,13 @@ def test_its_environment_is_one_that_its_settings_take(
     assert set(plain(block)) <= known
 
 
+def test_s795_durations_name_traces_if_the_operator_sends_them(helm: Helm) -> None:
+    variable = "WAYPOST_EXEMPLARS"
+    assert variable not in plain(container(helm.manifests(ON), NAME))
+    traced = helm.manifests(ON, 'otlp.endpoint="http://collector:4318"')
+    assert plain(container(traced, NAME))[variable] == "true"
+
+
 def test_a_policy_lets_nodes_in(helm: Helm) -> None:
     policy = one(helm.manifests(ON), "NetworkPolicy", NAME)
     calls, metrics = policy["spec"]["ingress"]

@@ -155,6 +155,7 @@ def test_environment_is_one_that_the_settings_take(
         'runner.defaultResources={"requests":{"cpu":"10m"},"limits":{"memory":"1Gi"}}',
         "runner.jobTTLSeconds=1000000",
         'otlp.endpoint="http://collector:4318"',
+        'traces.content="Redacted"',
     )
     deployment = one(helm.manifests(*sets), "Deployment", "wp-waypost")
     given = environment(deployment)
@@ -174,6 +175,7 @@ def test_environment_is_one_that_the_settings_take(
     assert "memory=1Gi" in settings.node_limits
     assert settings.job_ttl_seconds == 1000000
     assert settings.otlp_endpoint == "http://collector:4318"
+    assert settings.trace_content == "Redacted"
     known = {f"WAYPOST_{field}".upper() for field in Settings.model_fields}
     assert set(given) - known == {"OTEL_EXPORTER_OTLP_ENDPOINT"}
 

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.chart
         pytest.param('watchNamespaces=["a","a"]', "/watchNamespaces", id="namespace-twice"),
         pytest.param("api.qps=0", "/api/qps", id="no-writes-at-all"),
         pytest.param('crds.keep="yes"', "/crds/keep", id="text-for-a-boolean"),
+        pytest.param('traces.content="All"', "/traces/content", id="content-of-traces"),
         pytest.param('otlp.endpoint="collector:4318"', "/otlp/endpoint", id="endpoint-is-a-url"),
         pytest.param('extraEnv=[{"name":"WAYPOST_X"}]', "/extraEnv/0/name", id="reserved-env"),
         pytest.param("gateway.replicas=0", "/gateway/replicas", id="no-gateway-is-enabled-false"),

@@ -101,7 +101,9 @@ async def test_a_429_is_waited_out_once_for_all() -> None:
         await asyncio.sleep(0.05)
         second = await p.call()
         assert ((await first).status_code, second.status_code) == (200, 200)
-        assert len(asked) == 3
+        assert float((await first).headers["waypost-waited"]) >= 0.29
+        assert "waypost-waited" not in (await p.call()).headers
+        assert len(asked) == 4
         assert min(asked[1:]) - asked[0] >= 0.29
 
 

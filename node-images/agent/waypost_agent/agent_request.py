@@ -107,6 +107,7 @@ class AgentRequest(NamedTuple):
     reasks: int
     output_schema: Json | None
     decisions: tuple[DecidedCall, ...] = ()
+    content: str = "Off"  # what its trace has of tool calls: Off, Digests or Redacted
 
     @property
     def gated(self) -> frozenset[str]:
@@ -166,6 +167,7 @@ def _read(agent: dict[str, Any], output_schema: Json | None) -> AgentRequest:
         reasks=int(agent.get("reasks", 0)),
         output_schema=output_schema,
         decisions=decisions_from_json(agent["decisions"]) if "decisions" in agent else (),
+        content=str(agent.get("content", "Off")),
     )
 
 

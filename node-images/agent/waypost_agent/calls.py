@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Final, Literal
 
+from pydantic_ai.messages import ToolCallPart
 from waypost.protocol.agents.gated_calls import DecidedCall
+from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 from waypost.protocol.timestamps import now
@@ -12,19 +14,32 @@ from waypost_agent.failures import Stopped, one_line
 from waypost_agent.journal.entries import Result
 from waypost_agent.journal.journal import UNKNOWN_HINT, Journal
 from waypost_agent.limits import Meter
+from waypost_agent.tool_content import Fields, ToolContent
 
 Outcome = Literal["ok", "error", "refused"]
 _SHOWN: Final = 128  # characters of names and ids: a model may invent any
 
 
 class Calls:
-    """The calls of one attempt. `servers` are the tool servers by name of the tool."""
+    """The calls of one attempt. `servers` are the tool servers, and `schemas` those of the results,
+    by name of the tool; `content` says what a trace has of arguments and results."""
 
-    def __init__(self, meter: Meter, servers: Mapping[str, str], journal: Journal) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        servers: Mapping[str, str],
+        journal: Journal,
+        *,
+        content: ToolContent,
+        schemas: Mapping[str, Json],
+    ) -> None:
         self._meter = meter
+        self._content = content
+        self._schemas = schemas
         self._servers = servers
         self._journal = journal
         self._open: dict[str, tuple[str, str]] = {}  # call id -> name, when it was asked for
+        self._shown: dict[str, Fields] = {}  # by call id: what the trace has of its arguments
         self._known: set[str] = set()
         self._decided: dict[str, DecidedCall] = {}  # by call id
 
@@ -57,6 +72,10 @@ class Calls:
         """A person has decided on a call, which the trace says."""
         self._decided[call_id] = decision
 
+    def shows(self, part: ToolCallPart, schema: Json) -> None:
+        """Note what the trace has of the arguments of a call; `schema` is that of its tool."""
+        self._shown[part.tool_call_id] = self._content.arguments(part.args, schema)
+
     async def refused(self, call_id: str, result: Result) -> None:
         """A call is not made, and the model reads why. Raises Stopped when that cannot be kept."""
         self._journal.began()
@@ -75,7 +94,7 @@ class Calls:
             return None
         self._meter.own.add(replayed_tool_calls=1)
         outcome: Outcome = "ok" if result.outcome == "ok" else "error"
-        self._trace(call_id, outcome, result.message or None, replayed=True)
+        self._trace(call_id, outcome, result.message or None, replayed=True, result=result)
         return result
 
     def rejected(self, call_id: str, error: str) -> bool:
@@ -91,7 +110,7 @@ class Calls:
     async def done(self, call_id: str, result: Result) -> None:
         """A call was made and has ended. Raises Stopped when that cannot be kept."""
         outcome: Outcome = "ok" if result.outcome == "ok" else "error"
-        self._trace(call_id, outcome, one_line(result.message) or None)
+        self._trace(call_id, outcome, one_line(result.message) or None, result=result)
         await self._journal.done(call_id, result)
 
     def cut_short(self, call_id: str, error: str = "cut short: the attempt was ended") -> None:
@@ -111,9 +130,18 @@ class Calls:
         return Stopped(Reason.UNKNOWN_EFFECT, text)
 
     def _trace(
-        self, call_id: str, outcome: Outcome, error: str | None = None, *, replayed: bool = False
+        self,
+        call_id: str,
+        outcome: Outcome,
+        error: str | None = None,
+        *,
+        replayed: bool = False,
+        result: Result | None = None,
     ) -> None:
         name, start = self._open.pop(call_id)
+        content = self._shown.pop(call_id, {})
+        if result is not None:
+            content |= self._content.result(result, tool=name, schema=self._schemas.get(name))
         decision = self._decided.get(call_id)
         edited = decision is not None and decision.arguments is not None
         self._meter.add(
@@ -127,4 +155,5 @@ class Calls:
             replayed=replayed or None,
             decision=("Edited" if edited else decision.verdict) if decision else None,
             decidedBy=decision.by if decision else None,
+            **content,
         )

@@ -46,8 +46,10 @@ from waypost_agent.output import Output
 from waypost_agent.output_retries import OutputRetries, unusable
 from waypost_agent.provider import model_gateway, models
 from waypost_agent.provider.candidates import Candidate, Candidates
+from waypost_agent.provider.first_byte import FirstByte
 from waypost_agent.provider.model_client import ModelClient
 from waypost_agent.provider.provider_retries import ProviderRetries
+from waypost_agent.tool_content import ToolContent
 from waypost_agent.tools import toolsets
 from waypost_agent.tools.effects import Effects
 from waypost_agent.tools.result_pages import ResultPages
@@ -212,7 +214,10 @@ class _Loop:
     ) -> Json:
         tools = await toolsets.offered(self._work, self.keys, stack, self._effects)
         journal.pin(tools.digests, tools.servers)
-        calls = Calls(self.meter, tools.servers, journal)
+        content = ToolContent(self._work.content, self._redact)
+        calls = Calls(
+            self.meter, tools.servers, journal, content=content, schemas=tools.result_schemas
+        )
         pages = ResultPages(limit=MAX_RESULT_BYTES)
         gate = Gate(self._work, journal=journal, servers=tools.servers, redact=self._redact)
         wrap = ToolWrapper.factory(self._work, calls, self._effects.declared, pages, gate)
@@ -281,10 +286,14 @@ class _Loop:
             query = endpoint_access.query_of({"query": work.query}, self.keys)
             endpoint_access.add_query(http, query)
             http = await stack.enter_async_context(http)
+            first_byte = FirstByte(by_gateway=work.token_file is not None)
+            first_byte.watch(http)
             model = models.build(work, key=key, http=http, redact=self._redact)
             if work.token_file is not None:
                 model_gateway.call_through(http, token_file=work.token_file)
-            retries = ProviderRetries(work, meter=self.meter, deadline=self._deadline)
+            retries = ProviderRetries(
+                work, meter=self.meter, deadline=self._deadline, first_byte=first_byte
+            )
             return Candidate(work, model, models.settings(work), retries)
         except endpoint_access.Unfit as error:
             text = f"model {work.name}: {error.verdict.message}"

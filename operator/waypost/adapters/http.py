@@ -22,8 +22,8 @@ class Probed(Protocol):
     def health(self) -> str | None: ...
 
 
-def build_app(*, probed: Probed, metrics: Callable[[], tuple[bytes, str]]) -> web.Application:
-    """The application. `metrics` returns the exposition and its content type."""
+def build_app(*, probed: Probed, metrics: Callable[[str], tuple[bytes, str]]) -> web.Application:
+    """The application. `metrics` gives the exposition for a header Accept, and its content type."""
 
     async def healthz(_: web.Request) -> web.Response:
         problem = probed.health()
@@ -32,8 +32,8 @@ def build_app(*, probed: Probed, metrics: Callable[[], tuple[bytes, str]]) -> we
     async def readyz(_: web.Request) -> web.Response:
         return _answer(None if probed.ready else "the first list is not complete")
 
-    async def serve_metrics(_: web.Request) -> web.Response:
-        body, content_type = metrics()
+    async def serve_metrics(request: web.Request) -> web.Response:
+        body, content_type = metrics(request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     app = web.Application()

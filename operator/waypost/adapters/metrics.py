@@ -11,32 +11,50 @@ from functools import partial
 from typing import Final
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
-    generate_latest,
 )
+from prometheus_client.exposition import choose_encoder
 
 from waypost import __version__
 from waypost.api.kinds.table import kinds_with_pod
 from waypost.api.meta import ConditionReason
 from waypost.api.state.usage import Usage
 from waypost.protocol.reasons import Reason
+from waypost.telemetry.calls import ModelCall
 from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, Ended, RunEnded
 
 _FAST: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _POD: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
+_CALL: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 _RUN: Final = (1, 5, 15, 60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 7 * 86400)
 _HUMAN: Final = (60, 300, 900, 3600, 4 * 3600, 12 * 3600, 86400, 3 * 86400, 7 * 86400)
 
 # More values of one label than any of our vocabularies has: then data is passed as a label.
 _MAX_VALUES: Final = 64
 OTHER: Final = "Other"
+
+
+def exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """The metrics of a registry as text, and the content type.
+
+    Args:
+        registry: What is exposed.
+        accept: The header Accept of the request. Only OpenMetrics has exemplars; "" gives the text
+            format of Prometheus.
+    """
+    encode, content_type = choose_encoder(accept)
+    return encode(registry), content_type
+
+
+def exemplar(trace_id: str) -> dict[str, str] | None:
+    """The labels of an exemplar; None without a trace."""
+    return {"trace_id": trace_id} if trace_id else None
 
 
 class Bounded:
@@ -122,6 +140,17 @@ class Metrics:
             "model_cost_usd_total", "Cost of attempts that ended, in US dollars."
         )
         self.tool_calls = self._counter("tool_calls_total", "Tool calls of agents.")
+        self.model_call_seconds = self._histogram(
+            "model_call_seconds",
+            "From a call of a model to the end of its answer.",
+            _CALL,
+            "outcome",
+        )
+        self.model_first_byte_seconds = self._histogram(
+            "model_first_byte_seconds",
+            "From a call of a model to the first byte of its answer.",
+            _CALL,
+        )
 
     def _define_operator(self) -> None:
         self.queue_depth = self._gauge("queue_depth", "Runs that wait for a worker.")
@@ -156,15 +185,18 @@ class Metrics:
             for reason in (Reason.RESULT_LOST, Reason.BUDGET_EXCEEDED):
                 self.attempts.labels(kind=kind, outcome=str(reason))
 
-    def ended(self, fact: Ended) -> None:
-        """Count something that a checkpoint recorded as ended."""
+    def ended(self, fact: Ended, *, trace_id: str = "") -> None:
+        """Count something that a checkpoint recorded as ended. `trace_id`: of the trace of its run,
+        for the exemplars of durations; "" if no traces are sent."""
         if isinstance(fact, AttemptEnded):
-            self._attempt_ended(fact)
+            self._attempt_ended(fact, trace_id=trace_id)
             return
         outcome = self._bounded["outcome"](fact.outcome)
         if isinstance(fact, RunEnded):
             self.runs.labels(outcome=outcome).inc()
-            self.run_seconds.labels(outcome=outcome).observe(_between(fact.started, fact.finished))
+            self.run_seconds.labels(outcome=outcome).observe(
+                _between(fact.started, fact.finished), exemplar(trace_id)
+            )
             if fact.compensation:
                 bounded = self._bounded["outcome"](fact.compensation)
                 self.compensation.labels(outcome=bounded).inc()
@@ -175,7 +207,14 @@ class Metrics:
             seconds = _between(fact.opened, fact.finished)
             self.approval_seconds.labels(outcome=outcome).observe(seconds)
 
-    def _attempt_ended(self, fact: AttemptEnded) -> None:
+    def model_called(self, call: ModelCall, *, trace_id: str = "") -> None:
+        """Count how long a call of a model took; `trace_id` as of `ended`."""
+        outcome = self._bounded["outcome"](call.outcome)
+        self.model_call_seconds.labels(outcome=outcome).observe(call.seconds, exemplar(trace_id))
+        if call.first_byte_seconds is not None:
+            self.model_first_byte_seconds.observe(call.first_byte_seconds, exemplar(trace_id))
+
+    def _attempt_ended(self, fact: AttemptEnded, *, trace_id: str) -> None:
         outcome = self._bounded["outcome"](fact.outcome)
         self.attempts.labels(kind=fact.kind, outcome=outcome).inc()
         if fact.usage is not None:
@@ -183,8 +222,9 @@ class Metrics:
         if fact.started is None:
             return
         queued = _between(fact.launched, fact.started)
-        self.node_queue_seconds.labels(kind=fact.kind).observe(queued)
-        self.node_seconds.labels(kind=fact.kind).observe(_between(fact.started, fact.finished))
+        ran, shown = _between(fact.started, fact.finished), exemplar(trace_id)
+        self.node_queue_seconds.labels(kind=fact.kind).observe(queued, shown)
+        self.node_seconds.labels(kind=fact.kind).observe(ran, shown)
 
     def _used(self, usage: Usage) -> None:
         self.model_calls.inc(usage.model_calls or 0)
@@ -254,9 +294,9 @@ class Metrics:
         self.queue_depth.set_function(lambda: float(depth()))
         self.queue_oldest.set_function(oldest)
 
-    def exposition(self) -> tuple[bytes, str]:
-        """The metrics as text, and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """The metrics as text, and its content type; `accept` is the header of the request."""
+        return exposition(self.registry, accept)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"waypost_{name}", text, labels, registry=self.registry)

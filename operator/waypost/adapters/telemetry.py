@@ -5,11 +5,14 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from waypost.adapters.metrics import Metrics
-from waypost.adapters.tracing import Tracer
+from waypost.adapters.tracing import NoTracer, Tracer
 from waypost.engine.state.decision import Decision, Traces
 from waypost.engine.state.observed import Observed
+from waypost.kube.trace_ids import trace_id
 from waypost.telemetry import spans
 from waypost.telemetry.agent_spans import agent_spans, provider_type
+from waypost.telemetry.calls import model_calls
+from waypost.telemetry.content import ContentPolicy
 from waypost.telemetry.spans import AttemptEnded, Ended
 
 logger = logging.getLogger(__name__)
@@ -18,16 +21,17 @@ logger = logging.getLogger(__name__)
 class OperatorTelemetry:
     """Updates metrics and emits spans. A failure is only logged: it must not fail a pass."""
 
-    def __init__(self, *, metrics: Metrics, tracer: Tracer) -> None:
+    def __init__(self, *, metrics: Metrics, tracer: Tracer, content: ContentPolicy = "Off") -> None:
         self._metrics = metrics
         self._tracer = tracer
+        self._content: ContentPolicy = content
+        self._traced = not isinstance(tracer, NoTracer)
 
     def checkpoint(self, observed: Observed, decision: Decision) -> None:
         before, after, items = observed.status, decision.status, decision.ended_items
         try:
             found = spans.ended(observed, before, after, items)
-            for fact in found:
-                self._metrics.ended(fact)
+            self._count(observed, found, decision.traces)
             self._emit(observed, found, decision.traces)
         except Exception:
             subject = {"run": observed.name, "namespace": observed.namespace}
@@ -40,6 +44,14 @@ class OperatorTelemetry:
             subject = {"run": observed.name, "namespace": observed.namespace}
             logger.exception("spans were not exported again", extra=subject)
 
+    def _count(self, observed: Observed, found: Iterable[Ended], traces: Traces) -> None:
+        shown = trace_id(observed.uid) if self._traced else ""
+        for fact in found:
+            self._metrics.ended(fact, trace_id=shown)
+            trace = traces.get((fact.path, fact.number)) if isinstance(fact, AttemptEnded) else None
+            for call in model_calls(trace) if trace is not None else ():
+                self._metrics.model_called(call, trace_id=shown)
+
     def _emit(self, observed: Observed, found: Iterable[Ended], traces: Traces) -> None:
         """Emit parents before children: if a crash loses the rest, it leaves no orphans."""
         for fact in found:
@@ -49,7 +61,10 @@ class OperatorTelemetry:
     def _agent_spans(self, observed: Observed, fact: Ended, traces: Traces) -> None:
         trace = traces.get((fact.path, fact.number)) if isinstance(fact, AttemptEnded) else None
         if isinstance(fact, AttemptEnded) and trace is not None:
-            for span in agent_spans(observed, fact, trace, provider=provider_type(observed, fact)):
+            provider = provider_type(observed, fact)
+            for span in agent_spans(
+                observed, fact, trace, provider=provider, content=self._content
+            ):
                 self._tracer.emit(span)
 
     def reconciled(self, *, seconds: float, outcome: str) -> None:

@@ -102,6 +102,7 @@ class AttemptChanges(TypedDict, total=False):
     round: int | None
     launched_at: str
     queued_until: str | None
+    scheduled_at: str | None
     pod_uid: str | None
     started_at: str | None
     finished_at: str | None

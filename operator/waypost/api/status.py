@@ -75,6 +75,7 @@ class AttemptStatus(StatusModel):
     pod_uid: str | None = Field(
         default=None, max_length=64, description="uid of the pod whose result was used."
     )
+    scheduled_at: Timestamp | None = Field(default=None, description="Time when it was scheduled.")
     started_at: Timestamp | None = Field(default=None, description="Time of its container's start.")
     finished_at: Timestamp | None = Field(default=None, description="Time when the attempt ended.")
     reason: str | None = Field(

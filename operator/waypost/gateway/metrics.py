@@ -5,15 +5,15 @@ from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
-    generate_latest,
 )
+
+from waypost.adapters import metrics
 
 _BYTES: Final = tuple(float(4**n * 1024) for n in range(1, 9))  # 4 KiB to 64 MiB
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -50,9 +50,9 @@ class ServiceMetrics:
         self._api_requests.labels(verb=verb, resource=resource, code=code).inc()
         self._api_seconds.labels(verb=verb, resource=resource).observe(seconds)
 
-    def exposition(self) -> tuple[bytes, str]:
-        """The metrics as text, and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """The metrics as text, and its content type; `accept` is the header of the request."""
+        return metrics.exposition(self.registry, accept)
 
 
 class GatewayMetrics(ServiceMetrics):

@@ -21,6 +21,7 @@ from starlette.routing import Route as HttpRoute
 from waypost.api.provider import ProviderType
 from waypost.gateway import upload_limiter
 from waypost.gateway.upload_limiter import UploadLimiter
+from waypost.kube.trace_ids import trace_id
 from waypost.model_gateway.calls import Calls, Relayed, Route, translated
 from waypost.model_gateway.core.refusals import REFUSED_HEADER, CallRefusal, CallRefused, body_of
 from waypost.model_gateway.metrics import ModelMetrics
@@ -30,12 +31,14 @@ log = logging.getLogger("waypost.models")
 
 @dataclass(frozen=True)
 class ModelGateway:
-    """The parts of a model gateway. `largest`: bytes of the body of one call."""
+    """The parts of a model gateway. `largest`: bytes of the body of one call. `exemplars`: whether
+    traces of runs are sent to a collector, so that durations name them."""
 
     calls: Calls
     bodies: UploadLimiter
     metrics: ModelMetrics
     largest: int
+    exemplars: bool = False
 
 
 class _HttpCall:
@@ -89,6 +92,7 @@ class _Handling:
         self._stack = AsyncExitStack()
         self._started = time.monotonic()
         self._type: ProviderType | None = None
+        self._trace_id = ""
         self._about: dict[str, object] = {}
 
     async def response(self) -> Response:
@@ -113,6 +117,8 @@ class _Handling:
         route = await self._gateway.calls.route(call)
         self._type = route.provider.type
         self._about = _about(route)
+        if self._gateway.exemplars:
+            self._trace_id = trace_id(route.caller.ref.run_uid)
         self._stack.enter_context(self._gateway.calls.slot(route))
         return await self._gateway.calls.forward(call, route, self._stack)
 
@@ -136,7 +142,9 @@ class _Handling:
     async def _ended(self, result: str, *, status: int) -> None:
         await self._stack.aclose()
         seconds = time.monotonic() - self._started
-        self._gateway.metrics.ended(type_=self._type or "", result=result, seconds=seconds)
+        self._gateway.metrics.ended(
+            type_=self._type or "", result=result, seconds=seconds, trace_id=self._trace_id
+        )
         log.info("call ended: %s, status %d, %.3f s", result, status, seconds, extra=self._about)
 
     def _refusal(self, refused: CallRefused) -> Response:

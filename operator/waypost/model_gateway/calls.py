@@ -27,6 +27,7 @@ from waypost.ports.cluster import Busy, Cluster, ClusterError
 CALLS_PER_POD: Final = 8
 _SMALL: Final = 64 * 1024  # bytes that are parsed at once; more are parsed in a thread
 _AGAIN: Final = 2
+LEAST_SHOWN: Final = 0.1  # seconds of a wait that a pod learns of
 
 
 class Call(Protocol):
@@ -117,10 +118,12 @@ class _Request:
 
 @dataclass
 class _Spent:
-    """The tokens of a call: an estimate until they are known. `sent`: it went to the provider."""
+    """The tokens of a call: an estimate until they are known. `sent`: it went to the provider;
+    `waited`: seconds until it did for the last time."""
 
     tokens: int
     sent: bool = False
+    waited: float = 0.0
 
 
 class Calls:
@@ -209,13 +212,15 @@ class Calls:
         self, route: Route, request: _Request, spent: _Spent, *, stack: AsyncExitStack
     ) -> Answer:
         """Send the call, again if the provider asks to wait for a time that is left."""
-        until = self._monotonic() + MOST_WAIT
+        began = self._monotonic()
+        until = began + MOST_WAIT
         while True:
             ticket = Ticket(route.caller.ref.run_uid, spent.tokens)
             left = until - self._monotonic()
             async with AsyncExitStack() as held:
                 permit = self._pacing.permit(route.key, route.limits, ticket, most=left)
                 await held.enter_async_context(permit)
+                spent.waited = self._monotonic() - began
                 answer = await self._sent(request, spent)
                 self._pacing.arrived(route.key, ticket)
                 seconds = answer.retry_after if answer.status == 429 else None
@@ -258,6 +263,8 @@ async def _relayed(
     answer: Answer, secrets: tuple[str, ...], scanner: UsageScanner, spent: _Spent
 ) -> Relayed:
     sent = headers.to_pod(answer.headers)
+    if spent.waited >= LEAST_SHOWN:
+        sent[headers.WAITED] = f"{spent.waited:.3f}"
     if answer.status >= 400:
         spent.tokens = 0  # providers count no tokens for an error
         body = await answer.error_body(secrets)

@@ -93,4 +93,5 @@ def assemble(
         bodies=UploadLimiter(room=settings.models_room, seconds=settings.models_body_seconds),
         metrics=metrics,
         largest=settings.models_body_bytes,
+        exemplars=settings.exemplars,
     )

@@ -6,6 +6,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from waypost.adapters.metrics import exemplar
 from waypost.gateway.metrics import ServiceMetrics
 
 _SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
@@ -50,8 +51,10 @@ class ModelMetrics(ServiceMetrics):
         """Read the number of waiting calls from `count` at each scrape."""
         self._waiting.set_function(lambda: float(count()))
 
-    def ended(self, *, type_: str, result: str, seconds: float) -> None:
-        """A call has ended. type_: that of the provider, "" if it is not known."""
+    def ended(self, *, type_: str, result: str, seconds: float, trace_id: str = "") -> None:
+        """A call has ended. type_: that of the provider, "" if it is not known; trace_id: that of
+        the trace of its run, "" if there is none."""
         self._in_flight.dec()
         self._calls.labels(type=type_ or "unknown", result=result).inc()
-        self._seconds.labels(type=type_ or "unknown").observe(seconds)
+        shown = exemplar(trace_id)
+        self._seconds.labels(type=type_ or "unknown").observe(seconds, shown)

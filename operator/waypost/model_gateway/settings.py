@@ -43,6 +43,11 @@ class ModelGatewaySettings(ClusterSettings):
         default=120, ge=1, description="Seconds that calls may take to finish after SIGTERM."
     )
 
+    exemplars: bool = Field(
+        default=False,
+        description="Whether durations of calls in metrics name the trace of their run.",
+    )
+
     _networks = field_validator("private_hosts")(only_networks)
 
 

@@ -3,7 +3,8 @@
 The pod cannot reach a collector: it uploads a trace, and the operator emits the spans at the
 checkpoint. Ids follow from the run, the attempt and the place of an entry in the trace, so a
 checkpoint that is reported twice repeats its spans. Messages are left out, for those of a
-validator or provider may quote prompts.
+validator or provider may quote prompts. What tools were given and gave is in spans only if the
+installation wants it (`content`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,15 +19,23 @@ from waypost.kube.trace_ids import part_id, span_id, trace_id
 from waypost.protocol.reasons import Reason
 from waypost.protocol.work import Trace
 from waypost.telemetry import conventions
+from waypost.telemetry.calls import first_byte, seconds_of
+from waypost.telemetry.content import ContentPolicy, content_of
 from waypost.telemetry.spans import AttemptEnded, Attribute, SpanEvent, SpanFact, run_attributes
 
 Entry = Mapping[str, Any]
+Timed = tuple[int, Entry, datetime, datetime]  # its place in the trace, start, end
 _REASONS: Final = frozenset(reason.value for reason in Reason)
 _FAILED_TOOL: Final = {"error": "tool_error", "refused": "tool_refused"}
 
 
 def agent_spans(
-    observed: Observed, attempt: AttemptEnded, trace: Trace, *, provider: str | None = None
+    observed: Observed,
+    attempt: AttemptEnded,
+    trace: Trace,
+    *,
+    provider: str | None = None,
+    content: ContentPolicy = "Off",
 ) -> tuple[SpanFact, ...]:
     """The spans of one agent attempt, named by the OpenTelemetry GenAI conventions.
 
@@ -35,6 +44,7 @@ def agent_spans(
         attempt: The attempt that ended.
         trace: What its agent did. Entries with invalid times are left out.
         provider: `spec.type` of the ModelProvider; None if it is not known.
+        content: What spans of tool calls have of arguments and results, whatever the trace has.
 
     Returns:
         An invoke_agent span, with events for provider waits and reasks, and its chat and
@@ -45,8 +55,8 @@ def agent_spans(
         return ()
     agent = _agent(observed, attempt, trace, timed=timed, provider=provider)
     parts = (
-        _part(agent, observed, attempt, entry, index=index, start=start, end=end, provider=provider)
-        for index, entry, start, end in timed
+        _part(agent, observed, attempt, entry, provider=provider, content=content)
+        for entry in timed
     )
     return (agent, *(part for part in parts if part is not None))
 
@@ -62,7 +72,7 @@ def provider_type(observed: Observed, attempt: AttemptEnded) -> str | None:
     return provider.type if provider else None
 
 
-def _timed(trace: Trace) -> Iterator[tuple[int, Entry, datetime, datetime]]:
+def _timed(trace: Trace) -> Iterator[Timed]:
     for index, entry in enumerate(trace.entries):
         start, end = parse_timestamp(entry["start"]), parse_timestamp(entry["end"])
         if start is not None and end is not None:
@@ -74,7 +84,7 @@ def _agent(
     attempt: AttemptEnded,
     trace: Trace,
     *,
-    timed: list[tuple[int, Entry, datetime, datetime]],
+    timed: list[Timed],
     provider: str | None,
 ) -> SpanFact:
     # No token sums here: backends would add them to the tokens of the chat spans.
@@ -98,7 +108,7 @@ def _agent(
     )
 
 
-def _events(timed: list[tuple[int, Entry, datetime, datetime]]) -> Iterator[SpanEvent]:
+def _events(timed: list[Timed]) -> Iterator[SpanEvent]:
     for _, entry, start, end in timed:
         if entry["type"] == "reask":
             yield SpanEvent(conventions.REASK_EVENT, start, _replayed(entry))
@@ -114,13 +124,12 @@ def _part(
     agent: SpanFact,
     observed: Observed,
     attempt: AttemptEnded,
-    entry: Entry,
+    timed: Timed,
     *,
-    index: int,
-    start: datetime,
-    end: datetime,
     provider: str | None,
+    content: ContentPolicy,
 ) -> SpanFact | None:
+    index, entry, start, end = timed
     if entry["type"] == "model":
         operation, subject, remote = conventions.CHAT, str(entry.get("model", "")), True
         error = _reason(entry["error"]) if entry.get("error") else ""
@@ -131,7 +140,7 @@ def _part(
     elif entry["type"] == "tool":
         operation, subject, remote = conventions.EXECUTE_TOOL, str(entry.get("name", "")), False
         error = _FAILED_TOOL.get(str(entry.get("outcome")), "")
-        own, provider = _tool(entry, name=subject), None
+        own, provider = _tool(entry, name=subject) | dict(content_of(entry, content)), None
     else:
         return None
     attributes = {
@@ -176,6 +185,11 @@ def _chat(entry: Entry, *, model: str) -> dict[str, Attribute]:
         conventions.OUTPUT_TOKENS: entry.get("outputTokens"),
     }
     attributes |= {name: count for name, count in counted.items() if isinstance(count, int)}
+    seconds = {
+        conventions.FIRST_BYTE_SECONDS: first_byte(entry),
+        conventions.GATEWAY_WAIT_SECONDS: seconds_of(entry, "gatewayWaitSeconds"),
+    }
+    attributes |= {name: each for name, each in seconds.items() if each is not None}
     if entry.get("finish"):
         attributes[conventions.FINISH_REASONS] = (str(entry["finish"]),)
     return attributes
@@ -191,6 +205,7 @@ def _tool(entry: Entry, *, name: str) -> dict[str, Attribute]:
     optional = {
         conventions.TOOL_CALL_ID: entry.get("callId"),
         conventions.TOOL_SERVER: entry.get("server"),
+        conventions.TOOL_DECISION: entry.get("decision"),  # of a person, before it was made
     }
     return attributes | {key: str(value) for key, value in optional.items() if value}
 

@@ -22,7 +22,8 @@ from waypost.engine.state.observed import Observed
 from waypost.engine.state.paths import node_of
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import span_id, trace_id
-from waypost.telemetry import conventions
+from waypost.telemetry import conventions, steps
+from waypost.telemetry.steps import StepEnded
 
 Attribute = str | int | float | bool | tuple[str, ...]
 SUCCEEDED = "Succeeded"
@@ -57,6 +58,8 @@ class AttemptEnded:
     started: datetime | None  # None when its container never started
     finished: datetime
     usage: Usage | None = None  # what an agent used
+    admitted: datetime | None = None  # by its queue
+    scheduled: datetime | None = None  # its pod was bound to a machine
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class ChoiceEnded:
     finished: datetime
 
 
-Ended = RunEnded | AttemptEnded | ApprovalEnded | ChoiceEnded
+Ended = RunEnded | AttemptEnded | ApprovalEnded | ChoiceEnded | StepEnded
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,7 @@ def ended(
         facts.extend(_attempts(past, status, node=node))
         facts.extend(_gate(observed, past, status))
         facts.extend(_choice(past, status))
+        facts.extend(steps.steps(past, status, kind=_kind(node)))
     for item in items:
         facts.extend(_attempts(None, item, node=nodes.get(node_of(item.path))))
         facts.extend(_gate(observed, None, item))
@@ -190,6 +194,8 @@ def _attempts(
             started=parse_timestamp(item.started_at),
             finished=finished,
             usage=item.usage,
+            admitted=parse_timestamp(item.queued_until),
+            scheduled=parse_timestamp(item.scheduled_at),
         )
 
 
@@ -288,8 +294,9 @@ def span(observed: Observed, fact: Ended) -> SpanFact:
     elif isinstance(fact, AttemptEnded):
         name, path, number, parent = f"node {fact.path}", fact.path, fact.number, root
         start, error = fact.launched, "" if fact.outcome == SUCCEEDED else fact.outcome
-    elif isinstance(fact, ChoiceEnded):
-        name, path, number, parent = f"first {fact.path}", fact.path, 0, root
+    elif isinstance(fact, ChoiceEnded | StepEnded):
+        label = f"first {fact.path}" if isinstance(fact, ChoiceEnded) else steps.name_of(fact)
+        name, path, number, parent = label, fact.path, 0, root
         start, error = fact.opened, "" if fact.outcome == SUCCEEDED else fact.outcome
     else:
         # A denial is an answer, not an error.
@@ -301,13 +308,27 @@ def span(observed: Observed, fact: Ended) -> SpanFact:
     return SpanFact(
         name=name,
         trace_id=trace_id(uid),
-        span_id=span_id(uid, path, fact.round, number),
+        span_id=steps.id_of(fact, uid)
+        if isinstance(fact, StepEnded)
+        else span_id(uid, path, fact.round, number),
         parent_id=parent,
         start=min(start, fact.finished),
         end=fact.finished,
         error=error,
         attributes=attributes,
+        events=tuple(_moments(fact)) if isinstance(fact, AttemptEnded) else (),
     )
+
+
+def _moments(fact: AttemptEnded) -> Iterator[SpanEvent]:
+    """What happened before the program of an attempt ran, and when."""
+    known = (
+        (conventions.ADMITTED_EVENT, fact.admitted),
+        (conventions.SCHEDULED_EVENT, fact.scheduled),
+        (conventions.STARTED_EVENT, fact.started),
+    )
+    # Kubernetes counts whole seconds.
+    return (SpanEvent(name, max(time, fact.launched)) for name, time in known if time is not None)
 
 
 def run_attributes(observed: Observed, *, round_: int) -> dict[str, Attribute]:
@@ -334,6 +355,8 @@ def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
             conventions.APPROVAL_NAME: fact.approval,
             conventions.APPROVAL_OUTCOME: fact.outcome,
         }
+    if isinstance(fact, StepEnded):
+        return {**steps.attributes_of(fact)}
     if isinstance(fact, ChoiceEnded):
         return {
             conventions.NODE_PATH: fact.path,
@@ -353,4 +376,7 @@ def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
     if fact.started is not None:
         waited = (fact.started - fact.launched).total_seconds()
         attributes[conventions.NODE_QUEUE_SECONDS] = max(waited, 0.0)
+        if fact.scheduled is not None:
+            startup = (fact.started - fact.scheduled).total_seconds()
+            attributes[conventions.NODE_STARTUP_SECONDS] = max(startup, 0.0)
     return attributes

@@ -158,6 +158,14 @@ def test_a_tool(name: str, reported: dict[str, str]) -> None:
     assert conventions.PROVIDER not in span.attributes
 
 
+def test_a_tool_that_people_decided_on() -> None:
+    """Who decided is in the cluster, and in no span."""
+    fields = {"name": "send", "outcome": "ok", "decision": "Edited", "decidedBy": "ann"}
+    _, span = agent_spans(OBSERVED, ATTEMPT, trace(("tool", 1, 2, fields)))
+    assert span.attributes["waypost.tool.decision"] == "Edited"
+    assert "ann" not in repr(span)
+
+
 def test_what_was_replayed_is_marked_and_counts_nothing() -> None:
     replayed = trace(
         ("model", 0, 0, {"model": "m1", "finish": "stop", "replayed": True}),

@@ -52,6 +52,18 @@ def attempt(**times: Any) -> AttemptStatus:
         ),
         pytest.param(attempt(), Related(), "queue 8 work 12", id="pod-is-gone"),
         pytest.param(
+            attempt(scheduledAt=at(3)),
+            Related(),
+            "scheduling 3 startup 5 work 12",
+            id="the-status-outlives-the-pod",
+        ),
+        pytest.param(
+            attempt(queuedUntil=at(1), scheduledAt=at(3)),
+            Related(),
+            "queue 1 scheduling 2 startup 5 work 12",
+            id="the-status-of-a-queued-attempt-outlives-the-pod",
+        ),
+        pytest.param(
             attempt(),
             Related(pods=(pod(),)),
             "queue 2 scheduling 1 startup 5 work 12",

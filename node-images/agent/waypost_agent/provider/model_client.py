@@ -189,6 +189,9 @@ class ModelClient(WrapperModel):
         replayed: bool = False,
     ) -> None:
         self._gate.asked(calls)
+        schemas = {tool.name: tool.parameters_json_schema for tool in parameters.function_tools}
+        for part in calls:
+            self._calls.shows(part, schemas.get(part.tool_name))
         self._calls.asked(
             [(part.tool_call_id, self._names.own(part.tool_name)) for part in calls],
             offered={self._names.own(tool.name) for tool in parameters.function_tools},

@@ -13,6 +13,7 @@ from waypost_agent.agent_request import ModelWork
 from waypost_agent.failures import Refusal, Stopped, refusal_of
 from waypost_agent.limits import Meter
 from waypost_agent.provider import answers
+from waypost_agent.provider.first_byte import FirstByte
 from waypost_agent.usage import Tokens, cost_of, plain, tokens_of
 
 PATIENCE: Final = 60.0  # seconds that an attempt waits for its provider in all
@@ -26,9 +27,11 @@ _NO_TOKENS: Final[dict[str, Json]] = {"inputTokens": 0, "cachedTokens": 0, "outp
 
 class ProviderRetries:
     """The calls of one model in one attempt. `deadline`: the time.monotonic() at which the attempt
-    ends."""
+    ends. `first_byte` watches its client."""
 
-    def __init__(self, work: ModelWork, *, meter: Meter, deadline: float) -> None:
+    def __init__(
+        self, work: ModelWork, *, meter: Meter, deadline: float, first_byte: FirstByte
+    ) -> None:
         self._name = work.name
         # Where a call failed: no provider is known to the pod then.
         self._via = " through the model gateway" if work.token_file else ""
@@ -38,6 +41,7 @@ class ProviderRetries:
         self._meter = meter
         self._deadline = deadline
         self._patience = PATIENCE
+        self._first_byte = first_byte
 
     async def call(
         self,
@@ -83,6 +87,7 @@ class ProviderRetries:
             provider=self._provider,
             **counted,
             error=error,
+            **self._first_byte.taken(),
         )
 
     async def _wait(self, refusal: Refusal, pause: float, tries: int) -> None:
@@ -112,6 +117,7 @@ class ProviderRetries:
             provider=self._provider,
             finish=response.finish_reason or answers.finish_word(response),
             **self._counts(tokens),
+            **self._first_byte.taken(),
         )
 
     def _counts(self, tokens: Tokens) -> dict[str, Json]:

@@ -156,7 +156,8 @@ class McpTools(AbstractToolset[None]):
         self._keys = keys
         self._effect_of = effect_of
         self._allowed = allowed
-        self._output_schemas = {tool.name: tool.output_schema for tool in allowed}
+        # By the name of the tool: what the server says of its results.
+        self.output_schemas = {tool.name: tool.output_schema for tool in allowed}
 
     @property
     def id(self) -> str:
@@ -198,7 +199,7 @@ class McpTools(AbstractToolset[None]):
             except Exception as error:  # noqa: BLE001 - groups of whatever a transport raises
                 failure = self._failure_of(error, name, tool_args)
             else:
-                return _content_of(result, name, self._output_schemas.get(name))
+                return _content_of(result, name, self.output_schemas.get(name))
             if failure.session_over:
                 self._session.ended(client)
             again = failure.made is False or (failure.made is None and repeatable)

@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from pydantic_ai.toolsets import AbstractToolset
+from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost_node import endpoint_access
 
@@ -25,12 +26,14 @@ class Offered:
         servers: The tool server by the name of its tool.
         names: The names that models are given.
         digests: Digests of what servers say of their tools, by the name of the tool.
+        result_schemas: Schemas of results that servers declare, by the name of the tool.
     """
 
     toolsets: list[AbstractToolset[None]]
     servers: dict[str, str]
     names: ToolNames
     digests: dict[str, str]
+    result_schemas: dict[str, Json]
 
 
 async def offered(
@@ -39,6 +42,7 @@ async def offered(
     """The tools of a node; connections live as long as `stack`. Raises Stopped."""
     toolsets: list[AbstractToolset[None]] = []
     digests: dict[str, str] = {}
+    schemas: dict[str, Json] = {}
     sources: list[tuple[str, str]] = []
     servers: dict[str, str] = {}
     for python in work.modules:
@@ -51,10 +55,11 @@ async def offered(
         connected = await mcp_tools.connect(tools, keys, stack, effects.of)
         toolsets.append(connected)
         digests |= connected.digests
+        schemas |= connected.output_schemas
         sources += [(name, f"tool server {tools.server}") for name in tools.allow]
         servers |= dict.fromkeys(tools.allow, tools.server)
     _check_names(sources)
-    return Offered(toolsets, servers, ToolNames(name for name, _ in sources), digests)
+    return Offered(toolsets, servers, ToolNames(name for name, _ in sources), digests, schemas)
 
 
 def _check_names(sources: list[tuple[str, str]]) -> None:

@@ -309,7 +309,7 @@ def said(entry: dict[str, Any]) -> tuple[str, str, bool]:
         case "model":
             counted = (entry.get(key) for key in ("inputTokens", "cachedTokens", "outputTokens"))
             result = error or format.joined(
-                [format.tokens(*counted), str(entry.get("finish") or "")]
+                [format.tokens(*counted), _first_byte(entry), str(entry.get("finish") or "")]
             )
             provider = f" ({entry['provider']})" if entry.get("provider") else ""
             return f"chat {entry.get('model')}{provider}", result, not error
@@ -317,6 +317,7 @@ def said(entry: dict[str, Any]) -> tuple[str, str, bool]:
             server = f" ({entry['server']})" if entry.get("server") else ""
             outcome = str(entry.get("outcome"))
             result = ": ".join(part for part in (outcome, error) if part)
+            result = format.joined([result, _content(entry)])
             return f"tool {entry.get('name')}{server}", result, outcome == "ok"
         case "reask":
             return "re-ask", str(entry.get("message") or ""), False
@@ -324,6 +325,18 @@ def said(entry: dict[str, Any]) -> tuple[str, str, bool]:
             return "wait", str(entry.get("reason") or ""), False
         case other:
             return str(other), "", True
+
+
+def _content(entry: dict[str, Any]) -> str:
+    """`{"query": "tides"} → ["high"]`: what the installation lets a trace have of a tool call."""
+    given, gave = (format.tame(str(entry.get(key) or "")) for key in ("arguments", "result"))
+    return f"{given} → {gave}" if gave else given
+
+
+def _first_byte(entry: dict[str, Any]) -> str:
+    seconds = entry.get("firstByteSeconds")
+    known = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    return f"first byte {format.duration(seconds)}" if known else ""
 
 
 def asked(approval: ApprovalView) -> str:

@@ -54,7 +54,8 @@ def complete(
     attempt = changed_attempt(
         attempt,
         pod_uid=pod.uid,
-        started_at=_began(transition, pod),
+        scheduled_at=_at(transition, pod.scheduled_at),
+        started_at=_at(transition, pod.started_at),
     )
     report = outcome.report
     if report.usage is not None:
@@ -72,10 +73,8 @@ def complete(
     complete_with(transition, path, attempt, outcome, ended)
 
 
-def _began(transition: Transition, pod: PodFact) -> str | None:
-    if pod.started_at is None:
-        return None
-    return timestamps.timestamp(min(pod.started_at, transition.now))
+def _at(transition: Transition, time: datetime | None) -> str | None:
+    return None if time is None else timestamps.timestamp(min(time, transition.now))
 
 
 def _wait_to_read(

@@ -265,6 +265,8 @@ def _render(
     if isinstance(work, Missing | Invalid):
         return work
     document = work.document | ({"decisions": decisions} if decisions else {})
+    if transition.settings.trace_content != "Off":
+        document["content"] = transition.settings.trace_content
     return Rendered(env=env, agent=document, files=work.files)
 
 

@@ -73,6 +73,7 @@ class PodFact:
     deleting_until: datetime | None = None  # when its grace period ends
     unready_since: datetime | None = None  # when its condition Ready turned False
     round: int = 1
+    scheduled_at: datetime | None = None  # bound to a machine
     started_at: datetime | None = None  # container `node` started
     finished_at: datetime | None = None  # container `node` terminated
     terminated: bool = False  # container `node` has a terminated state
@@ -185,7 +186,8 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         machine=text(section(body, "spec"), "nodeName"),
         deleting_since=_deletion_requested(metadata),
         deleting_until=moment(metadata, "deletionTimestamp"),
-        unready_since=_unready_since(status),
+        unready_since=_since(status, "Ready", "False"),
+        scheduled_at=_since(status, "PodScheduled", "True"),
         started_at=_started_at(state, status, last=last, created=created),
         finished_at=_finished_at(ended, created=created),
         terminated=bool(ended) if not count else over,
@@ -296,9 +298,9 @@ def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
     return pod
 
 
-def _unready_since(status: dict[str, Any]) -> datetime | None:
+def _since(status: dict[str, Any], type_: str, value: str) -> datetime | None:
     for item in items(status, "conditions"):
-        if item.get("type") == "Ready" and item.get("status") == "False":
+        if item.get("type") == type_ and item.get("status") == value:
             return moment(item, "lastTransitionTime")
     return None
 

@@ -55,6 +55,7 @@ class PodSettings:
 
     queue: str = ""  # LocalQueue of nodes that name none; "": no queue
     models_for_all: bool = False  # also for agents whose egress is not limited
+    trace_content: str = "Off"  # what traces of agents have of tool calls: Off, Digests or Redacted
     egress: EgressSettings = field(default_factory=EgressSettings)
 
     @property

@@ -18,6 +18,7 @@ _TO_POD: Final = frozenset(
     {"content-type", "retry-after", "retry-after-ms", "request-id", "x-request-id"}
 )
 _LONGEST: Final = 1024
+WAITED: Final = "waypost-waited"  # seconds that a call waited in the gateway
 
 
 def to_provider(

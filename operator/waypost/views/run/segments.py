@@ -1,7 +1,7 @@
 """Where the time of an attempt went: queue, scheduling, image pull, start-up, work.
 
-Status has three times of an attempt: launched, started, finished. What lies between the first two
-is known in detail as long as its pod and the Events on it exist.
+Status has the times of an attempt: launched, admitted by its queue, scheduled, started, finished.
+What lies between is known in more detail as long as its pod and the Events on it exist.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,14 +36,19 @@ def segments(
     started, finished = parse_timestamp(attempt.started_at), parse_timestamp(attempt.finished_at)
     until = started or finished or now
     pod = _pod_of(attempt, path, related.pods)
-    queued: list[Mark] = [("queue", parse_timestamp(attempt.queued_until))]
-    marks = queued if attempt.queued_until else []
+    marks = _recorded(attempt)
     marks = _before_start(pod, related.events) if pod is not None else marks
     marks.append((_current(marks) if started is None else "startup" if marks else "queue", until))
     found = list(_cut(launched, until, marks))
     if started is not None:
         found += _cut(started, finished or now, [("work", finished or now)])
     return found
+
+
+def _recorded(attempt: AttemptStatus) -> list[Mark]:
+    """The ends of the segments that status has: what is left when the pod is gone."""
+    known = (("queue", attempt.queued_until), ("scheduling", attempt.scheduled_at))
+    return [(name, parse_timestamp(time)) for name, time in known if time]
 
 
 def _pod_of(attempt: AttemptStatus, path: str, pods: Iterable[JsonObject]) -> JsonObject | None:
