@@ -219,8 +219,8 @@ def test_the_commands_show_the_same(ended: Ended) -> None:
 
 # --- Prometheus ----------------------------------------------------------------------------------
 
-# Metrics of dashboards and alerts that these processes do not have, and why.
-EXCUSED: dict[str, str] = {}
+# Metrics of dashboards and alerts that these processes need not have, and why.
+EXCUSED = {"waypost_swept_total": "the sweep found nothing, or comes in ten minutes"}
 
 
 def expressions() -> dict[str, str]:
@@ -238,7 +238,7 @@ def test_prometheus_evaluates_every_query(ended: Ended) -> None:
     server = ended.watched.prometheus
     known = server.names()
     used = {name for each in expressions().values() for name, _ in SERIES.findall(each)}
-    assert used - known == EXCUSED.keys()
+    assert used - known <= EXCUSED.keys()
     for expression in expressions().values():
         server.query(expression)
     rules = [rule for group in server.get("rules")["groups"] for rule in group["rules"]]
