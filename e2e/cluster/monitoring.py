@@ -78,7 +78,7 @@ class Prometheus:
         """How often the rules were evaluated with all targets up, at least."""
         try:
             found = self.query("min(count_over_time(up[10m]))")
-        except OSError:
+        except (OSError, QueryError):  # it is not ready
             return 0
         return int(found[0]["value"][1]) if found else 0
 

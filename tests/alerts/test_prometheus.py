@@ -1,4 +1,4 @@
-"""The alert drill on a real Prometheus: it scrapes the metrics of two operators and a gateway.
+"""The alert drill on a real Prometheus: it scrapes the metrics of two operators and the services.
 
 A minute of the rules is a second here. Each trouble is brought about by the calls with which the
 processes count it. None of the alerts may fire while all is well, and each must fire in its
@@ -7,14 +7,18 @@ trouble: also when what it counts happens for the first time.
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from waypost.adapters.metrics import Metrics
+from waypost.archive.metrics import ArchiveMetrics
 from waypost.gateway.metrics import GatewayMetrics
+from waypost.ingress.metrics import IngressMetrics
+from waypost.notifier.metrics import NotifierMetrics
 from waypost.telemetry.signals import Signals
 from waypost.telemetry.spans import AttemptEnded, RunEnded
 
@@ -83,14 +87,63 @@ class Gateway:
             self.metrics.served(method="PUT", type_="result", result=self.result, seconds=0.1)
 
 
+class Ingress:
+    """The metrics of an ingress."""
+
+    def __init__(self) -> None:
+        self.metrics = IngressMetrics()
+        self.result = "Created"
+
+    def work(self) -> None:
+        """What it does between two scrapes."""
+        self.metrics.ended(result=self.result, seconds=0.1)
+
+
+class Archive:
+    """The metrics of an archive."""
+
+    def __init__(self) -> None:
+        self.metrics = ArchiveMetrics()
+        self.failing = 0
+
+    def work(self) -> None:
+        """What it does between two scrapes."""
+        self.metrics.looked(failed=self.failing)
+
+
+class Notifier:
+    """The metrics of a notifier with one sink."""
+
+    def __init__(self) -> None:
+        self.metrics = NotifierMetrics()
+        self.oldest = 1.0  # seconds
+        self.metrics.follow("chat", pending=lambda: 1, oldest=lambda: self.oldest)
+
+    def work(self) -> None:
+        """What it does between two scrapes."""
+
+
+@dataclass
+class Services:
+    """The services beside the operators."""
+
+    gateway: Gateway = field(default_factory=Gateway)
+    ingress: Ingress = field(default_factory=Ingress)
+    archive: Archive = field(default_factory=Archive)
+    notifier: Notifier = field(default_factory=Notifier)
+
+
+Process = Operator | Gateway | Ingress | Archive | Notifier
+
+
 @contextmanager
-def endpoint(process: Operator | Gateway) -> Iterator[str]:
+def endpoint(process: Process) -> Iterator[str]:
     """Serve the metrics of a process, which works a little for each scrape; yields the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             process.work()
-            body, type_ = process.metrics.exposition()
+            body, type_ = process.metrics.exposition(self.headers.get("Accept", ""))
             self.send_response(200)
             self.send_header("content-type", type_)
             self.end_headers()
@@ -124,7 +177,7 @@ def watching(folder: Path, targets: list[str]) -> Iterator[Prometheus]:
         yield found
 
 
-def in_trouble(first: Operator, second: Operator, gateway: Gateway) -> None:
+def in_trouble(first: Operator, second: Operator, services: Services) -> None:
     """Everything at once, but for an operator that is down. Counters move by one event each."""
     second.leads = True
     first.waits = 61
@@ -132,7 +185,10 @@ def in_trouble(first: Operator, second: Operator, gateway: Gateway) -> None:
     first.signals = [Signals(stalled=True, asked=(START - timedelta(days=2),))]
     first.code = "503"
     first.queued = 400
-    gateway.result = "TokenInvalid"
+    services.gateway.result = "TokenInvalid"
+    services.ingress.result = "Unavailable"
+    services.archive.failing = 1
+    services.notifier.oldest = 901
     first.metrics.ended(attempt("python", "ResultLost"))
     first.metrics.ended(attempt("agent", "BudgetExceeded"))
     run = RunEnded(
@@ -149,14 +205,12 @@ def in_trouble(first: Operator, second: Operator, gateway: Gateway) -> None:
 
 
 def test_each_alert_fires_in_its_trouble_and_none_without(tmp_path: Path) -> None:
-    first, second, gateway = Operator(), Operator(), Gateway()
+    first, second, services = Operator(), Operator(), Services()
     first.leads = True
-    with (
-        endpoint(first) as one,
-        endpoint(second) as two,
-        endpoint(gateway) as three,
-        watching(tmp_path, [one, two, three]) as server,
-    ):
+    processes: list[Process] = [first, second, *vars(services).values()]
+    with ExitStack() as stack:
+        targets = [stack.enter_context(endpoint(process)) for process in processes]
+        server = stack.enter_context(watching(tmp_path, targets))
         assert server.firing() == set(), "all is well"
         every = {rule["alert"] for rule in alerts()}
         fired: set[str] = set()
@@ -165,7 +219,7 @@ def test_each_alert_fires_in_its_trouble_and_none_without(tmp_path: Path) -> Non
             fired.update(server.firing())
             return fired >= every - {"WaypostOperatorDown"}
 
-        in_trouble(first, second, gateway)
+        in_trouble(first, second, services)
         until(
             all_but_down,
             within=120,
