@@ -19,7 +19,7 @@ from e2e.cluster.settings import Settings
 from e2e.cluster.shell import Progress
 
 _CONFIG = """\
-global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 500ms}
+global: {scrape_interval: %s, scrape_timeout: %s, evaluation_interval: 500ms}
 rule_files: [rules.yaml]
 scrape_configs:
   - job_name: waypost
@@ -92,12 +92,15 @@ def program(settings: Settings) -> Path:
 
 
 @contextmanager
-def prometheus(settings: Settings, folder: Path, *, rules: str) -> Iterator[Prometheus]:
-    """Run it with these rules until the context ends. It has no targets yet."""
+def prometheus(
+    settings: Settings, folder: Path, *, rules: str, interval: str = "500ms"
+) -> Iterator[Prometheus]:
+    """Run it with these rules until the context ends, with a scrape in each interval. It has no
+    targets yet."""
     (port,) = serving.free_ports(1)
     found = Prometheus(f"http://127.0.0.1:{port}", folder)
     (folder / "rules.yaml").write_text(rules)
-    (folder / "prometheus.yml").write_text(_CONFIG)
+    (folder / "prometheus.yml").write_text(_CONFIG % (interval, interval))
     found.scrape({})
     argv = [
         str(program(settings)),

@@ -198,7 +198,7 @@ def test_the_commands_show_the_same(ended: Ended) -> None:
     assert nodes == {
         "fetch": ("python", "Succeeded", 1),
         "flaky": ("python", "Succeeded", 2),
-        "scan": ("python", "Succeeded", 3),
+        "scan": ("python", "Succeeded", 1),
         "think": ("agent", "Succeeded", 1),
         "greet": ("agent", "Succeeded", 1),
         "review": ("approval", "Succeeded", 0),

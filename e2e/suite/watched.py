@@ -66,7 +66,7 @@ def watched(
     settings = from_environment(provider=cluster.provider)
     with (
         collecting.collecting(settings, folder, host=settings.link.host) as collector,
-        monitoring.prometheus(settings, folder, rules=fast_rules()) as prometheus,
+        monitoring.prometheus(settings, folder, rules=fast_rules(), interval="1s") as prometheus,
     ):
         chosen = {"otlp.endpoint": collector.endpoint, **values}
         install(kube, cluster.chart_values | chosen)
