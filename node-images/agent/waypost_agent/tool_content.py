@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from waypost.protocol import ijson
-from waypost.protocol.agents import sensitive
+from waypost.protocol.agents.sensitive import without_marked
 from waypost.protocol.ijson import Json
 from waypost.protocol.text import printable, shorten
 
@@ -55,7 +55,7 @@ class ToolContent:
     def _fields(self, name: str, value: Json, schema: Json) -> Fields:
         found: Fields = {f"{name}Digest": _digest(value)}
         if self._policy == REDACTED and self._left > 0:
-            shown = redacted(sensitive.without_marked(value, schema), self._redact, foreign=True)
+            shown = redacted(without_marked(value, schema), self._redact, foreign=True)
             text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
             text = shorten(printable(self._redact(text)), _TEXT)
             self._left -= len(text)

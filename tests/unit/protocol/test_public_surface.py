@@ -19,6 +19,7 @@ PROTOCOL = {
     "waypost.protocol.agents.gated_calls": {
         *("DecidedCall", "GatedCall", "decisions_from_json"),
     },
+    "waypost.protocol.agents.sensitive": {"without_marked"},
     "waypost.protocol.artifacts.limits": {
         *("BYTES_HEADER", "CONTENT_TYPE", "FILES_HEADER", "MOST_FILES", "MOUNT", "ROOM_HEADER"),
         *("ATTACHMENT_BYTES", "ATTACHMENT_FILES", "ATTACHMENT_VOLUME", "ATTACHMENTS"),
