@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.bench import archive, audit, chains, maps, tracing
+from e2e.bench import archive, audit, chains, maps
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
@@ -30,21 +30,20 @@ WITHOUT_CLUSTER: dict[str, Callable[[], int]] = {
     "archive": archive.main,
 }
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
-NAMED = ("tracing",)  # needs the cluster and minutes, so it must be asked for
 
 
 def main() -> int:
     """Run the parts that were asked for; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m e2e.bench", description=__doc__)
-    known = (*PARTS, *NAMED, *WITHOUT_CLUSTER)
-    text = f"of {', '.join(known)}; default: {', '.join(PARTS)}"
+    known = (*PARTS, *WITHOUT_CLUSTER)
+    text = f"of {', '.join(known)}; all that need a cluster"
     parser.add_argument("parts", nargs="*", metavar="PART", help=text)
     chosen = parser.parse_args().parts or list(PARTS)
     unknown = [part for part in chosen if part not in known]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(known)}")
     codes = [WITHOUT_CLUSTER[part]() for part in chosen if part in WITHOUT_CLUSTER]
-    chosen = [part for part in chosen if part in (*PARTS, *NAMED)]
+    chosen = [part for part in chosen if part in PARTS]
     if chosen:
         _on_cluster(chosen)
     return max(codes, default=0)
@@ -80,8 +79,6 @@ def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) ->
                 return gateway.payloads(space, url)
         if part == "memory":
             return chains.memory(space, operator)
-        if part == "tracing":
-            return tracing.cost(space, operator, cluster)
         if cluster.audit_log is None:
             print(f"  left out: {part} is counted in the audit log, which this cluster has not")
             return []
