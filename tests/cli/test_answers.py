@@ -223,6 +223,7 @@ def test_open_questions(api: Api, capsys: Captured) -> None:
         "NODE",
         "STATE",
         "ASKED",
+        "LEVEL",
         "VOTES",
         "AGE",
         "UNTIL",

@@ -96,7 +96,15 @@ EVERYTHING = workflow(
             "answerSchema": SCHEMA,
             "approvers": {"users": ["ann", "bob"], "groups": ["sre"], "required": 3},
             "timeout": "24h",
-            "onTimeout": "Deny",
+            "onTimeout": "Escalate",
+            "escalation": [
+                {"approvers": {"groups": ["managers"]}, "timeout": "8h"},
+                {
+                    "approvers": {"users": ["cto", "cfo"], "required": 2},
+                    "timeout": "1h30m",
+                    "onTimeout": "Fail",
+                },
+            ],
             "onDenied": "Continue",
         },
         inputs={"a": None},

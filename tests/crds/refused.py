@@ -317,6 +317,16 @@ STRICT = [
         "onTimeout: Unsupported value",
     ),
     row(
+        "escalation-to-too-many-levels",
+        workflow(gate(approval={"escalation": [{"approvers": {"users": ["ann"]}}] * 6})),
+        "approval.escalation: Too many: 6: must have at most 5 items",
+    ),
+    row(
+        "escalation-to-nobody",
+        workflow(gate(approval={"escalation": [{"timeout": "1h"}]})),
+        "approval.escalation[0].approvers: Required value",
+    ),
+    row(
         "depends-on-itself",
         workflow(node(dependsOn=["gather"])),
         "spec.nodes[0].dependsOn: Forbidden: "

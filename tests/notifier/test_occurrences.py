@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from waypost.notifier.core.messages import message
 from waypost.notifier.core.occurrences import KINDS, Occurrence, occurrences
 from waypost.ports.cluster import Kind
 
@@ -105,6 +106,15 @@ def test_names_reasons_and_times() -> None:
     opened, expiring = occurrences(APPROVAL, body({**ASKED, "expiresAt": LATER}))
     assert (opened.at, opened.run, opened.path) == (SECONDS, "triage", "approve")
     assert expiring.at == SECONDS + 1800 - 180, "a tenth of half an hour before its end"
+
+
+def test_s764_each_level_of_an_escalation_is_reported() -> None:
+    [one] = occurrences(APPROVAL, body({**ASKED, "level": 1}))
+    assert (one.type, one.level) == ("ApprovalOpened", 1)
+    message_ = message("Json", one, ui_url="")
+    assert message_["data"]["level"] == 1
+    gone = body(ASKED, {"state": "Withdrawn", "escalatedTo": "triage-approve-1-1-abcd"})
+    assert occurrences(APPROVAL, gone) == ()
 
 
 def test_ids_tell_occurrences_apart_and_never_change() -> None:

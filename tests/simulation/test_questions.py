@@ -1,4 +1,4 @@
-"""Random maps that ask people under random troubles: no invariant is broken (VQ1 to VQ4, VM4, I6,
+"""Random maps that ask people under random troubles: no invariant is broken (VQ1 to VQ5, VM4, I6,
 I8, I9, I11, I12, T11).
 
 `python -m tests.simulation.questions --seeds N --start S` plays others.
@@ -27,6 +27,10 @@ def test_no_invariant_of_questions_is_broken(first: int) -> None:
 def test_every_trouble_is_in_several_seeds(kind: str) -> None:
     found = [seed for seed in range(SEEDS) if kind in plan(seed).kinds]
     assert len(found) >= 3, found
+
+
+def test_questions_are_escalated_in_several_seeds() -> None:
+    assert sum(bool(plan(seed).levels) for seed in range(SEEDS)) >= 20
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])

@@ -80,6 +80,7 @@ def gate(name: str, *, message: str = "Go on?", **fields: JsonValue) -> JsonObje
         "approvers",
         "timeout",
         "onTimeout",
+        "escalation",
         "onDenied",
         "attachments",
     )

@@ -15,6 +15,7 @@ export interface ApprovalRow {
   message: string;
   approvers: string[];
   votes?: string;
+  level?: number;
   createdAt?: string;
   expiresAt?: string;
   decidedBy?: string;
@@ -24,6 +25,8 @@ export interface ApprovalRow {
 export interface ApprovalView {
   name: string;
   state: string;
+  level?: number;
+  escalatedTo?: string;
   message?: string;
   approvers?: Approvers;
   votes?: string;
@@ -329,6 +332,8 @@ export interface Question {
   requesters: string[];
   required: number;
   votes?: string;
+  level?: number;
+  escalatedTo?: string;
   expiresAt?: string;
   decidedBy?: string;
   decidedAt?: string;

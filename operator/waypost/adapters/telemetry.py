@@ -30,7 +30,10 @@ class OperatorTelemetry:
     def checkpoint(self, observed: Observed, decision: Decision) -> None:
         before, after, items = observed.status, decision.status, decision.ended_items
         try:
-            found = spans.ended(observed, before, after, items)
+            found = (
+                *spans.ended(observed, before, after, items),
+                *spans.escalated(decision.escalated),
+            )
             self._count(observed, found, decision.traces)
             self._emit(observed, found, decision.traces)
         except Exception:

@@ -76,10 +76,16 @@ class ApprovalSpec(Model):
         "They cannot answer.",
         json_schema_extra=UNIQUE_ITEMS,
     )
+    level: int | None = Field(
+        default=None,
+        ge=1,
+        description="Level of escalation, from 1: others were asked before and did not answer in "
+        "time. Absent: nobody was asked before.",
+    )
     expires_at: Timestamp | None = Field(
         default=None,
         description="Time limit for the answer. Without an answer by then, the "
-        "decision is Denied or the node fails; it is never Approved.",
+        "decision is Denied, the node fails or other people are asked; it is never Approved.",
     )
     request_digest: str = Field(
         max_length=80,
@@ -122,6 +128,11 @@ class ApprovalStatus(StatusModel):
 
     state: State = Field(default="Open", description="Open, Approved, Denied or Withdrawn.")
     expired: bool | None = Field(default=None, description="true: denied because expiresAt passed.")
+    escalated_to: str | None = Field(
+        default=None,
+        max_length=253,
+        description="Withdrawn without an answer in time: name of the Approval that asks others.",
+    )
     decided_by: str | None = Field(
         default=None, max_length=253, description="Name of the approver."
     )

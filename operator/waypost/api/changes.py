@@ -62,6 +62,7 @@ class NodeChanges(TypedDict, total=False):
     artifacts: list[ArtifactStatus] | None
     usage: Usage | None
     approval: str | None
+    level: int | None
     event: EventWait | None
     parked: int | None
     wake_at: str | None

@@ -160,6 +160,7 @@ class EventReason:
     NODE_ATTEMPT_FAILED: Final = "NodeAttemptFailed"
     TRACE_UNREADABLE: Final = "TraceUnreadable"
     AWAITING_APPROVAL: Final = "AwaitingApproval"
+    APPROVAL_ESCALATED: Final = "ApprovalEscalated"
     # on an AgentWorkflowSchedule
     RUN_CREATED: Final = "RunCreated"
     RUN_REPLACED: Final = "RunReplaced"

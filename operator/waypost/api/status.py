@@ -253,6 +253,9 @@ class NodeStatus(StatusModel):
     approval: str | None = Field(
         default=None, max_length=253, description="Name of the Approval of the node."
     )
+    level: int | None = Field(
+        default=None, ge=1, description="Level of escalation that is asked. Absent: 0."
+    )
     event: EventWait | None = Field(default=None, description=EventWait.__doc__)
     parked: int | None = Field(
         default=None, ge=1, description="Attempt that ended to ask people about tool calls."

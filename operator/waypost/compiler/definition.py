@@ -34,6 +34,7 @@ from waypost.compiler.rules.concurrency import called_key_problems, concurrency_
 from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.local_templates import Judged, judge
 from waypost.compiler.rules.nodes.artifacts import artifact_warnings
+from waypost.compiler.rules.nodes.escalation import escalation_warnings
 from waypost.compiler.rules.schemas import schema_warnings
 from waypost.compiler.rules.scopes import at_the_end
 from waypost.compiler.rules.spec import (
@@ -216,6 +217,7 @@ def _checked(
                 *artifact_warnings(spec),
                 *candidate_warnings(spec, graph),
                 *concurrency_warnings(spec),
+                *escalation_warnings(spec),
                 *memory_warnings(spec, locals_, templates),
             ]
         ),

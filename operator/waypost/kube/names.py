@@ -50,14 +50,15 @@ def job_name(*, run: str, run_uid: str, path: str, attempt: int) -> str:
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail
 
 
-def approval_name(*, run: str, run_uid: str, path: str, round_: int) -> str:
-    """Name of the Approval of a gate in one round.
+def approval_name(*, run: str, run_uid: str, path: str, round_: int, level: int = 0) -> str:
+    """Name of the Approval of a gate in one round, and at one level of escalation.
 
     People type it, so its hash is short if the name of the run fits completely. If that is cut,
     only the hash distinguishes runs, and it is longer.
     """
-    marks = (run_uid, path, str(round_))
-    short, long = (f"-{round_}-{_short_hash(*marks, digits=digits)}" for digits in (4, 10))
+    marks = (run_uid, path, str(round_), *([f"level {level}"] if level else []))
+    number = f"{round_}-{level}" if level else f"{round_}"
+    short, long = (f"-{number}-{_short_hash(*marks, digits=digits)}" for digits in (4, 10))
     whole = len(run) + 1 + len(path) + len(short) <= _NAME_LIMIT
     tail = short if whole else long
     return _readable(run, path, _NAME_LIMIT - len(tail)) + tail

@@ -64,14 +64,15 @@ class AttemptEnded:
 
 @dataclass(frozen=True)
 class ApprovalEnded:
-    """An approval was answered, expired or was withdrawn."""
+    """An approval was answered, expired, was escalated or withdrawn."""
 
     path: str
     round: int
-    outcome: str  # Approved, Denied, Expired, Withdrawn, Unknown
+    outcome: str  # Approved, Denied, Expired, Escalated, Withdrawn, Unknown
     approval: str
-    opened: datetime
+    opened: datetime  # the gate, at whatever level it ends
     finished: datetime
+    level: int = 0  # of escalation
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,25 @@ def _gate(
         approval=status.approval,
         opened=parse_timestamp(status.started_at) or finished,
         finished=finished,
+        level=status.level or 0,
     )
+
+
+def escalated(statuses: Iterable[NodeStatus]) -> Iterator[ApprovalEnded]:
+    """The levels of gates and items that nobody answered in time, each as it was at its level."""
+    for status in statuses:
+        due = parse_timestamp(status.wake_at)
+        if due is None or status.approval is None:
+            continue
+        yield ApprovalEnded(
+            path=status.path,
+            round=status.round or 1,
+            outcome="Escalated",
+            approval=status.approval,
+            opened=parse_timestamp(status.started_at) or due,
+            finished=due,
+            level=status.level or 0,
+        )
 
 
 def _choice(past: NodeStatus | None, status: NodeStatus) -> Iterator[ChoiceEnded]:
@@ -300,7 +319,7 @@ def span(observed: Observed, fact: Ended) -> SpanFact:
         start, error = fact.opened, "" if fact.outcome == SUCCEEDED else fact.outcome
     else:
         # A denial is an answer, not an error.
-        name, path, number, parent = f"approval {fact.path}", fact.path, 0, root
+        name, path, number, parent = f"approval {fact.path}", fact.path, fact.level, root
         start, error = fact.opened, ""
     attributes = {**common, **_attributes(observed, fact)}
     if error:
@@ -354,6 +373,7 @@ def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
             conventions.NODE_KIND: "approval",
             conventions.APPROVAL_NAME: fact.approval,
             conventions.APPROVAL_OUTCOME: fact.outcome,
+            conventions.APPROVAL_LEVEL: fact.level,
         }
     if isinstance(fact, StepEnded):
         return {**steps.attributes_of(fact)}

@@ -29,15 +29,23 @@ def approval_row(approval: JsonObject) -> ApprovalRow:
         namespace=text(metadata, "namespace"),
         run=spec.run,
         path=spec.path,
-        state="Expired" if status.expired else status.state,
+        state=shown_state(status),
         message=shorten(spec.message, _MESSAGE),
         approvers=_people(spec.approvers),
         votes=status.votes,
+        level=spec.level,
         created_at=text(metadata, "creationTimestamp") or None,
         expires_at=spec.expires_at,
         decided_by=status.decided_by,
         identity_verified=is_verified(status),
     )
+
+
+def shown_state(status: ApprovalStatus) -> str:
+    """The state of an Approval for people: also why it was denied or withdrawn."""
+    if status.expired:
+        return "Expired"
+    return "Escalated" if status.escalated_to is not None else status.state
 
 
 def is_verified(status: ApprovalStatus) -> bool | None:
@@ -74,7 +82,7 @@ def question(approval: JsonObject, definition: Definition | None, *, note: str =
         run=spec.run,
         path=spec.path,
         subject=spec.subject,
-        state="Expired" if status.expired else status.state,
+        state=shown_state(status),
         message=spec.message,
         context=spec.context,
         attachments=[Attached(**one.model_dump()) for one in spec.attachments or ()],
@@ -83,6 +91,8 @@ def question(approval: JsonObject, definition: Definition | None, *, note: str =
         requesters=list(spec.requesters or ()),
         required=spec.approvers.required or 1,
         votes=status.votes,
+        level=spec.level,
+        escalated_to=status.escalated_to,
         expires_at=spec.expires_at,
         decided_by=status.decided_by,
         decided_at=status.decided_at,

@@ -69,6 +69,7 @@ class ApprovalRow(View):
     message: str
     approvers: list[str] = Field(default_factory=list)
     votes: str | None = None
+    level: int | None = None  # of escalation, from 1
     created_at: str | None = None
     expires_at: str | None = None
     decided_by: str | None = None
@@ -112,6 +113,8 @@ class Question(View):
     requesters: list[str] = Field(default_factory=list)
     required: int = 1
     votes: str | None = None
+    level: int | None = None  # of escalation, from 1: others did not answer in time
+    escalated_to: str | None = None  # the Approval that asks others
     expires_at: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None

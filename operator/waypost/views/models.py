@@ -85,6 +85,8 @@ class ApprovalView(Model):
 
     name: str
     state: str
+    level: int | None = None  # of escalation, from 1
+    escalated_to: str | None = None  # the Approval that asks others
     message: str | None = None
     approvers: Approvers | None = None
     votes: str | None = None

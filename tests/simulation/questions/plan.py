@@ -28,6 +28,20 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Level:
+    """The people who are asked when those before did not answer in time; all do the same."""
+
+    act: Act
+    after: float  # seconds after they are asked
+    timeout: int
+
+    @property
+    def user(self) -> str:
+        """Who is asked; two levels in a row have different people."""
+        return f"boss-{self.timeout}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """All that follows from a seed."""
 
@@ -44,6 +58,7 @@ class Plan:
     troubles: tuple[Trouble, ...] = ()
     delivery: Literal["immediate", "rough"] = "immediate"
     strict: bool = False  # answers count only if they are verified
+    levels: tuple[Level, ...] = ()  # of escalation
 
     @property
     def may_miss(self) -> bool:
@@ -60,6 +75,17 @@ class Plan:
         """Whether only operators and the network are disturbed, and nothing else ends the run."""
         calm = self.breaks is None and self.deadline is None
         return calm and self.kinds <= {*OPERATORS, "suspend", "delete"}
+
+    def person(self, value: int, level: int) -> Person:
+        """What is done about a value by the people of a level."""
+        if not level:
+            return self.people[value]
+        asked = self.levels[level - 1]
+        return Person(asked.act, asked.after)
+
+    def timeout_of(self, level: int) -> int | None:
+        """The time that the people of a level have."""
+        return self.levels[level - 1].timeout if level else self.timeout
 
     def allowed(self, total: int) -> int:
         """How many of the items may fail."""
@@ -99,6 +125,20 @@ def plan(seed: int) -> Plan:
         troubles=troubles,
         delivery=draw.choice(("immediate", "immediate", "rough")),
         strict=strict,
+        levels=_levels(seed) if timeout is not None else (),
+    )
+
+
+def _levels(seed: int) -> tuple[Level, ...]:
+    draw = random.Random(f"escalated questions {seed}")  # the plans of before stay what they were
+    timeouts = draw.choice(((), (), (20,), (35,), (20, 35), (35, 20, 35)))
+    return tuple(
+        Level(
+            draw.choice(("yes", "yes", "no", "never")),
+            draw.choice((1.0, 5.0, timeout - 0.5, timeout + 0.5)),
+            timeout,
+        )
+        for timeout in timeouts
     )
 
 
@@ -126,6 +166,13 @@ def body(planned: Plan, price: int = 1) -> Obj:
             "timeout": f"{planned.timeout}s",
             "onTimeout": "Fail" if planned.fails else "Deny",
         }
+    if planned.levels:
+        levels: list[Obj] = [
+            {"approvers": {"users": [level.user]}, "timeout": f"{level.timeout}s"}
+            for level in planned.levels
+        ]
+        levels[-1]["onTimeout"] = asked["onTimeout"]
+        asked |= {"onTimeout": "Escalate", "escalation": levels}
     if planned.continues:
         asked["onDenied"] = "Continue"
     one = "one.decision" if planned.tolerate is None else "one == null ? 'none' : one.decision"

@@ -52,6 +52,8 @@ class _Play(AskingPlay):
     async def say(self, name: str, decision: str, **more: Any) -> None:
         """A person answers the question that was read."""
         known = {one["metadata"]["name"]: one["spec"] for one in self.world.all(Kind.APPROVAL)}
+        if name in known:
+            more = {"decidedBy": known[name]["approvers"]["users"][0], **more}
         if self.plan.strict and name in known:
             more = {"decidedDigest": known[name]["requestDigest"], **more}
         await super().say(name, decision, **more)
@@ -126,7 +128,7 @@ class _Play(AskingPlay):
         """Do what the person does who reads a new Approval."""
         value = int(approval["spec"]["message"].split()[1])
         round_ = int(approval["metadata"]["labels"]["waypost.dev/round"])
-        person = self.plan.people[value]
+        person = self.plan.person(value, approval["spec"].get("level") or 0)
         act = "yes" if round_ > 1 and person.relents else person.act
         if act == "never":
             return
@@ -172,8 +174,8 @@ def described(planned: Plan) -> str:
         f"seed {planned.seed}, {planned.delivery}, strict {planned.strict}, "
         f"values {planned.values}, tolerate "
         f"{planned.tolerate}, maxParallel {planned.max_parallel}, continues {planned.continues}, "
-        f"timeout {planned.timeout}, fails {planned.fails}, breaks {planned.breaks}, deadline "
-        f"{planned.deadline}"
+        f"timeout {planned.timeout}, levels {planned.levels}, fails {planned.fails}, "
+        f"breaks {planned.breaks}, deadline {planned.deadline}"
     ]
     used = {value: planned.people[value] for value in sorted({*planned.values})}
     lines += [f"{value}: {person}" for value, person in used.items()]

@@ -8,7 +8,8 @@ from waypost.api.approval import ApprovalStatus
 from waypost.api.items.states import ItemState
 from waypost.engine.items import advance, questions
 from waypost.engine.nodes import approval
-from waypost.engine.nodes.gates import identity, of_items, policy
+from waypost.engine.nodes.gates import escalation, identity, of_items, policy
+from waypost.engine.nodes.gates.status import write_status
 from waypost.engine.nodes.gates.votes import count
 from waypost.engine.nodes.table import KINDS
 from waypost.engine.state.observed import Observed
@@ -159,3 +160,49 @@ def _a_deleted_approval_is_not_asked_again(patch: pytest.MonkeyPatch) -> None:
             missing(transition, path, withdraw=withdraw)
 
     patch.setattr(approval, "_missing", only_nodes)
+
+
+def _escalates(planned: Plan) -> bool:
+    silent = any(planned.people[v].act == "never" for v in planned.values)
+    calm = planned.breaks is None and planned.deadline is None
+    return bool(planned.levels) and silent and calm and not planned.strict
+
+
+@bug("VQ5", focus=_escalates)
+def _the_next_level_is_never_asked(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(escalation, "can", lambda transition, path: False)
+
+
+@bug("VQ5", focus=_escalates)
+def _a_level_is_asked_while_the_last_one_may_answer(patch: pytest.MonkeyPatch) -> None:
+    """The next Approval is created before the one before it is withdrawn."""
+
+    def eager(transition: Any, fact: ApprovalFact, status: ApprovalStatus, tally: Any) -> None:
+        if status.escalated_to is None or fact.spec is None:
+            write_status(transition, fact, status, tally)
+        else:
+            approval._escalate(transition, fact.spec.path)
+
+    patch.setattr(approval, "write_status", eager)
+
+
+@bug("VQ5", focus=_escalates)
+def _a_level_has_what_is_left_of_the_time_of_the_gate(patch: pytest.MonkeyPatch) -> None:
+    """Counted from the start of the gate, as its own timeout is."""
+    expiry = escalation.expiry
+
+    def from_start(transition: Any, path: str) -> str | None:
+        found, status = expiry(transition, path), transition.statuses[path]
+        return status.wake_at if status.level else found
+
+    patch.setattr(escalation, "expiry", from_start)
+
+
+@bug("VQ5", focus=_escalates)
+def _two_operators_name_a_level_differently(patch: pytest.MonkeyPatch) -> None:
+    name_of = escalation.name_of
+    patch.setattr(
+        escalation,
+        "name_of",
+        lambda transition, *what: f"{name_of(transition, *what)}-{transition.now.microsecond}",
+    )

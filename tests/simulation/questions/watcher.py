@@ -1,4 +1,4 @@
-"""A watcher of questions: judges every change as the API server stores it (VQ1 to VQ3)."""
+"""A watcher of questions: judges every change as the API server stores it (VQ1 to VQ5)."""
 
 import re
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj
 
 from tests.simulation.questions.guards import GuardWatch
+from tests.simulation.questions.levels import LevelWatch, level_of
 from tests.simulation.questions.plan import RUN, Plan
 from tests.simulation.watching.evidence import FINAL, Violation
 from tests.support.guarding import KINDS
@@ -37,6 +38,7 @@ class Watcher:
         self.texts: dict[tuple[str, int], str] = {}  # by path and round
         self.deleted: set[tuple[str, int]] = set()
         self.guards = GuardWatch()
+        self.levels = LevelWatch(world, planned)
         self._world, self._plan = world, planned
         self._status: Obj = {}
         self._approvals: dict[str, Obj] = {}
@@ -114,7 +116,9 @@ class Watcher:
     def _shows_nothing(self, key: tuple[str, int], letter: str) -> bool:
         """Whether an Approval exists that should say how its item ended. If its status cannot be
         written, the item ends at the expiry all the same (S69)."""
-        found = next((one for one in self._approvals.values() if _key(one) == key), None)
+        found = max(
+            (o for o in self._approvals.values() if _key(o) == key), key=level_of, default=None
+        )
         if found is None or "lost_answer" not in self._plan.kinds:
             return found is not None
         due, expired = _due(found), {"state": "Denied", "expired": True}
@@ -127,7 +131,7 @@ class Watcher:
             return "C"
         if recorded["state"] == "Approved":
             return "S"
-        ends = recorded.get("expired") and self._plan.fails
+        ends = recorded.get("expired") and self._plan.fails  # of the last level
         return "S" if self._plan.continues and not ends else "F"
 
     # --- the Approvals ---------------------------------------------------------------------------
@@ -141,6 +145,8 @@ class Watcher:
             return
         if name not in self._approvals and change == "ADDED":
             self._asked(key)
+            for text in self.levels.asked(body):
+                self.blame("VQ5", text)
         self.guards.approval(self._approvals.get(name), body)
         self._approvals[name] = body
         self.texts[key] = spec["message"]
@@ -148,6 +154,10 @@ class Watcher:
         if said and _state(body) == "Open" and self.said.get(uid, ("",))[0] != said:
             self.said[uid] = (said, self._world.clock.now().timestamp())
         status = section(body, "status")
+        for text in self.levels.changed(body):
+            self.blame("VQ5", text)
+        if status.get("escalatedTo"):
+            return  # the next level says how the item ends
         if _state(body) != "Open" and key not in self.recorded:
             self.recorded[key] = dict(status)
             self._recorded(body, status)
@@ -172,6 +182,8 @@ class Watcher:
         if status.get("expired"):
             if due is None or self._world.clock.now().timestamp() < due:
                 self.blame("VQ3", f"{name} expired early")
+            if level_of(body) < len(self._plan.levels):
+                self.blame("VQ5", f"{name} expired, and the next level was not asked")
             if said and due is not None and int(at) + 1 < int(due) and not self._plan.may_miss:
                 self.blame("VQ3", f"{name} expired, and {said} came in time")
             return

@@ -747,10 +747,10 @@ def test_s59_idempotency_key_follows_the_input() -> None:
             id="S12-macro",
         ),
         pytest.param(
-            spec(gate("ok", onTimeout="Escalate")),
+            spec(gate("ok", onTimeout="Approve")),
             "onTimeout",
-            "'Deny' or 'Fail'",
-            id="S95-escalate",
+            "'Deny', 'Fail' or 'Escalate'",
+            id="S70-never-yes",
         ),
         pytest.param(spec(python("x", timeout="1d")), "timeout", "matches", id="S29-days"),
         pytest.param(spec(python("x", timeout="0s")), "timeout", "longer than 0s", id="S29-zero"),

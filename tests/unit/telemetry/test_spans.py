@@ -6,13 +6,21 @@ from typing import Any
 
 import pytest
 from waypost.api.approval import ApprovalStatus
-from waypost.api.status import AgentWorkflowStatus
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.compiler.definition import define
 from waypost.engine.state.observed import Observed
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.timestamps import timestamp
 from waypost.kube.trace_ids import span_id, trace_id, traceparent
-from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded, ended, spans
+from waypost.telemetry.spans import (
+    ApprovalEnded,
+    AttemptEnded,
+    RunEnded,
+    ended,
+    escalated,
+    span,
+    spans,
+)
 
 T0 = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 SPEC = {
@@ -195,6 +203,19 @@ def test_gates(approvals: dict[str, ApprovalFact], node: dict[str, Any], outcome
     )
     (span,) = spans(observed(approvals=approvals), status(gate()), after)
     assert span.error == "", "a denial is an answer"
+
+
+def test_a_level_that_nobody_answered_has_its_own_span() -> None:
+    before = gate(wakeAt=at(7), level=1)
+    (fact,) = escalated([NodeStatus.model_validate(before)])
+    assert (fact.outcome, fact.level, fact.approval) == ("Escalated", 1, "demo-gate-1-abcd")
+    assert (fact.opened, fact.finished) == (T0 + timedelta(seconds=1), T0 + timedelta(seconds=7))
+    after = status(gate(finishedAt=at(9), phase="Succeeded", level=2))
+    (end,) = ended(observed(), status(gate(level=2)), after)
+    first, last = span(observed(), fact), span(observed(), end)
+    assert first.span_id != last.span_id
+    levels = [one.attributes["waypost.approval.level"] for one in (first, last)]
+    assert levels == [1, 2]
 
 
 def test_the_run_ends_once_a_round() -> None:

@@ -88,3 +88,19 @@ def test_s603_a_run_says_who_started_it(spec: JsonObject, name: str | None, line
     assert (shown.requested_by, row(run).requested_by) == (name, name)
     found = [str(one) for one in details(shown) if str(one).startswith("by ")]
     assert found == ([line] if line else [])
+
+
+def test_s764_what_is_shown_of_an_escalation() -> None:
+    first = {**asked(), "status": {"state": "Withdrawn", "escalatedTo": "q2"}}
+    shown = question(first, None)
+    assert (shown.state, shown.escalated_to, shown.level) == ("Escalated", "q2", None)
+    second = asked()
+    second["spec"] = {**second["spec"], "level": 1}
+    assert (question(second, None).level, approval_row(second).level) == (1, 1)
+    status = {"nodes": [{"path": "ok", "phase": "Waiting", "approval": "q2", "level": 1}]}
+    related = Related(approvals={"q2": second})
+    run = run_view(body(gate("ok"), status=status), now=NOW, related=related)
+    found = run.nodes[0].approval
+    assert found is not None
+    assert "(escalation level 1)" in asked_line(found)
+    assert "escalation level 1" in run.obstacles[0].text

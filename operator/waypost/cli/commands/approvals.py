@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-COLUMNS = ("NAME", "RUN", "NODE", "STATE", "ASKED", "VOTES", "AGE", "UNTIL", "MESSAGE")
+COLUMNS = ("NAME", "RUN", "NODE", "STATE", "ASKED", "LEVEL", "VOTES", "AGE", "UNTIL", "MESSAGE")
 
 
 @app.command()
@@ -63,6 +63,7 @@ def _cells(one: "ApprovalRow") -> tuple[str, ...]:
         one.path,
         one.state,
         ", ".join(one.approvers),
+        str(one.level or "-"),
         one.votes or "-",
         format.age(one.created_at, now=datetime.now(UTC)),
         one.expires_at or "-",

@@ -23,20 +23,7 @@ def show_question(asked: Question) -> None:
             typer.echo(f"  {' ' * (len(line) - len(line.lstrip()))}{format.tame(line, limit=2000)}")
     _show_attachments(asked)
     typer.echo("")
-    required = f", {asked.required} of them" if asked.required > 1 else ""
-    typer.echo(f"may answer   {format.tame(', '.join(asked.approvers))}{required}")
-    if asked.requesters:
-        typer.echo(f"may not      {format.tame(', '.join(asked.requesters))} (asked for it)")
-    if asked.votes:
-        typer.echo(f"votes        {asked.votes}")
-    if asked.expires_at:
-        typer.echo(f"until        {asked.expires_at}")
-    if asked.decided_by:
-        why = f": {format.tame(asked.reason)}" if asked.reason else ""
-        typer.echo(f"decided by   {format.tame(asked.decided_by)} at {asked.decided_at}{why}")
-    if asked.identity_note:
-        verified = "verified" if asked.identity_verified else "not verified"
-        typer.echo(f"identity     {verified}: {format.tame(asked.identity_note)}")
+    _show_people(asked)
     typer.echo(f"digest       {asked.digest}")
     typer.echo("")
     if asked.subject == "toolCall":
@@ -51,6 +38,28 @@ def show_question(asked: Question) -> None:
         rows = [(one.path, one.kind, one.effect, one.destination or "-") for one in asked.then]
         show_table(("NODE", "KIND", "EFFECT", "DESTINATION"), rows)
     typer.echo("")
+
+
+def _show_people(asked: Question) -> None:
+    """Print who may answer, until when, and who has."""
+    required = f", {asked.required} of them" if asked.required > 1 else ""
+    typer.echo(f"may answer   {format.tame(', '.join(asked.approvers))}{required}")
+    if asked.requesters:
+        typer.echo(f"may not      {format.tame(', '.join(asked.requesters))} (asked for it)")
+    if asked.level:
+        typer.echo(f"level        {asked.level} of escalation: others did not answer in time")
+    if asked.escalated_to:
+        typer.echo(f"escalated    to {asked.escalated_to}")
+    if asked.votes:
+        typer.echo(f"votes        {asked.votes}")
+    if asked.expires_at:
+        typer.echo(f"until        {asked.expires_at}")
+    if asked.decided_by:
+        why = f": {format.tame(asked.reason)}" if asked.reason else ""
+        typer.echo(f"decided by   {format.tame(asked.decided_by)} at {asked.decided_at}{why}")
+    if asked.identity_note:
+        verified = "verified" if asked.identity_verified else "not verified"
+        typer.echo(f"identity     {verified}: {format.tame(asked.identity_note)}")
 
 
 def _show_attachments(asked: Question) -> None:

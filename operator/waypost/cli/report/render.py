@@ -353,6 +353,7 @@ def asked(approval: ApprovalView) -> str:
         f"by {approval.decided_by}" if approval.decided_by else "",
         "(identity not verified)" if approval.identity_verified is False else "",
         f"asked {whom}" if open_ and whom else "",
+        f"(escalation level {approval.level})" if approval.level else "",
         f"votes {approval.votes}" if approval.votes else "",
         f"until {approval.expires_at}" if open_ and approval.expires_at else "",
         f"({approval.reason})" if approval.reason else "",

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+from waypost.api.base import JsonObject
 from waypost.api.kinds.approval import ApprovalKind
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.kinds.kind import CompilerKind, Fields
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.nodes import escalation
 from waypost.compiler.rules.nodes.artifacts import from_problems
 from waypost.compiler.types.schemas import TEXT, Linked, Unknown, closed
 from waypost.protocol.ijson import Json
@@ -27,10 +29,21 @@ def _evaluated(node: Node) -> Fields:
 def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
     for at, shown in enumerate(_work(node).attachments or ()):
         yield from from_problems(f"{node.place}.approval.attachments[{at}].from", shown.from_)
+    yield from escalation.problems(node, _work(node))
 
 
 def _durations(node: Node) -> Iterator[tuple[str, str | None]]:
     yield "approval.timeout", _work(node).timeout
+    yield from escalation.durations(_work(node))
+
+
+def _fingerprinted(work: JsonObject) -> JsonObject:
+    """As of the node itself, a timeout determines only how long people have."""
+    levels = [
+        {key: value for key, value in level.items() if key != "timeout"}
+        for level in work.get("escalation") or ()
+    ]
+    return {**work, "escalation": levels} if levels else work
 
 
 def _output(node: Node, once: Linked) -> Json:
@@ -55,5 +68,6 @@ KIND: Final = CompilerKind(
     schema_fields=("answer_schema",),
     durations=_durations,
     problems=_problems,
+    fingerprinted_work=_fingerprinted,
     output_type=_output,
 )

@@ -57,8 +57,8 @@ def _child(run: str, run_uid: str, path: str, generation: int) -> str:
     return names.child_name(run=run, run_uid=run_uid, path=path, generation=generation)
 
 
-def _approval(run: str, run_uid: str, path: str, round_: int) -> str:
-    return names.approval_name(run=run, run_uid=run_uid, path=path, round_=round_)
+def _approval(run: str, run_uid: str, path: str, round_: int, level: int) -> str:
+    return names.approval_name(run=run, run_uid=run_uid, path=path, round_=round_, level=level)
 
 
 def open_maps(transition: Transition) -> None:

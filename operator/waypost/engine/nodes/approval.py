@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.approval import ApprovalSpec, ApprovalStatus
-from waypost.api.base import JsonObject, parse_duration
+from waypost.api.base import JsonObject
+from waypost.api.kinds.approval import asked_at
 from waypost.api.meta import EventReason
 from waypost.api.status import NodeStatus
-from waypost.engine.nodes.gates import closing, identity, policy, request
+from waypost.engine.nodes.gates import closing, escalation, identity, policy, request
 from waypost.engine.nodes.gates.status import write_status
 from waypost.engine.nodes.gates.votes import Tally
 from waypost.engine.nodes.kind import EngineKind
@@ -36,13 +37,7 @@ _CUT_SHORT: Final = "the run ended before it was answered"
 
 def start(transition: Transition, path: str, inputs: Inputs) -> None:
     """Record that the node waits for a person, and create its Approval."""
-    gate = transition.node(path).approval
-    assert gate is not None, "only approval nodes are gates"
-    expires = None
-    if gate.timeout:
-        expires = timestamps.timestamp(
-            transition.now + timedelta(seconds=parse_duration(gate.timeout))
-        )
+    expires = escalation.expiry(transition, path)
     manifest = request.manifest(transition, path, inputs, expires)
     if isinstance(manifest, Invalid):
         reason = invalid_reason(transition, manifest.message)
@@ -82,6 +77,8 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
     elif not withdraw and _was_withdrawn_before(transition, path, fact):
         _ask_again(transition, path)
+    elif escalation.was_escalated(fact) and not withdraw and escalation.can(transition, path):
+        _escalate(transition, path)
     elif fact.status.state != "Open":
         _follow(transition, path, fact.status)
         if withdraw and not transition.ended(path):  # its answer cannot be stored
@@ -96,9 +93,9 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
 
 
 def _was_withdrawn_before(transition: Transition, path: str, fact: ApprovalFact) -> bool:
-    """Whether an earlier round has withdrawn the question."""
+    """Whether an earlier round has withdrawn the question, and did not escalate it."""
     earlier = (transition.statuses[path].round or 1) < transition.observed.status.round
-    return earlier and fact.status.state == "Withdrawn"
+    return earlier and fact.status.state == "Withdrawn" and not escalation.was_escalated(fact)
 
 
 def _ask_again(transition: Transition, path: str) -> None:
@@ -112,6 +109,7 @@ def _ask_again(transition: Transition, path: str) -> None:
         disposition="Rerun",
         disposition_message=f"its question was withdrawn in round {status.round or 1}",
         approval=None,
+        level=None,
         wake_at=None,
         input_digest=None,
         started_at=None,
@@ -193,6 +191,9 @@ def _record_answer(
         write_status(transition, fact, ApprovalStatus(state="Withdrawn"), tally)
     elif tally.decision and in_time:
         write_status(transition, fact, _answered(tally), tally)
+    elif expired and escalation.can(transition, path):
+        level = transition.statuses[path].level or 0
+        write_status(transition, fact, escalation.withdrawn(transition, path, level), tally)
     elif expired:
         write_status(transition, fact, ApprovalStatus(state="Denied", expired=True), tally)
     else:
@@ -232,8 +233,40 @@ def _unwritten(
 
 
 def _expire(transition: Transition, path: str, text: str) -> None:
-    """End a gate at its expiry although no Approval records it."""
+    """Ask the next level, or end a gate, at an expiry that no Approval records."""
+    if escalation.can(transition, path):
+        _escalate(transition, path)
+        return
     _follow(transition, path, ApprovalStatus(state="Denied", expired=True, reason=text[:2048]))
+
+
+def _escalate(transition: Transition, path: str) -> None:
+    """Ask the next level: record it and when it expires, then create its Approval."""
+    if unread := unread_by(transition, path):
+        transition.wait_to_read(path, unread)
+        return
+    inputs = resolve(transition, path)
+    if isinstance(inputs, Invalid):
+        transition.end(path, "Failed", invalid_reason(transition, inputs.message), inputs.message)
+        return
+    level = (transition.statuses[path].level or 0) + 1
+    before = transition.statuses[path]
+    name = escalation.name_of(transition, path, level)
+    transition.update(path, level=level, approval=name, reason=None, message=None)
+    expires = escalation.expiry(transition, path)
+    transition.update(path, wake_at=expires)
+    manifest = request.manifest(transition, path, inputs, expires)
+    if isinstance(manifest, Invalid):
+        text = manifest.message
+        transition.end(path, "Failed", invalid_reason(transition, text), text)
+        return
+    transition.escalated.append(before)
+    if not identity.hold_question(transition, path):
+        transition.after.append(OpenApproval(manifest=manifest))
+    text = f"{path}: nobody answered {before.approval} in time; level {level} is asked: {name}"
+    transition.event("Normal", EventReason.APPROVAL_ESCALATED, text)
+    if at := timestamps.parse_timestamp(expires):
+        transition.requeue_at(at)
 
 
 def _is_expired(transition: Transition, path: str) -> bool:
@@ -260,7 +293,7 @@ def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None
     if recorded.state == "Denied":
         reason = Reason.APPROVAL_EXPIRED if recorded.expired else Reason.APPROVAL_DENIED
         continues = gate.on_denied == "Continue"
-        if recorded.expired and gate.on_timeout == "Fail":
+        if recorded.expired and _on_timeout(transition, path) == "Fail":
             continues = False
         if not continues:
             text = recorded.reason or ("no answer in time" if recorded.expired else "denied")
@@ -275,6 +308,12 @@ def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None
     }
     output |= {key: value for key, value in optional.items() if value is not None}
     transition.succeed(path, checkpoint(output))
+
+
+def _on_timeout(transition: Transition, path: str) -> str:
+    gate = transition.node(path).approval
+    assert gate is not None, "only approval nodes are gates"
+    return asked_at(gate, transition.statuses[path].level or 0).on_timeout
 
 
 def _needs_live_read(observed: Observed, status: NodeStatus, now: datetime) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from waypost.api.changes import RunChanges, changed_node, changed_run
+from waypost.api.kinds.approval import asked_at
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus, RunPhase
 from waypost.engine.memory import begin
@@ -86,7 +87,9 @@ def current_conditions(
     compensating.set_condition(transition, conditions, finished=False)
     finalizing.set_condition(transition, conditions, finished=False)
     _stall(transition, conditions, held)
-    asked = [f"{gate.path}: {_how_to_answer(transition, gate)}" for gate in gates[:_ASKED]]
+    asked = [
+        f"{gate.path}{_level(gate)}: {_how_to_answer(transition, gate)}" for gate in gates[:_ASKED]
+    ]
     asked += children.questions(transition)
     _set_awaiting(conditions, "; ".join(asked[:_ASKED]))
     changes["conditions"] = conditions.items
@@ -329,13 +332,19 @@ def _message(transition: Transition) -> str:
     return ""
 
 
+def _level(gate: NodeStatus) -> str:
+    return f" (escalation level {gate.level})" if gate.level else ""
+
+
 def _how_to_answer(transition: Transition, status: NodeStatus) -> str:
     if status.reason:  # there is nothing to answer yet
         return f"{status.reason}: {status.message}"
     node = transition.node(status.path)
     asked = transition.observed.approvals.get(status.approval or "")
     known = asked.spec.approvers if asked is not None and asked.spec is not None else None
-    approvers = node.approval.approvers if node.approval is not None else known
+    approvers = known
+    if node.approval is not None:
+        approvers = asked_at(node.approval, status.level or 0).approvers
     answer, vote = "", '"decision":"Approved"'
     if node.approval is not None and node.approval.answer_schema is not None:
         answer, vote = " (ANSWER: JSON that meets answerSchema)", f'{vote},"answer":ANSWER'

@@ -213,6 +213,8 @@ class Decision:
     traces: Traces = field(default_factory=dict)
     # Items of maps, each with one attempt that has ended: the status of a map does not have them.
     ended_items: tuple[NodeStatus, ...] = ()
+    # Gates and items that ask a next level, as they were at the level that nobody answered.
+    escalated: tuple[NodeStatus, ...] = ()
     requeue_at: datetime | None = None
     slots: SlotsDecided = NO_SLOTS
     awaits_template: str = ""  # name of the template whose changes must wake the run

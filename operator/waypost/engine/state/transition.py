@@ -82,6 +82,7 @@ class Transition:
         self.events: list[RunEvent] = []
         self.refusals: list[str] = []
         self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
+        self.escalated: list[NodeStatus] = []  # gates and items as they were at the level before
         self.ended_items: list[NodeStatus] = []  # with an attempt or a question that ended
         self.timers: list[datetime] = []
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read

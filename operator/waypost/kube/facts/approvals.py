@@ -28,6 +28,11 @@ class ApprovalFact:
     guard: str = ""  # mark of the admission policy that was in force when it was asked
     attempt: int = 0  # that asks about tool calls; 0 for a gate
 
+    @property
+    def level(self) -> int:
+        """The level of escalation; 0 if others were not asked before."""
+        return (self.spec.level if self.spec is not None else None) or 0
+
 
 def approval_fact(body: Any) -> ApprovalFact | None:
     """The fact of an Approval; None if the body has no name."""

@@ -6,7 +6,8 @@
 - seconds after `items.at` at which the attempt was launched, or the question asked; of an item in
   backoff, at which the next one starts; of one that waits for a resource, until when;
 - counters of retries, or the round of the question if it is later than the list; `p3` if attempt 3
-  asked about tool calls, `p3.2` if round 2 asks again; how many attempts have reported their usage;
+  asked about tool calls, `p3.2` if round 2 asks again; `e1` if level 1 of an escalation is asked;
+  how many attempts have reported their usage;
 - the share of the budget in tokens, dollars and tool calls, and `<tokens` if it was too small;
 - the identity; the slot of `concurrency` that its attempt holds; its child run and what that has
   used (`child_items`); the reason; why the attempt is being stopped; when it was first seen without
@@ -57,7 +58,7 @@ _ALL_COUNTERS: Final = (*_COUNTERS, ("l", "launch_retries"))
 _TEXT: Final = re.compile(
     r"(?P<index>\d+) \+(?P<at>-?[\d.]+)"
     + "".join(rf"(?: {letter}(?P<{name}>\d+))?" for letter, name in _ALL_COUNTERS)
-    + r"(?: p(?P<parked>\d+)(?:\.(?P<asked>\d+))?)?"
+    + r"(?: p(?P<parked>\d+)(?:\.(?P<asked>\d+))?)?(?: e(?P<level>\d+))?"
     + r"(?: u(?P<reported>\d+))?(?: \$(?P<share>[\d./-]+))?(?: <(?P<short>\w+))?"
     + r"(?: #(?P<identity>[0-9a-f]+))?(?: \^(?P<slot>[0-9a-f]+-\d+))?"
     + CHILD_PATTERN
@@ -67,7 +68,7 @@ _TEXT: Final = re.compile(
 )
 # Parts of a text before the reason of the stop.
 _BEFORE_STOP: Final = (
-    *("at", *(name for _, name in _ALL_COUNTERS), "parked", "asked"),
+    *("at", *(name for _, name in _ALL_COUNTERS), "parked", "asked", "level"),
     *("reported", "share", "short", "identity", "slot", "child", "used", "reason"),
 )
 _SHORT: Final = re.compile(rf"{re.escape(SHARE)}\.(\w+): ")
@@ -87,7 +88,7 @@ class Place:
         repeats: How often rerun.from has named the map.
         job_of: Name of the Job of a path and an attempt.
         child_of: Name of the child run of a path and a generation.
-        approval_of: Name of the Approval of a path and a round.
+        approval_of: Name of the Approval of a path, a round and a level of escalation.
     """
 
     path: str
@@ -98,7 +99,7 @@ class Place:
     repeats: int | None
     job_of: Callable[[str, int], str]
     child_of: Callable[[str, int], str]
-    approval_of: Callable[[str, int], str]
+    approval_of: Callable[[str, int, int], str]
 
     def path_of(self, index: int) -> str:
         """The path of an item."""
@@ -184,9 +185,11 @@ def _asking(status: NodeStatus, place: Place, found: re.Match[str], moment: str)
     """An item that waits for the answer of a person. Its question may be of a later round than the
     list (S460)."""
     expires, round_ = found["stopping_at"], int(found["retries"] or 0) or place.round
+    level = int(found["level"] or 0)
     return status.model_copy(
         update={
-            "approval": place.approval_of(status.path, round_ or 1),
+            "approval": place.approval_of(status.path, round_ or 1, level),
+            "level": level or None,
             "round": round_,
             "retries": None,
             "started_at": moment,
@@ -300,6 +303,8 @@ def _shown_counters(status: NodeStatus, place: Place) -> list[str]:
     shown = [f"{letter}{count}" for letter, count in counts if count]
     if status.parked is not None:
         return [*shown, f"p{status.parked}" + (f".{status.round}" if asks_later else "")]
+    if status.level:
+        shown.append(f"e{status.level}")
     return [f"r{status.round}", *shown] if asks_later else shown
 
 
@@ -342,7 +347,7 @@ def is_stopping(status: NodeStatus) -> str | None:
 def shown_message(status: NodeStatus) -> str:
     """The message of an open item as its text keeps it."""
     # Of a message that begins like another part, the beginning would be read as that part.
-    text = re.sub(r"^[rdqlup](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#^~%"))
+    text = re.sub(r"^[rdqlupe](?=\d)", "", (status.message or "").strip().lstrip("=!@$<#^~%"))
     return shorten(text, _MESSAGE).strip()
 
 

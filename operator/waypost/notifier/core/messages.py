@@ -62,6 +62,7 @@ class _Shown:
             ("Node", one.path),
             ("Reason", one.reason),
             ("Round", str(one.round) if one.round > 1 else ""),
+            ("Escalation level", str(one.level) if one.level else ""),
             ("Expires", one.expires),
         )
         return cls(
@@ -107,6 +108,7 @@ def _json(one: Occurrence, shown: _Shown) -> JsonObject:
         "node": one.path,
         "round": one.round,
         "reason": one.reason,
+        "level": one.level,
         "expiresAt": one.expires,
         "command": shown.command,
         "url": shown.url,

@@ -44,6 +44,7 @@ class Occurrence:
         round: The round of the run; 0 if none.
         reason: The reason of the state; "" if none.
         expires: When an Approval expires; "" if never.
+        level: Level of escalation of an Approval; 0 if others were not asked before.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Occurrence:
     round: int = 0
     reason: str = ""
     expires: str = ""
+    level: int = 0
 
 
 def occurrences(kind: Kind, body: Obj) -> tuple[Occurrence, ...]:
@@ -105,10 +107,12 @@ class _Subject:
 
 def _approval(body: Obj, subject: _Subject) -> Iterator[Occurrence]:
     spec, status = section(body, "spec"), section(body, "status")
+    level = spec.get("level")
     about = {
         "run": text(spec, "run"),
         "path": text(spec, "path"),
         "expires": text(spec, "expiresAt"),
+        "level": level if isinstance(level, int) and level > 0 else 0,
     }
     asked = moment(section(body, "metadata"), "creationTimestamp")
     expires = moment(spec, "expiresAt")

@@ -16,7 +16,7 @@ from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.kube.node_records import LARGEST, record_fact
 from waypost.kube.objects import section, text
 from waypost.kube.timestamps import parse_timestamp
-from waypost.views.approvals import is_verified
+from waypost.views.approvals import is_verified, shown_state
 from waypost.views.errors import CannotShow
 from waypost.views.models import (
     ApprovalView,
@@ -254,7 +254,9 @@ def _approval(name: str | None, approvals: Mapping[str, JsonObject]) -> Approval
     status = ApprovalStatus.model_validate(found.get("status") or {})
     return ApprovalView(
         name=name,
-        state="Expired" if status.expired else status.state,
+        state=shown_state(status),
+        level=spec.get("level"),
+        escalated_to=status.escalated_to,
         message=spec.get("message"),
         approvers=spec.get("approvers"),
         votes=status.votes,

@@ -143,10 +143,11 @@ def _of_approval(node: NodeStatus, approval: JsonObject | None) -> Obstacle:
     asked = section(spec, "approvers")
     people = [*(asked.get("users") or ()), *(f"group {one}" for one in asked.get("groups") or ())]
     whom = f" by {', '.join(map(str, people))}" if people else ""
+    level = f", escalation level {spec['level']}" if spec.get("level") else ""
     until = f", until {spec['expiresAt']}" if spec.get("expiresAt") else ""
     return _obstacle(
         "approval",
-        f"it waits for an answer{whom}{until}",
+        f"it waits for an answer{whom}{level}{until}",
         node=node.path,
         since=node.started_at,
         command=f"waypost approve {node.approval}",

@@ -31,7 +31,7 @@ PLACE = Place(
     repeats=None,
     job_of=lambda path, attempt: f"job-{path}-{attempt}",
     child_of=lambda path, generation: f"child-{path}-{generation}",
-    approval_of=lambda path, round_: f"approval-{path}-{round_}",
+    approval_of=lambda path, round_, level: f"approval-{path}-{round_}-{level}",
 )
 COUNTS = st.one_of(st.none(), st.integers(1, 20))
 REASONS = st.sampled_from([None, "NodeError", "ImagePull", "RateLimited"])
@@ -146,3 +146,20 @@ def test_the_gateway_finds_the_identity_in_the_text(item: OpenItem) -> None:
 def test_a_text_that_no_operator_writes_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="scan"):
         from_text(text, PLACE, [ItemState("S", 1)] * 8)
+
+
+@pytest.mark.parametrize(("round_", "level"), [(2, None), (2, 1), (3, 2)])
+def test_the_question_of_an_item_keeps_its_level(round_: int, level: int | None) -> None:
+    status = NodeStatus(
+        path="scan/7",
+        phase="Waiting",
+        round=round_,
+        attempt=3,
+        level=level,
+        approval=f"approval-scan/7-{round_}-{level or 0}",
+        started_at=timestamp(AT),
+        wake_at=timestamp(AT + timedelta(seconds=30)),
+    )
+    text = to_text(OpenItem(7, status, 0, ""), PLACE, message=False)
+    states = [ItemState("P")] * 7 + [state_of(status, PLACE.before)]
+    assert from_text(text, PLACE, states).status == status, text

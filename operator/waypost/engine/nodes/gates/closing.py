@@ -6,7 +6,7 @@ from typing import Final
 
 from waypost.api.approval import ApprovalStatus
 from waypost.api.status import FINAL_PHASES, NodeStatus
-from waypost.engine.nodes.gates import of_items
+from waypost.engine.nodes.gates import escalation, of_items
 from waypost.engine.nodes.gates.status import note_late_answer, write_status
 from waypost.engine.nodes.gates.votes import count
 from waypost.engine.state.transition import Transition
@@ -55,6 +55,8 @@ def _closed_as(
 ) -> ApprovalStatus | None:
     """The status with which an open Approval must be closed; None if its gate still waits, or if
     it is not that of the gate."""
+    if gate is None and (outlived := escalation.outlived(transition, fact)) is not None:
+        return outlived
     if gate is None and (asked_by := of_items.map_of(transition, fact)) is not None:
         return of_items.closed_as(transition, fact, asked_by)
     if gate is None:

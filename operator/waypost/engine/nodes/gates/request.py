@@ -5,7 +5,7 @@ from typing import Final
 from waypost.api import meta
 from waypost.api.approval import MAX_ATTACHED, ApprovalSpec
 from waypost.api.base import JsonObject, JsonValue
-from waypost.api.kinds.approval import ApprovalKind
+from waypost.api.kinds.approval import ApprovalKind, asked_at
 from waypost.compiler.fingerprints import downstream
 from waypost.engine.nodes.gates import policy
 from waypost.engine.nodes.gates.requesters import names_the_starter, requesters
@@ -25,7 +25,7 @@ MAX_CONTEXT_BYTES: Final = 64 * 1024
 # this release, and an upgrade must not make existing questions differ.
 _ASKED: Final = (
     *("run", "path", "message", "context", "attachments", "answer_schema", "approvers"),
-    "expires_at",
+    *("level", "expires_at"),
 )
 
 
@@ -45,6 +45,7 @@ def manifest(
     """
     gate = transition.node(path).approval
     assert gate is not None, "only approval nodes are gates"
+    level = transition.statuses[path].level or 0
     texts = _texts(transition, gate, own_context(inputs, path=path, attempt=1))
     if isinstance(texts, Invalid):
         return texts
@@ -53,8 +54,10 @@ def manifest(
         "path": path,
         "subject": "gate",
         **texts,
-        "approvers": gate.approvers.model_dump(by_alias=True, exclude_none=True),
+        "approvers": asked_at(gate, level).approvers.model_dump(by_alias=True, exclude_none=True),
     }
+    if level:
+        question["level"] = level
     if gate.answer_schema is not None:
         question["answerSchema"] = gate.answer_schema
     if expires:
@@ -147,11 +150,14 @@ def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bo
 
 def _approval_metadata(transition: Transition, path: str) -> JsonObject:
     observed, round_ = transition.observed, transition.statuses[path].round or 1
+    level = transition.statuses[path].level or 0
     name = transition.statuses[path].approval if _is_open(transition, path) else None
     return {
         # The recorded name: another release may name Approvals differently.
         "name": name
-        or names.approval_name(run=observed.name, run_uid=observed.uid, path=path, round_=round_),
+        or names.approval_name(
+            run=observed.name, run_uid=observed.uid, path=path, round_=round_, level=level
+        ),
         "namespace": observed.namespace,
         "labels": {
             meta.LABEL_RUN: observed.uid,
