@@ -225,6 +225,7 @@ def test_open_questions(api: Api, capsys: Captured) -> None:
         "ASKED",
         "LEVEL",
         "VOTES",
+        "BY",
         "AGE",
         "UNTIL",
         "MESSAGE",

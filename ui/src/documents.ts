@@ -29,6 +29,7 @@ export interface ApprovalView {
   escalatedTo?: string;
   message?: string;
   approvers?: Approvers;
+  requesters?: string[];
   votes?: string;
   decidedBy?: string;
   decidedAt?: string;

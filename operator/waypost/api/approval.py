@@ -146,6 +146,12 @@ class ApprovalStatus(StatusModel):
         max_length=16,
         description="Approvals so far and approvals required, for example 1/2.",
     )
+    guard: str | None = Field(
+        default=None,
+        max_length=253,
+        description="Mark of the admission policy that was in force when the question, still "
+        "without an answer, was marked again after the policy had changed.",
+    )
     conditions: list[StatusCondition] = Field(
         default_factory=list,
         max_length=8,

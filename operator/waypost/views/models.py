@@ -89,6 +89,7 @@ class ApprovalView(Model):
     escalated_to: str | None = None  # the Approval that asks others
     message: str | None = None
     approvers: Approvers | None = None
+    requesters: list[str] | None = None  # they asked for it and cannot answer
     votes: str | None = None
     decided_by: str | None = None
     decided_at: str | None = None

@@ -37,6 +37,11 @@ class GuardWatch:
         uid = body["metadata"]["uid"]
         if before is None and self._holds():
             self._asked[uid] = self._epoch
+        marked = section(body, "status").get("guard")
+        if before is not None and marked != section(before, "status").get("guard"):
+            self._asked.pop(uid, None)
+            if self._holds() and not _has_answer(body):
+                self._asked[uid] = self._epoch
         if before is None or before["spec"] != body["spec"]:
             self._said[uid] = self._epoch
 
@@ -93,6 +98,10 @@ async def have_asked_again(world: World, delete: Callable[[str], Awaitable[None]
                     await delete(approval["metadata"]["name"])
                 except ClusterError:
                     continue
+
+
+def _has_answer(approval: Obj) -> bool:
+    return bool(approval["spec"].get("decision") or approval["spec"].get("votes"))
 
 
 def _doubted(approval: Obj) -> bool:

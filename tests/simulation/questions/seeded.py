@@ -206,3 +206,9 @@ def _two_operators_name_a_level_differently(patch: pytest.MonkeyPatch) -> None:
         "name_of",
         lambda transition, *what: f"{name_of(transition, *what)}-{transition.now.microsecond}",
     )
+
+
+@bug("VQ4", focus=_unguards)
+def _an_answered_question_is_marked_again(patch: pytest.MonkeyPatch) -> None:
+    """An answer from before the policy changed counts like one that came after it."""
+    patch.setattr(policy, "is_answered", lambda fact: False)

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 from playwright.async_api import expect
 from waypost.ui.server import Options
@@ -126,6 +127,63 @@ async def test_an_answer_that_the_server_refuses(tab: Open, kubernetes: Kubernet
     assert (
         "decision" not in kubernetes.get("approvals", "demo", "triage-4711-approve-refund")["spec"]
     )
+
+
+async def test_s765_a_person_who_asked_is_offered_no_answer(
+    tab: Open, kubernetes: Kubernetes
+) -> None:
+    kubernetes.user = "bob"
+    async with tab() as one:
+        await one.open(QUESTION)
+        await expect(one.page.locator(".decide .verdict")).to_contain_text("asked for this")
+        await expect(one.page.locator(".facts")).to_contain_text("Asked for it, may not answer")
+        for name in ("Approve", "Deny"):
+            await expect(one.page.get_by_role("button", name=name, exact=True)).to_be_disabled()
+
+
+@pytest.mark.parametrize(
+    ("verified", "says"),
+    [
+        pytest.param("True", "ann (verified)", id="verified"),
+        pytest.param("False", "ann (declared, not verified)", id="declared"),
+    ],
+)
+async def test_s765_an_answer_has_a_name_and_whether_it_is_verified(
+    tab: Open, kubernetes: Kubernetes, verified: str, says: str
+) -> None:
+    asked = kubernetes.get("approvals", "demo", "triage-4711-approve-refund")
+    condition = {
+        "type": "IdentityVerified",
+        "status": verified,
+        "reason": "Verified",
+        "message": "so it is",
+        "lastTransitionTime": samples.at(200),
+    }
+    status = {"state": "Approved", "decidedBy": "ann", "conditions": [condition]}
+    spec = {**asked["spec"], "level": 1}
+    kubernetes.put("approvals", {**asked, "spec": spec, "status": status})
+    async with tab() as one:
+        await one.open(QUESTION)
+        await expect(one.page.locator(".facts")).to_contain_text(says)
+        await expect(one.page.locator(".facts")).to_contain_text("others did not answer in time")
+        await one.open("approvals?all=1")
+        await expect(one.page.locator(".card")).to_contain_text(says)
+        await one.open(RUN)
+        await expect(one.page.locator(".run-head .facts")).to_contain_text("bob")
+
+
+async def test_s764_an_escalated_question_leads_to_the_next(
+    tab: Open, kubernetes: Kubernetes
+) -> None:
+    asked = kubernetes.get("approvals", "demo", "triage-4711-approve-refund")
+    kubernetes.put(
+        "approvals", {**asked, "status": {"state": "Withdrawn", "escalatedTo": "the-next-one"}}
+    )
+    async with tab() as one:
+        await one.open(QUESTION)
+        await expect(one.page.locator(".question h1 + .phase")).to_contain_text("Escalated")
+        await expect(one.page.get_by_role("link", name="the-next-one")).to_be_visible()
+        await expect(one.page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
 
 
 async def test_s512_a_read_only_server_offers_nothing(tab: Open, kubernetes: Kubernetes) -> None:

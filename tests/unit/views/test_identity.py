@@ -59,7 +59,8 @@ def test_s604_a_run_says_it_of_its_gates(
     found = shown.nodes[0].approval
     assert found is not None
     assert found.identity_verified is verified
-    assert ("(identity not verified)" in asked_line(found)) == (verified is False)
+    assert ("(declared, not verified)" in asked_line(found)) == (verified is False)
+    assert ("(verified)" in asked_line(found)) == (verified is True)
 
 
 STARTS: list[Any] = [
@@ -104,3 +105,14 @@ def test_s764_what_is_shown_of_an_escalation() -> None:
     assert found is not None
     assert "(escalation level 1)" in asked_line(found)
     assert "escalation level 1" in run.obstacles[0].text
+
+
+def test_s765_a_run_says_who_cannot_answer() -> None:
+    approval = asked()
+    approval["spec"] = {**approval["spec"], "requesters": ["bob", "rob"]}
+    status = {"nodes": [{"path": "ok", "phase": "Waiting", "approval": "q"}]}
+    related = Related(approvals={"q": approval})
+    found = run_view(body(gate("ok"), status=status), now=NOW, related=related).nodes[0].approval
+    assert found is not None
+    assert found.requesters == ["bob", "rob"]
+    assert "not bob, rob" in asked_line(found)

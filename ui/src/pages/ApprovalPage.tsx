@@ -9,6 +9,7 @@ import { Json } from "../parts/Json";
 import { useMe } from "../parts/me";
 import { Command, Phase, quoted } from "../parts/small";
 import { Loading, Problem } from "../parts/states";
+import { answeredBy } from "../parts/who";
 import { Link } from "../router";
 
 export function ApprovalPage({ namespace, name }: { namespace: string; name: string }) {
@@ -27,9 +28,12 @@ export function ApprovalPage({ namespace, name }: { namespace: string; name: str
       <dl className="facts">
         <div><dt>Node</dt><dd>{tame(asked.path)}</dd></div>
         <div><dt>Who may answer</dt><dd>{asked.approvers.length ? tame(asked.approvers.join(", ")) : "anyone with the right"}</dd></div>
+        {asked.requesters.length > 0 && <div><dt>Asked for it, may not answer</dt><dd>{tame(asked.requesters.join(", "))}</dd></div>}
+        {!!asked.level && <div><dt>Escalation level</dt><dd>{asked.level}: others did not answer in time</dd></div>}
+        {asked.escalatedTo && <div><dt>Escalated to</dt><dd><Link to={["approvals", asked.namespace, asked.escalatedTo]}>{tame(asked.escalatedTo)}</Link></dd></div>}
         {asked.required > 1 && <div><dt>Votes</dt><dd>{tame(asked.votes ?? `0 of ${asked.required}`)}</dd></div>}
         {asked.state === "Open" && asked.expiresAt && <div><dt>Expires</dt><dd title={absolute(asked.expiresAt)}>{until(asked.expiresAt)}</dd></div>}
-        {asked.decidedBy && <div><dt>Answered by</dt><dd>{tame(asked.decidedBy)}</dd></div>}
+        {asked.decidedBy && <div><dt>Answered by</dt><dd title={tame(asked.identityNote ?? "")}>{answeredBy(asked.decidedBy, asked.identityVerified)}</dd></div>}
         {asked.decidedAt && <div><dt>Answered</dt><dd>{absolute(asked.decidedAt)}</dd></div>}
         {asked.reason && <div><dt>Reason</dt><dd>{tame(asked.reason)}</dd></div>}
       </dl>
@@ -97,7 +101,9 @@ function Decide({ asked }: { asked: Asked }) {
   });
   const why = me.data?.readOnly
     ? "This server is read-only."
-    : me.data?.may.answer === false
+    : asked.user && asked.requesters.includes(asked.user)
+      ? `You (${tame(asked.user)}) asked for this, so another person must answer.`
+      : me.data?.may.answer === false
       ? `You (${tame(asked.user)}) have no right to answer approvals here; the chart's role waypost-approver grants it.`
       : "";
   const named = `${quoted(asked.name)} -n ${quoted(asked.namespace)}`;

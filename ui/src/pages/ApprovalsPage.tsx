@@ -5,6 +5,7 @@ import type { ApprovalRow } from "../documents";
 import { tame, until } from "../format";
 import { Phase, Time } from "../parts/small";
 import { Empty, Loading, Problem } from "../parts/states";
+import { answeredBy } from "../parts/who";
 import { Link, setQuery, usePlace } from "../router";
 
 export function ApprovalsPage() {
@@ -64,9 +65,10 @@ function Card({ row }: { row: ApprovalRow & Broken }) {
       <p className="dim">
         <Link to={["runs", row.namespace, row.run]} query={{ node: row.path }}>{tame(row.run)}</Link> · {tame(row.path)} · asked{" "}
         <Time at={row.createdAt} /> · {row.approvers?.length ? `can be answered by ${tame(row.approvers.join(", "))}` : "can be answered by anyone with the right"}
+        {!!row.level && ` · escalation level ${row.level}`}
         {row.votes && ` · votes ${tame(row.votes)}`}
         {row.state === "Open" && row.expiresAt && ` · expires ${until(row.expiresAt)}`}
-        {row.decidedBy && ` · by ${tame(row.decidedBy)}`}
+        {row.decidedBy && ` · by ${answeredBy(row.decidedBy, row.identityVerified)}`}
       </p>
     </li>
   );

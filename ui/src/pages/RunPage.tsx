@@ -12,6 +12,7 @@ import { Command, Phase, Progress } from "../parts/small";
 import { Loading, Problem } from "../parts/states";
 import { Timeline } from "../parts/Timeline";
 import { TraceTree } from "../parts/TraceTree";
+import { startedBy } from "../parts/who";
 import { Link, setQuery, usePlace } from "../router";
 import { report } from "../shell";
 
@@ -75,7 +76,7 @@ function Head({ page }: { page: Page }) {
     ["Tokens", usage ? count((usage.totalTokens ?? 0) || (usage.inputTokens ?? 0) + (usage.outputTokens ?? 0)) : "–"],
     ["Cost", money(usage?.costUSD, !!usage?.estimatedModelCalls)],
     ["Started", absolute(run.startedAt) || "–"],
-    ["By", tame(run.requestedBy ?? "–")],
+    ["By", startedBy(run)],
   ];
   if (run.template) facts.push(["Template", `${tame(run.template.name)} (generation ${run.template.generation})`]);
   if (run.round > 1) facts.push(["Round", String(run.round)]);

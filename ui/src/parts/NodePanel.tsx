@@ -11,6 +11,7 @@ import { CompareAttempts } from "./CompareAttempts";
 import { Json, Text } from "./Json";
 import { Command, Phase, quoted } from "./small";
 import { Loading, Problem } from "./states";
+import { answeredBy } from "./who";
 
 export function NodePanel({ page, node }: { page: RunPage; node: NodeView }) {
   const { run } = page;
@@ -49,8 +50,10 @@ export function NodePanel({ page, node }: { page: RunPage; node: NodeView }) {
         <p className="verdict">
           Question: {tame(node.approval.message ?? "")}{" "}
           <Link to={["approvals", run.namespace, node.approval.name]}>
-            {node.approval.state === "Open" ? (report() ? "Open" : "Answer it") : `${tame(node.approval.state)}${node.approval.decidedBy ? ` by ${tame(node.approval.decidedBy)}` : ""}`}
+            {node.approval.state === "Open" ? (report() ? "Open" : "Answer it") : `${tame(node.approval.state)}${node.approval.decidedBy ? ` by ${answeredBy(node.approval.decidedBy, node.approval.identityVerified)}` : ""}`}
           </Link>
+          {!!node.approval.level && ` Escalation level ${node.approval.level}.`}
+          {node.approval.state === "Open" && !!node.approval.requesters?.length && ` Cannot be answered by ${tame(node.approval.requesters.join(", "))}, who asked for it.`}
         </p>
       )}
       {node.child && <p>Child run: <Link to={["runs", run.namespace, node.child]}>{tame(node.child)}</Link></p>}

@@ -17,6 +17,7 @@ const SHAPES: Record<string, string> = {
   Cancelled: "⊘",
   Skipped: "↷",
   Expired: "⌛",
+  Escalated: "⇧",
 };
 
 /** A phase: a colour, a sign and a word, so that no one of them is needed. */

@@ -12,7 +12,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-COLUMNS = ("NAME", "RUN", "NODE", "STATE", "ASKED", "LEVEL", "VOTES", "AGE", "UNTIL", "MESSAGE")
+COLUMNS = (
+    "NAME",
+    "RUN",
+    "NODE",
+    "STATE",
+    "ASKED",
+    "LEVEL",
+    "VOTES",
+    "BY",
+    "AGE",
+    "UNTIL",
+    "MESSAGE",
+)
 
 
 @app.command()
@@ -65,7 +77,16 @@ def _cells(one: "ApprovalRow") -> tuple[str, ...]:
         ", ".join(one.approvers),
         str(one.level or "-"),
         one.votes or "-",
+        _who(one),
         format.age(one.created_at, now=datetime.now(UTC)),
         one.expires_at or "-",
         format.tame(one.message, limit=60),
     )
+
+
+def _who(one: "ApprovalRow") -> str:
+    """Who answered, and whether the API server has checked the name."""
+    if not one.decided_by:
+        return "-"
+    checked = {True: " (verified)", False: " (declared)", None: ""}[one.identity_verified]
+    return f"{one.decided_by}{checked}"

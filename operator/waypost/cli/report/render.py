@@ -339,6 +339,10 @@ def _first_byte(entry: dict[str, Any]) -> str:
     return f"first byte {format.duration(seconds)}" if known else ""
 
 
+# Of the name of who answered: whether the API server has checked it.
+_VERIFIED: Final = {True: "(verified)", False: "(declared, not verified)", None: ""}
+
+
 def asked(approval: ApprovalView) -> str:
     """`approval release-notes-review-1-7c1f Approved by ann`."""
     people = approval.approvers
@@ -351,8 +355,9 @@ def asked(approval: ApprovalView) -> str:
     parts = [
         f"approval {approval.name} {approval.state}",
         f"by {approval.decided_by}" if approval.decided_by else "",
-        "(identity not verified)" if approval.identity_verified is False else "",
+        _VERIFIED[approval.identity_verified] if approval.decided_by else "",
         f"asked {whom}" if open_ and whom else "",
+        f"not {', '.join(approval.requesters)}" if open_ and approval.requesters else "",
         f"(escalation level {approval.level})" if approval.level else "",
         f"votes {approval.votes}" if approval.votes else "",
         f"until {approval.expires_at}" if open_ and approval.expires_at else "",

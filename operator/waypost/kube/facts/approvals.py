@@ -25,7 +25,7 @@ class ApprovalFact:
     answered_at: datetime | None = None  # when this operator first saw its answer
     deleting: bool = False
     round: int = 1
-    guard: str = ""  # mark of the admission policy that was in force when it was asked
+    guard: str = ""  # mark of the admission policy in force when it was asked, or marked again
     attempt: int = 0  # that asks about tool calls; 0 for a gate
 
     @property
@@ -58,9 +58,14 @@ def approval_fact(body: Any) -> ApprovalFact | None:
         generation=generation if isinstance(generation, int) else 1,
         deleting=bool(metadata.get("deletionTimestamp")),
         round=whole_number(section(metadata, "labels").get(meta.LABEL_ROUND)) or 1,
-        guard=text(section(metadata, "annotations"), meta.ANNOTATION_GUARD),
+        guard=status.guard or text(section(metadata, "annotations"), meta.ANNOTATION_GUARD),
         attempt=whole_number(section(metadata, "labels").get(meta.LABEL_ATTEMPT)) or 0,
     )
+
+
+def is_answered(fact: ApprovalFact) -> bool:
+    """Whether people have written a decision or a vote."""
+    return fact.spec is not None and bool(fact.spec.decision or fact.spec.votes)
 
 
 def seen(fact: ApprovalFact, earlier: ApprovalFact | None, now: datetime) -> ApprovalFact:
@@ -73,15 +78,11 @@ def seen(fact: ApprovalFact, earlier: ApprovalFact | None, now: datetime) -> App
         earlier: The state that was known before; None if there was none.
         now: The current time.
     """
-    if not _is_answered(fact):
+    if not is_answered(fact):
         return fact
     same = earlier is not None and earlier.uid == fact.uid and _answer(earlier) == _answer(fact)
     known = earlier.answered_at if earlier is not None and same else None
     return replace(fact, answered_at=known or now)
-
-
-def _is_answered(fact: ApprovalFact) -> bool:
-    return fact.spec is not None and bool(fact.spec.decision or fact.spec.votes)
 
 
 def _answer(fact: ApprovalFact) -> Any:

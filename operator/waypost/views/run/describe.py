@@ -259,6 +259,7 @@ def _approval(name: str | None, approvals: Mapping[str, JsonObject]) -> Approval
         escalated_to=status.escalated_to,
         message=spec.get("message"),
         approvers=spec.get("approvers"),
+        requesters=spec.get("requesters"),
         votes=status.votes,
         decided_by=status.decided_by,
         decided_at=status.decided_at,

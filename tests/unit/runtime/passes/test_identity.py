@@ -7,6 +7,7 @@ import pytest
 from waypost.api.schedule.model import AgentWorkflowScheduleSpec
 from waypost.kube.objects import items, section
 from waypost.ports.cluster import Kind, Obj, PatchType, Rejected
+from waypost.runtime.settings import ApprovalSettings
 from waypost.schedules.manifest import run_manifest
 
 from tests.support.builders import NOW, gate, spec
@@ -171,6 +172,83 @@ async def test_s604_another_operator_verifies_as_well() -> None:
         await world.finished(within=60)
         assert condition(world, "IdentityVerified")[0] == "True"
         assert world.status()["phase"] == "Succeeded"
+
+
+async def _upgraded(world: World) -> None:
+    """As an upgrade of the chart that changes a rule of the policy."""
+    validations = [{"expression": "true"}, {"expression": "1 == 1"}]
+    await world.user.patch(
+        Kind.ADMISSION_POLICY,
+        namespace="",
+        name=NAME,
+        body={"spec": {"validations": validations}},
+        patch_type=PatchType.MERGE,
+    )
+
+
+UPGRADES = [
+    pytest.param(_upgraded, id="another-rule"),
+    pytest.param(_replaced, id="replaced"),
+    pytest.param(_audited_and_back, id="audit-and-back"),
+]
+
+
+@pytest.mark.parametrize("upgrade", UPGRADES)
+@pytest.mark.parametrize("approvals", [STANDARD, STRICT], ids=["standard", "strict"])
+@pytest.mark.parametrize("restarts", [False, True], ids=["same-operator", "new-operator"])
+@virtual
+async def test_s766_a_question_that_is_open_during_an_upgrade_can_be_answered(
+    upgrade: Act, approvals: ApprovalSettings, restarts: bool
+) -> None:
+    async with World() as world:
+        await install(world)
+        await world.quiet(30)
+        operator = world.start(approvals=approvals, resync_seconds=60)
+        approval = await asked(world)
+        if restarts:
+            operator.die()
+        await upgrade(world)
+        if restarts:
+            world.start(approvals=approvals, resync_seconds=60)
+        await world.quiet(180)
+        assert question(world)["metadata"]["uid"] == approval["metadata"]["uid"], "the same"
+        await answer(world, question(world))
+        await world.finished(within=30)
+        assert condition(world, "IdentityVerified")[0] == "True"
+        assert world.status()["phase"] == "Succeeded"
+
+
+@virtual
+async def test_s766_a_question_with_a_vote_is_not_marked_again() -> None:
+    """Nothing says under which policy the vote was given."""
+    people = {"users": ["ann", "bob"], "required": 2}
+    async with World() as world:
+        await install(world)
+        await world.quiet(30)
+        world.start(approvals=STRICT, resync_seconds=60)
+        approval = await asked(world, approvers=people)
+        vote = {"decision": "Approved", "decidedDigest": approval["spec"]["requestDigest"]}
+        name = approval["metadata"]["name"]
+        await world.patch(Kind.APPROVAL, name, {"votes": {"ann": vote}})
+        await _upgraded(world)
+        await world.quiet(180)
+        assert "guard" not in question(world)["status"]
+        await world.patch(Kind.APPROVAL, name, {"votes": {"bob": vote}})
+        await world.quiet(30)
+        assert world.node("ok")["phase"] == "Waiting"
+        assert "the policy was changed after" in condition(world, "IdentityVerified")[2]
+
+
+@virtual
+async def test_s766_a_policy_that_does_not_hold_marks_nothing() -> None:
+    async with World() as world:
+        await install(world)
+        await world.quiet(30)
+        world.start(approvals=STRICT, resync_seconds=60)
+        await asked(world)
+        await bind(world, "Audit")
+        await world.quiet(180)
+        assert "guard" not in section(question(world), "status")
 
 
 @pytest.mark.parametrize(("meanwhile", "says"), MEANWHILE)

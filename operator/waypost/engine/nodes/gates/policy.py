@@ -1,14 +1,16 @@
 """What the admission policy on Approvals says of questions and answers (S604 to S606).
 
 A question has a mark of the policy that was in force when it was asked. If the policy is the same
-when its answer is recorded, it was in force in between, whichever operator looked.
+when its answer is recorded, it was in force in between, whichever operator looked. A question that
+has no answer when the policy has changed, as by an upgrade of the chart, is marked again (S766).
 """
 
 from typing import Final
 
 from waypost.api import meta
 from waypost.engine.state.observed import Observed
-from waypost.kube.facts.approvals import ApprovalFact
+from waypost.kube.admission.guard import Guard
+from waypost.kube.facts.approvals import ApprovalFact, is_answered
 
 _ASKED_AGAIN: Final = "delete the Approval, and its question is asked again"
 
@@ -31,7 +33,8 @@ def cannot_ask(observed: Observed) -> str:
 
 
 def needs_look(observed: Observed) -> bool:
-    """Whether the policy must be read because an answer may be recorded in this pass."""
+    """Whether the policy must be read because an answer may be recorded in this pass, or a question
+    may be marked again."""
     guard = observed.guard
     return (
         guard is not None
@@ -39,9 +42,33 @@ def needs_look(observed: Observed) -> bool:
         and any(
             fact.status.state == "Open" and fact.spec is not None and not fact.deleting
             for fact in observed.approvals.values()
-            if fact.answered_at is not None and fact.owner_uid == observed.uid
+            if fact.owner_uid == observed.uid
+            and (fact.answered_at is not None or _is_outdated(guard, fact))
         )
     )
+
+
+def new_mark(observed: Observed, fact: ApprovalFact) -> str:
+    """The mark for an open question that was asked under another policy; "" if it needs none.
+
+    It is written under the resourceVersion at which there was no answer. So the policy of the mark
+    is in force for each answer that follows, as it is for a new question.
+    """
+    guard = observed.guard
+    if guard is None or not guard.fresh or not _is_outdated(guard, fact):
+        return ""
+    return "" if is_answered(fact) else guard.seal
+
+
+def is_settling(observed: Observed, fact: ApprovalFact) -> bool:
+    """Whether a question can be marked again soon: its policy was changed a moment ago."""
+    guard = observed.guard
+    unlike = guard is not None and bool(guard.seal) and fact.guard != guard.seal
+    return unlike and guard is not None and guard.recent and not is_answered(fact)
+
+
+def _is_outdated(guard: Guard, fact: ApprovalFact) -> bool:
+    return bool(guard.seal) and not guard.recent and fact.guard != guard.seal
 
 
 def doubt(observed: Observed, fact: ApprovalFact) -> str:

@@ -8,6 +8,7 @@ from waypost.engine.nodes.gates.votes import Tally
 from waypost.engine.state.decision import SettleApproval
 from waypost.engine.state.transition import Transition
 from waypost.kube import timestamps
+from waypost.kube.admission.guard import SETTLED
 from waypost.kube.conditions import Conditions
 from waypost.kube.facts.approvals import ApprovalFact
 
@@ -47,11 +48,17 @@ def write_status(
     decided_at = status.decided_at
     if status.state != "Open":
         decided_at = timestamps.timestamp(transition.now)
+    mark = ""
+    if status.state == "Open":
+        mark = policy.new_mark(transition.observed, fact)
+        if policy.is_settling(transition.observed, fact):
+            transition.requeue_at(transition.now + SETTLED)
     settled = status.model_copy(
         update={
             "conditions": conditions.items,
             "votes": tally.tally,
             "decided_at": decided_at,
+            "guard": mark or fact.status.guard,
         }
     )
     _settle(transition, fact, settled)
