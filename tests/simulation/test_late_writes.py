@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from waypost.api.base import parse_duration
-from waypost.engine.nodes import approval
+from waypost.engine.nodes.gates import escalation
 from waypost.engine.run import losers
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
@@ -60,7 +60,7 @@ def test_a_status_that_is_written_long_after_its_decision_is_noticed(
 
 
 def test_a_gate_that_expires_early_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(approval, "parse_duration", lambda text: parse_duration(text) - 20)
+    monkeypatch.setattr(escalation, "parse_duration", lambda text: parse_duration(text) - 20)
     assert "I9" in broken(replace(GATE, troubles=()))
     assert "I9" in broken(replace(GATE, troubles=(Trouble("freeze", at=9.0, seconds=4.0),)))
 

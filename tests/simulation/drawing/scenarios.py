@@ -9,6 +9,7 @@ from tests.simulation.drawing.choices import with_choices
 from tests.simulation.drawing.clean_up import with_finally
 from tests.simulation.drawing.copies import with_copies
 from tests.simulation.drawing.egress import with_egress
+from tests.simulation.drawing.escalation import with_escalation
 from tests.simulation.drawing.held_stops import with_held_stops, with_suspended_jobs
 from tests.simulation.drawing.loops import with_loops
 from tests.simulation.drawing.maps import with_map_candidate, with_maps
@@ -107,7 +108,7 @@ def scenario(seed: int) -> Scenario:
     shaped = with_map_candidate(with_choices(with_loops(with_template(shaped))))
     shaped = with_slots(with_copies(with_withheld(shaped)))
     shaped = with_refused_once(with_held_stops(with_silence(with_egress(shaped))))
-    return with_repeated(with_suspended_jobs(shaped))
+    return with_escalation(with_repeated(with_suspended_jobs(shaped)))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

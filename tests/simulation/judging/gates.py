@@ -16,7 +16,9 @@ def ends(scenario: Scenario, node: Node, seen: Evidence) -> set[End]:
     """How a gate may end, by what its Approvals show."""
     gates = [gate for gate in seen.gates.values() if gate.path == node.name]
     known = not _definition_was_lost(scenario, node, seen)
-    return {end for gate in gates for end in _ends(node, gate, known=known)}
+    asked = {gate.name for gate in gates}
+    over = [gate for gate in gates if gate.escalated_to not in asked]  # no other level follows
+    return {end for gate in over for end in _ends(node, gate, known=known)}
 
 
 def _definition_was_lost(scenario: Scenario, node: Node, seen: Evidence) -> bool:
@@ -40,22 +42,46 @@ def _ends(node: Node, gate: GateStory, *, known: bool) -> Iterator[End]:
 def violations(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
     """A yes that was not given in time, and an expiry that came too early or despite a yes."""
     for gate in seen.gates.values():
-        patience = scenario.by_name[gate.path].patience
+        node = scenario.by_name[gate.path]
+        if node.levels:
+            yield from _levels(node, gate)
+        patience = node.patience_at(gate.level)
         if patience is None:
             if gate.expired:
                 yield Violation("I9", f"{gate.path} expired, and has no timeout")
             continue
         begun = gate.due - patience
-        if not gate.decided_at <= begun <= gate.waiting_since + _ROUNDED:
+        since, until = gate.decided_at, gate.waiting_since
+        if gate.level:
+            since, until = _escalated_at(gate, seen), gate.asked_at
+        if not since <= begun + _ROUNDED or not begun <= until + _ROUNDED:
             yield Violation("I9", f"{gate.path} expires at another time than it should")
         if gate.expired and was_answered(scenario, gate):
             yield Violation("I9", f"{gate.path} expired, and an answer came in time")
-        if (
-            gate.expired
-            and gate.settled_at is not None
-            and gate.settled_at < gate.decided_at + patience
-        ):
+        if gate.expired and gate.settled_at is not None and gate.settled_at < since + patience:
             yield Violation("I9", f"{gate.path} expired before its time")
         taken = gate.state in ("Approved", "Denied") and not gate.expired
         if taken and gate.answers and gate.answers[0][0] > gate.due + _SLACK:
             yield Violation("I9", f"{gate.path}: an answer after the expiry was taken")
+
+
+def _levels(node: Node, gate: GateStory) -> Iterator[Violation]:
+    """An expiry that should have been escalated, or an escalation that should not (S758)."""
+    last = gate.level == len(node.levels)
+    if gate.expired and not last:
+        yield Violation(
+            "I9", f"{gate.path} expired at level {gate.level}, and others were not asked"
+        )
+    if not gate.escalated_to:
+        return
+    if last:
+        yield Violation("I9", f"{gate.path} was escalated from its last level")
+    if gate.settled_at is not None and gate.settled_at + _ROUNDED < gate.due:
+        yield Violation("I9", f"{gate.path} was escalated before its time")
+
+
+def _escalated_at(gate: GateStory, seen: Evidence) -> float:
+    """When the level before was withdrawn; infinity if it was not."""
+    before = (one for one in seen.gates.values() if one.escalated_to == gate.name)
+    times = [one.settled_at for one in before if one.settled_at is not None]
+    return min(times, default=float("inf"))

@@ -211,7 +211,7 @@ class Stage:
 
     def _ask(self, uid: str) -> None:
         gate = self.seen.gates[uid]
-        for answer in self.scenario.by_name[gate.path].answers:
+        for answer in self.scenario.by_name[gate.path].answers_at(gate.level):
             self.do(self._answer(gate, answer.after, answer.decision))
 
     async def _answer(self, gate: GateStory, pause: float, decision: str) -> None:

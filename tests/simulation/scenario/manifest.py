@@ -149,7 +149,7 @@ def _kind(node: Node) -> Any:
                 gate["onDenied"] = "Continue"
             if node.expiry_fails:
                 gate["onTimeout"] = "Fail"
-            return gate
+            return {**gate, **_escalation(node)}
         case "first":
             choice: Obj = {"of": list(node.of)}
             if node.accepts != "any":
@@ -161,3 +161,16 @@ def _kind(node: Node) -> Any:
             return {
                 "duration": f"${{{seconds} + inputs.zero}}s" if node.computed else f"{seconds}s"
             }
+
+
+def _escalation(node: Node) -> Obj:
+    """Who is asked after the people whom a gate itself names."""
+    if not node.levels:
+        return {}
+    levels: list[Obj] = [
+        {"approvers": {"users": [f"boss{at}"]}, "timeout": f"{level.patience:.0f}s"}
+        for at, level in enumerate(node.levels, start=1)
+    ]
+    if node.expiry_fails:
+        levels[-1]["onTimeout"] = "Fail"
+    return {"onTimeout": "Escalate", "escalation": levels}

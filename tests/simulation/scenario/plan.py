@@ -98,6 +98,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Level:
+    """A level of escalation: how long its people have, and what they answer."""
+
+    patience: float
+    answers: tuple[Answer, ...] = ()
+
+
+@dataclass(frozen=True)
 class Loop:
     """`repeat` of a node: until its output's n is `above` a number."""
 
@@ -146,6 +154,7 @@ class Node:
     denied_continues: bool = False
     expiry_fails: bool = False
     answers: tuple[Answer, ...] = ()
+    levels: tuple[Level, ...] = ()  # of escalation, after the gate's own people
     seconds: float = 30.0
     computed: bool = False  # the duration is an expression
     # Of maps: the list, and the acts of the program by value of the item.
@@ -154,6 +163,14 @@ class Node:
     max_parallel: int = 10
     tolerate: int | str = 0
     collects: bool = True
+
+    def patience_at(self, level: int) -> float | None:
+        """The timeout of a gate at a level of escalation."""
+        return self.levels[level - 1].patience if level else self.patience
+
+    def answers_at(self, level: int) -> tuple[Answer, ...]:
+        """What people answer at a level of escalation."""
+        return self.levels[level - 1].answers if level else self.answers
 
     @property
     def has_pod(self) -> bool:

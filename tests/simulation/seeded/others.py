@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from waypost.engine.attempts import cleanup, judge, reads, watch
 from waypost.engine.nodes import approval
+from waypost.engine.nodes.gates import escalation
 from waypost.engine.queues import taken
 from waypost.engine.scheduling import deadlines
 from waypost.engine.state.transition import Transition
@@ -98,6 +99,27 @@ def _a_gate_that_is_not_asked_says_nothing(patch: pytest.MonkeyPatch) -> None:
             transition.update(path, reason=None, message=None)
 
     patch.setattr(approval, "_missing", silent)
+
+
+def escalates(plan: Scenario) -> bool:
+    """A gate is asked at once, and expires at its first level."""
+    return calm(plan) and any(n.levels and not n.answers and not n.upstream for n in plan.nodes)
+
+
+@bug("I9", focus=escalates)
+def _a_gate_forgets_its_levels(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(escalation, "can", lambda transition, path: False)
+
+
+@bug("I9", "I11", focus=escalates)
+def _a_level_has_the_expiry_of_the_one_before(patch: pytest.MonkeyPatch) -> None:
+    expiry = escalation.expiry
+
+    def same(transition: Transition, path: str) -> str | None:
+        status = transition.statuses[path]
+        return status.wake_at if status.level else expiry(transition, path)
+
+    patch.setattr(escalation, "expiry", same)
 
 
 @bug("I11", focus=both(others("record_gone"), gives_much))

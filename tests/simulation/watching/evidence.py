@@ -145,11 +145,19 @@ class GateStory:
     waiting_since: float = 0.0
     decided_at: float = 0.0  # that its node waits, at the earliest
     expires_at: str = ""
+    level: int = 0  # of escalation
+    escalated_to: str = ""  # the name of the next one
     answers: list[tuple[float, str]] = field(default_factory=list)  # what the API server took
     state: str = "Open"
     expired: bool = False
     settled_at: float | None = None
     gone_at: float | None = None
+
+    def settle(self, status: Obj, now: float) -> None:
+        """Take what its status records now."""
+        self.state, self.settled_at = status["state"], now
+        self.expired = bool(status.get("expired"))
+        self.escalated_to = status.get("escalatedTo", "")
 
     @property
     def due(self) -> float:

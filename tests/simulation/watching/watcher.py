@@ -378,7 +378,7 @@ class Watcher:
             story = GateStory(metadata["name"], metadata["uid"], path, self.now)
             waiting = self.seen.waiting.get(path, Waiting(self.now, self.now))
             story.waiting_since, story.decided_at = waiting.since, waiting.decided_at
-            story.expires_at = spec.get("expiresAt", "")
+            story.expires_at, story.level = spec.get("expiresAt", ""), spec.get("level", 0)
             self.seen.gates[metadata["uid"]] = story
             self.tell(f"Approval of {path} is asked")
         if change == "DELETED":
@@ -395,6 +395,5 @@ class Watcher:
             self.blame("I9", f"{path}: recorded as {story.state}, then as {state}")
         if state in ("Approved", "Denied") and not status.get("expired") and decision != state:
             self.blame("I9", f"{path}: {state} was recorded, and the answer is {decision}")
-        story.state, story.settled_at = state, self.now
-        story.expired = bool(status.get("expired"))
+        story.settle(status, self.now)
         self.tell(f"Approval of {path} is recorded: {state}{' (expired)' * story.expired}")

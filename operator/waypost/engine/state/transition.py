@@ -98,8 +98,7 @@ class Transition:
         return [path for path in self.graph.order if self.statuses[path].phase in phases]
 
     def of_stage(self, *phases: str) -> list[str]:
-        """Paths of the run's stage (the graph, compensations or finally), in topological order;
-        with `phases` only those in one of them."""
+        """Paths of the run's stage in topological order; with `phases` those in one of them."""
         return [
             path
             for path in self.graph.order
