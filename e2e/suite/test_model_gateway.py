@@ -209,15 +209,18 @@ def keys(space: Space, name: str, *, hosts: str) -> None:
 
 @pytest.fixture(scope="module")
 def granted(place: Place) -> Place:
-    """The gateway may read the Secret, by the Role that the command prints."""
-    kube = place.space.kube
-    printed = kube.must(
-        sys.executable,
-        *("-m", "waypost", "provider", "grant", "-n", place.space.name),
-        *("--kubeconfig", str(kube.kubeconfig)),
-    )
-    kube.must("kubectl", "apply", "-f", "-", stdin=printed)
+    grant(place.space)
     return place
+
+
+def grant(space: Space) -> None:
+    """The gateway may read the Secret, by the Role that the command prints."""
+    printed = space.kube.must(
+        sys.executable,
+        *("-m", "waypost", "provider", "grant", "-n", space.name),
+        *("--kubeconfig", str(space.kube.kubeconfig)),
+    )
+    space.kube.must("kubectl", "apply", "-f", "-", stdin=printed)
 
 
 def thinking(name: str, script: str, **fields: Any) -> Workflow:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import socket
 import uuid
+from collections.abc import Callable
 
 from waypost import __version__
 from waypost.adapters import collector, kopf_app
@@ -37,6 +38,7 @@ from waypost.runtime.leader_election import Leadership, Lease, LeaseSettings, No
 from waypost.runtime.set_aside import REASONS
 from waypost.runtime.settings import ApprovalSettings, ControllerSettings
 from waypost.settings import CleanupSettings, Settings, networks, quantities
+from waypost.trust import NoCertificates, TrustFile
 
 # After it has drained, the controller releases pods, within STOP_CONTROLLER_SECONDS in all.
 DRAIN_SECONDS = 9.0
@@ -57,7 +59,7 @@ def run(settings: Settings) -> int:
     except OperatorFailed as error:
         logger.critical("stopped: %s", error, exc_info=error.__cause__)
         return 1
-    except OSError as error:
+    except (OSError, NoCertificates) as error:
         logger.critical("stopped: %s", error)
         return 1
     finally:
@@ -93,6 +95,7 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
         settings=_controller_settings(settings),
         leadership=_leadership(settings, cluster, clock),
         offload=passes,
+        trust=_trust(settings),
     )
     metrics.follow_leader(lambda: controller.leading)
     metrics.follow_queue(
@@ -116,6 +119,14 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
         passes.close()
         child.close()
         await cluster.close()
+
+
+def _trust(settings: Settings) -> Callable[[], str]:
+    """What pods of nodes are given for the TLS of the gateways. Raises NoCertificates."""
+    if settings.tls_ca is None:
+        return str
+    names = {"gateway": settings.gateway_tls_name, "models": settings.models_tls_name}
+    return TrustFile(settings.tls_ca, **names).current
 
 
 def _leadership(settings: Settings, cluster: Cluster, clock: Clock) -> Leadership:

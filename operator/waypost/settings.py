@@ -4,9 +4,9 @@ Their names start with WAYPOST_, except OTEL_EXPORTER_OTLP_ENDPOINT, which OpenT
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from waypost.api.isolation.policy import NamespacePolicy
@@ -121,6 +121,15 @@ class Settings(ClusterSettings):
     )
     models_labels: TextList = Field(
         default=(), description="Labels of the pods of the model gateway, as name=value,..."
+    )
+    tls_ca: Path | None = Field(
+        default=None,
+        description="File with the CAs (PEM) of both gateways, which pods trust. Absent: the URLs "
+        "of the gateways begin with http://.",
+    )
+    gateway_tls_name: str = Field(default="", description="Name in the certificate of the gateway.")
+    models_tls_name: str = Field(
+        default="", description="Name in the certificate of the model gateway."
     )
     private_hosts: TextList = Field(
         default=(),
@@ -273,6 +282,13 @@ class Settings(ClusterSettings):
             raise ValueError("must start with http:// or https://")
         return value
 
+    @model_validator(mode="after")
+    def _trusted(self) -> Self:
+        encrypted = any(url.startswith("https://") for url in (self.gateway_url, self.models_url))
+        if encrypted and self.tls_ca is None:
+            raise ValueError("WAYPOST_TLS_CA is needed: the URL of a gateway begins with https://")
+        return self
+
 
 def quantities(pairs: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Split pairs: ("cpu=50m", ...) becomes (("cpu", "50m"), ...)."""
@@ -309,6 +325,8 @@ def explained(error: ValidationError) -> SettingsError:
 def _explain(detail: object) -> str:
     """`WAYPOST_WORKERS: expected ... (found '0')`."""
     assert isinstance(detail, dict)
+    if not detail["loc"]:  # of several settings
+        return words.words_of(detail)
     field = str(detail["loc"][0])
     name = field if field.isupper() else f"{PREFIX}{field}".upper()
     if detail["type"] == "missing":

@@ -1,16 +1,20 @@
 """An agent behind the model gateway: its token instead of a key, and refusals of the gateway."""
 
 import json
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waypost.gateway.tls.authorities import Leaf
+from waypost.gateway.tls.serving import ServerTls
 from waypost.protocol.reasons import Reason
 from waypost_agent.provider import provider_retries
 
 from tests.agent.pods import Pod, entries
 from tests.agent.replies import answer, reply
+from tests.gateway.tls.served import MODELS, NAME, authority, leaf, trusting
 from tests.runner.servers import Reply, serving
 
 TOKEN = "header.payload.signature"
@@ -110,3 +114,61 @@ def test_openai_itself_is_recognized_behind_the_gateway(tmp_path: Path) -> None:
         body = json.loads(server.asked[0].body)
     assert body["max_completion_tokens"] == 100
     assert "max_tokens" not in body
+
+
+@pytest.mark.parametrize("type_", ["OpenAI", "Anthropic", "Google"])
+def test_a_model_gateway_with_tls(
+    type_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S778: the CA and the name come from the operator, the URL has an address."""
+    ours = authority()
+    trusting(monkeypatch, tmp_path, ours)
+    with serving(answer(type_, "done"), tls=_context(leaf(ours, MODELS))) as server:
+        pod, model = behind(tmp_path, server.url, type_)
+        assert pod.perform("small", model=model).output == "done"
+
+
+@pytest.mark.parametrize("type_", ["OpenAI", "Anthropic", "Google"])
+@pytest.mark.parametrize(
+    ("ca", "name", "words"),
+    [
+        pytest.param("other", MODELS, "not signed by a CA", id="wrong-ca"),
+        pytest.param("ours", NAME, "the name in its certificate", id="wrong-name"),
+    ],
+)
+def test_a_model_gateway_that_cannot_be_verified(
+    ca: str,
+    name: str,
+    words: str,
+    type_: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """S781: no advice about the provider, and no token for what answered."""
+    monkeypatch.setattr(provider_retries, "FIRST_WAIT", 0.01)
+    authorities = {"ours": authority(), "other": authority()}
+    trusting(monkeypatch, tmp_path, authorities["ours"])
+    with serving(answer(type_, "done"), tls=_context(leaf(authorities[ca], name))) as server:
+        pod, model = behind(tmp_path, server.url, type_)
+        failed = pod.fail("small", model=model)
+        assert not server.asked
+    assert failed.reason == Reason.PROVIDER_ERROR
+    assert "the model gateway cannot be verified: " in failed.message
+    assert words in failed.message
+    assert "ModelProvider's tls" not in failed.message
+
+
+def test_a_pod_without_the_ca_of_the_model_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAYPOST_TRUST", str(tmp_path / "none"))
+    pod, model = behind(tmp_path, "https://127.0.0.1:1")
+    failed = pod.fail("small", model=model)
+    assert failed.reason == Reason.PROVIDER_ERROR
+    assert "the model gateway cannot be verified: the gateway uses TLS" in failed.message
+
+
+def _context(made: Leaf) -> ssl.SSLContext:
+    tls = ServerTls()
+    tls.use(made.pair)
+    return tls.context

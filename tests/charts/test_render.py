@@ -28,6 +28,9 @@ VARIANTS = [
     pytest.param(('watchNamespaces=["team-a"]',), id="one-namespace"),
     pytest.param(("crds.enabled=false", "rbac.create=false", "cleanup.enabled=false"), id="least"),
     pytest.param(
+        ("modelGateway.enabled=true", 'tls.mode="SelfSigned"', "tls.acceptPlain=true"), id="tls"
+    ),
+    pytest.param(
         (
             'imagePullSecrets=[{"name":"registry"}]',
             'extraEnv=[{"name":"HTTPS_PROXY","value":"http://proxy:3128"}]',

@@ -236,6 +236,96 @@ read the Secrets and ConfigMaps of a provider by their names; the chart makes no
   verbs: [get]
 {{- end -}}
 
+{{- /* SelfSigned or CertManager; empty without TLS. YAML reads Off without quotes as false. */ -}}
+{{- define "waypost.tls" -}}
+{{- if and .Values.tls.mode (ne (toString .Values.tls.mode) "Off") -}}
+{{- if and (eq .Values.tls.mode "CertManager") (not .Values.tls.issuerRef.name) -}}
+{{- fail "tls.mode CertManager needs tls.issuerRef.name: the Issuer or ClusterIssuer of the certificates" -}}
+{{- end -}}
+{{- .Values.tls.mode -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Whether there is a gateway that uses TLS. */ -}}
+{{- define "waypost.usesTls" -}}
+{{- if and (include "waypost.tls" .) (or .Values.gateway.enabled .Values.modelGateway.enabled) }}true{{ end -}}
+{{- end -}}
+
+{{- /* The Secret with the CAs that pods trust. With CertManager one issuer has issued both certificates. */ -}}
+{{- define "waypost.trustName" -}}
+{{- if eq (include "waypost.tls" .) "SelfSigned" -}}
+{{ include "waypost.caName" . }}
+{{- else if .Values.gateway.enabled -}}
+{{ include "waypost.gatewayName" . }}-tls
+{{- else -}}
+{{ include "waypost.modelsName" . }}-tls
+{{- end -}}
+{{- end -}}
+
+{{- define "waypost.caName" -}}
+{{ include "waypost.fullname" . }}-ca
+{{- end -}}
+
+{{- /* The base URL of a gateway, as pods reach it. Call with (dict "name" NAME "values" VALUES "root" $). */ -}}
+{{- define "waypost.gatewayUrl" -}}
+{{- $tls := include "waypost.tls" .root -}}
+{{- $host := .values.clusterIP | default (printf "%s.%s.svc" .name .root.Release.Namespace) -}}
+{{- if $tls }}https://{{ $host }}:8443{{ else }}http://{{ $host }}:8080{{ end -}}
+{{- end -}}
+
+{{- /* Settings of the TLS of a gateway. Call with (dict "name" NAME "port" VARIABLE "root" $). */ -}}
+{{- define "waypost.tlsEnv" -}}
+{{- $tls := include "waypost.tls" .root -}}
+- name: {{ .port }}
+  value: {{ ternary "8443" "8080" (ne $tls "") | quote }}
+{{- if eq $tls "SelfSigned" }}
+- name: WAYPOST_TLS_SECRET
+  value: {{ include "waypost.caName" .root }}
+- name: WAYPOST_TLS_NAMESPACE
+  value: {{ .root.Release.Namespace }}
+- name: WAYPOST_TLS_NAME
+  value: {{ .name }}.{{ .root.Release.Namespace }}.svc
+{{- else if $tls }}
+- name: WAYPOST_TLS_FILES
+  value: /waypost/tls
+{{- end }}
+{{- if and $tls .root.Values.tls.acceptPlain }}
+- name: WAYPOST_PLAIN_PORT
+  value: "8080"
+{{- end }}
+{{- end -}}
+
+{{- /* The ports of the container of a gateway. Call with (dict "port" NAME "root" $). */ -}}
+{{- define "waypost.tlsPorts" -}}
+{{- $tls := include "waypost.tls" .root -}}
+- name: {{ .port }}
+  containerPort: {{ ternary 8443 8080 (ne $tls "") }}
+{{- if and $tls .root.Values.tls.acceptPlain }}
+- name: plain
+  containerPort: 8080
+{{- end }}
+{{- end -}}
+
+{{- /* The ports of the Service of a gateway. Numbers: during an upgrade the pods from before are behind it
+too. Call as waypost.tlsPorts. */ -}}
+{{- define "waypost.tlsServicePorts" -}}
+{{- $tls := include "waypost.tls" .root -}}
+{{- if $tls }}
+- name: {{ .port }}
+  port: 8443
+  targetPort: 8443
+{{- if .root.Values.tls.acceptPlain }}
+- name: plain
+  port: 8080
+  targetPort: 8080
+{{- end }}
+{{- else }}
+- name: {{ .port }}
+  port: 8080
+  targetPort: {{ .port }}
+{{- end }}
+{{- end -}}
+
 {{- define "waypost.uiName" -}}
 {{ include "waypost.fullname" . }}-ui
 {{- end -}}

@@ -25,7 +25,7 @@ from waypost.protocol.text import printable
 from waypost_node.http.error_bodies import sentence_of
 
 from waypost_agent.provider.error_words import meaning_of
-from waypost_agent.provider.model_gateway import GatewayRefusal
+from waypost_agent.provider.model_gateway import GatewayRefusal, GatewayUnverified
 from waypost_agent.provider.provider_http import UnusableAnswer
 from waypost_agent.validation_errors import first_problem
 
@@ -105,6 +105,10 @@ def refusal_of(error: Exception) -> Refusal:
     refused = next((c for c in _causes(error) if isinstance(c, GatewayRefusal)), None)
     if refused is not None:
         return _of_gateway(refused)
+    unverified = next((c for c in _causes(error) if isinstance(c, GatewayUnverified)), None)
+    if unverified is not None:
+        text = f"the model gateway cannot be verified: {one_line(str(unverified))}"
+        return Refusal(Reason.PROVIDER_ERROR, text, again=True)
     unusable = next((c for c in _causes(error) if isinstance(c, UnusableAnswer)), None)
     if unusable is not None:
         return _of_unusable(unusable)

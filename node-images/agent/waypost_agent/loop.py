@@ -26,6 +26,7 @@ from waypost.protocol.request import Request
 from waypost.protocol.text import printable, shorten
 from waypost.protocol.work import Usage, WorkFailed, WorkParked, WorkResult
 from waypost_node import endpoint_access
+from waypost_node.gateway import GatewayError
 from waypost_node.sigterm import woken_by_signals
 
 from waypost_agent import Stop, agent_request, attachments
@@ -187,7 +188,11 @@ class _Loop:
         """The journal, opened for this attempt. Raises Stopped."""
         place = None
         if self._gateway is not None:
-            http = await stack.enter_async_context(journal_store.client())
+            try:
+                client = journal_store.client(self._gateway)
+            except GatewayError as error:
+                raise Stopped(Reason.DISRUPTED, str(error)) from None
+            http = await stack.enter_async_context(client)
             place = journal_store.GatewayStore(self._gateway, http=http, deadline=self._deadline)
         journal = Journal(place, self._redact)
         await journal.open(
@@ -278,10 +283,8 @@ class _Loop:
                     "User-Agent": "waypost",
                     **endpoint_access.headers_of({"headers": work.headers}, self.keys),
                 },
-                verify=endpoint_access.trust(work.ca_file),
                 timeout=httpx2.Timeout(work.timeout, connect=models.CONNECT_TIMEOUT),
-                # A proxy or .netrc of the image must not get the token of the pod.
-                trust_env=work.token_file is None,
+                **_connections(work),
             )
             query = endpoint_access.query_of({"query": work.query}, self.keys)
             endpoint_access.add_query(http, query)
@@ -298,8 +301,18 @@ class _Loop:
         except endpoint_access.Unfit as error:
             text = f"model {work.name}: {error.verdict.message}"
             raise Stopped(Reason.PROVIDER_ERROR, text) from None
+        except model_gateway.GatewayUnverified as error:
+            text = f"model {work.name}: the model gateway cannot be verified: {error}"
+            raise Stopped(Reason.PROVIDER_ERROR, text) from None
         except InvalidAgentRequest as error:
             raise Stopped(Reason.INPUT_INVALID, str(error)) from None
+
+
+def _connections(work: ModelWork) -> dict[str, Any]:
+    """The arguments of a client that say whom it trusts. Raises Unfit or GatewayUnverified."""
+    if work.token_file is None:
+        return {"verify": endpoint_access.trust(work.ca_file)}
+    return {"transport": model_gateway.transport(work.base_url), "trust_env": False}
 
 
 def _renamed(toolset: AbstractToolset[None], names: ToolNames) -> AbstractToolset[None]:

@@ -7,11 +7,14 @@ import os
 import random
 import time
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import httpx2
 from waypost.protocol import ijson
 from waypost.protocol.ijson import Json
+
+from waypost_node.tls.trust import NoTrust, client_options
+from waypost_node.tls.words import plain_problem, tls_problem
 
 TOKEN_FILE: Final = "/waypost/token/gateway"
 DIGEST_HEADER: Final = "Waypost-Digest"
@@ -19,6 +22,7 @@ TIMES: Final = httpx2.Timeout(30.0, connect=5.0)  # seconds per step of one try
 FIRST_WAIT: Final = 0.2  # seconds, doubled after each try
 LONGEST_WAIT: Final = 10.0
 _AGAIN: Final = frozenset({401, 408, 425, 429})
+_CLOSED: Final = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
 _TOO_LARGE: Final = 413
 _SHOWN: Final = 300
 
@@ -38,12 +42,19 @@ class TooLarge(GatewayError):
     """A payload above the gateway's limit; the message has the limit and what to configure."""
 
 
-class Passing(Exception):
-    """A try that failed temporarily. `seconds`: how long the server asked to wait."""
+class Unverified(GatewayError):
+    """What answers is not the gateway, or its certificate is not valid; the message says what to
+    do (S781)."""
 
-    def __init__(self, problem: str, seconds: float = 0.0) -> None:
+
+class Passing(Exception):
+    """A try that failed temporarily. `seconds`: how long the server asked to wait; `unverified`:
+    it failed for the TLS of the gateway."""
+
+    def __init__(self, problem: str, seconds: float = 0.0, *, unverified: bool = False) -> None:
         super().__init__(problem)
         self.seconds = seconds
+        self.unverified = unverified
 
 
 class Gateway:
@@ -68,6 +79,7 @@ class Gateway:
 
         Raises:
             TooLarge: above the gateway's limit.
+            Unverified: not stored in time, for the TLS of the gateway.
             GatewayError: refused, or not stored in time.
         """
         self._call("PUT", type_, body, digest)
@@ -97,8 +109,7 @@ class Gateway:
 
     def _call(self, method: str, type_: Type, body: bytes | None, digest: str | None) -> bytes:
         wait = FIRST_WAIT
-        # trust_env: a proxy or .netrc of the image must not get this token.
-        with httpx2.Client(timeout=TIMES, trust_env=False) as client:
+        with client_of(self._url) as client:
             while True:
                 try:
                     return self._once(client, method, type_, body, digest)
@@ -108,7 +119,7 @@ class Gateway:
                         text = (
                             f"{self._named(type_)}: gave up at the deadline; last error: {passing}"
                         )
-                        raise GatewayError(text) from None
+                        raise given_up(passing, text) from None
                 time.sleep(pause)
                 wait = min(wait * 2, LONGEST_WAIT)
 
@@ -126,8 +137,37 @@ class Gateway:
         try:
             response = client.request(method, address, content=body, headers=headers)
         except httpx2.TransportError as error:
-            raise Passing(f"{type(error).__name__}: {error}") from None
+            raise lost(error, self._url) from None
         return content_of(response, named=self._named(type_))
+
+
+def client_of(url: str) -> httpx2.Client:
+    """A client for the gateway at `url`. Raises Unverified if the pod has no CA for it."""
+    return httpx2.Client(**options_of(url))
+
+
+def options_of(url: str) -> dict[str, Any]:
+    """The arguments of a client for the gateway at `url`. Raises Unverified as `client_of`."""
+    try:
+        # trust_env: a proxy or .netrc of the image must not get this token.
+        return {"timeout": TIMES, "trust_env": False, **client_options(url, "gateway")}
+    except NoTrust as error:
+        raise Unverified(str(error)) from None
+
+
+def lost(error: httpx2.TransportError, url: str) -> Passing:
+    """A try without a response from the gateway at `url`."""
+    problem = tls_problem(error)
+    if url.startswith("http://") and isinstance(error, _CLOSED):
+        problem = plain_problem(url)
+    if problem:
+        return Passing(f"the gateway cannot be verified: {problem}", unverified=True)
+    return Passing(f"{type(error).__name__}: {error}")
+
+
+def given_up(passing: Passing, text: str) -> GatewayError:
+    """The error of a call whose last try was `passing`."""
+    return Unverified(text) if passing.unverified else GatewayError(text)
 
 
 def content_of(response: httpx2.Response, *, named: str) -> bytes:

@@ -5,12 +5,15 @@ complete; `upload_limiter` limits the time of a body. Both gateways are served w
 """
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from typing import Any, Final
 
 import uvicorn
 from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from waypost.gateway.tls.serving import ServerTls
 
 HEADER_SECONDS: Final = 10.0
 
@@ -75,10 +78,49 @@ class Serving:
         return None
 
 
+class Server(uvicorn.Server):
+    """A server that may have a second port, without TLS; both share the limits.
+
+    Args:
+        config: As `uvicorn_config` makes it.
+        plain_port: 0 for none.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, plain_port: int = 0) -> None:
+        super().__init__(config)
+        self._plain_port = plain_port
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, as uvicorn does it, and then at the second port."""
+        await super().startup(sockets=sockets)
+        if self._plain_port:
+            config = self.config
+            plain = await asyncio.get_running_loop().create_server(
+                lambda: HeaderTimeoutProtocol(
+                    config=config,
+                    server_state=self.server_state,
+                    app_state=self.lifespan.state,
+                ),
+                host=config.host,
+                port=self._plain_port,
+                backlog=config.backlog,
+            )
+            self.servers.append(plain)
+
+
 def uvicorn_config(
-    app: Starlette, *, host: str, port: int, connections_: int, shutdown_seconds: int
+    app: Starlette,
+    *,
+    host: str,
+    port: int,
+    connections_: int,
+    shutdown_seconds: int,
+    tls: ServerTls | None = None,
 ) -> uvicorn.Config:
     """The configuration of the HTTP server; more than `connections_` get 503."""
+    encrypted: dict[str, Any] = {}
+    if tls is not None:
+        encrypted["ssl_context_factory"] = lambda *_: tls.context
     return uvicorn.Config(
         app,
         host=host,
@@ -90,4 +132,5 @@ def uvicorn_config(
         limit_concurrency=connections_,
         timeout_graceful_shutdown=shutdown_seconds,
         **options(),
+        **encrypted,
     )

@@ -31,6 +31,9 @@ from waypost.gateway.output_validation import OutputValidator
 from waypost.gateway.payload_store import ObjectError, PayloadStore
 from waypost.gateway.settings import GatewaySettings
 from waypost.gateway.sweep import Sweeper
+from waypost.gateway.tls.serving import NoCertificate, ServerTls, kept_current
+from waypost.gateway.tls.serving import start as start_tls
+from waypost.gateway.tls.settings import source_of
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube import objects
 from waypost.kube.manifests.tokens import GATEWAY_TOKEN
@@ -55,7 +58,7 @@ def run(settings: GatewaySettings) -> int:
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         asyncio.run(_run(settings))
-    except NotStarted as error:
+    except (NotStarted, NoCertificate) as error:
         log.critical("stopped: %s", error)
         return 1
     log.info("stopped")
@@ -72,13 +75,17 @@ async def _run(settings: GatewaySettings) -> None:
         await asyncio.to_thread(child.start)
         bucket = await _bucket(settings, cluster) if settings.s3_bucket else None
         gateway = assemble(settings, cluster=cluster, bucket=bucket, metrics=metrics)
-        server = uvicorn.Server(uvicorn_config(gateway, settings))
+        source = source_of(settings, cluster)
+        tls = await start_tls(source) if source else None
+        config = uvicorn_config(gateway, settings, tls=tls)
+        server = connections.Server(config, plain_port=settings.plain_port)
         probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
         collector.begin()
         async with serve_probes(probes, host=settings.gateway_host, port=settings.http_port):
             sweeping = _sweeping(settings, cluster, bucket, metrics)
             try:
-                await server.serve()
+                async with kept_current(tls, source):
+                    await server.serve()
             finally:
                 sweeping.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -115,7 +122,9 @@ def assemble(
     )
 
 
-def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Config:
+def uvicorn_config(
+    gateway: Gateway, settings: GatewaySettings, *, tls: ServerTls | None = None
+) -> uvicorn.Config:
     """The configuration of the HTTP server."""
     return connections.uvicorn_config(
         build_app(gateway),
@@ -123,6 +132,7 @@ def uvicorn_config(gateway: Gateway, settings: GatewaySettings) -> uvicorn.Confi
         port=settings.gateway_port,
         connections_=settings.gateway_connections,
         shutdown_seconds=settings.gateway_shutdown_seconds,
+        tls=tls,
     )
 
 

@@ -2,11 +2,12 @@
 
 from pydantic import Field, ValidationError, field_validator
 
+from waypost.gateway.tls.settings import TlsSettings
 from waypost.kube.node_records import EVALUATED
-from waypost.settings import ClusterSettings, explained
+from waypost.settings import explained
 
 
-class GatewaySettings(ClusterSettings):
+class GatewaySettings(TlsSettings):
     """Settings of the command `gateway`."""
 
     gateway_host: str = Field(default="", description="Address to listen on. Empty: all addresses.")

@@ -5,8 +5,6 @@ import logging
 import signal
 import time
 
-import uvicorn
-
 from waypost import __version__
 from waypost.adapters import collector
 from waypost.adapters.credentials import find_credentials
@@ -16,6 +14,9 @@ from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
 from waypost.gateway import connections
 from waypost.gateway.authentication import Authenticator
+from waypost.gateway.tls.serving import NoCertificate, kept_current
+from waypost.gateway.tls.serving import start as start_tls
+from waypost.gateway.tls.settings import source_of
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube.egress.addresses import AddressRules
 from waypost.kube.manifests.tokens import MODELS_TOKEN
@@ -39,7 +40,11 @@ def run(settings: ModelGatewaySettings) -> int:
     log.info("waypost model-gateway %s starts", __version__)
     # uvicorn shuts down on the signal and then raises it again; ignore it then.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    asyncio.run(_run(settings))
+    try:
+        asyncio.run(_run(settings))
+    except NoCertificate as error:
+        log.critical("stopped: %s", error)
+        return 1
     log.info("stopped")
     return 0
 
@@ -51,17 +56,23 @@ async def _run(settings: ModelGatewaySettings) -> None:
     upstream = Upstream(rules=AddressRules(private_hosts=networks(settings.private_hosts)))
     try:
         gateway = assemble(settings, cluster=cluster, upstream=upstream, metrics=metrics)
+        source = source_of(settings, cluster)
+        tls = await start_tls(source) if source else None
         config = connections.uvicorn_config(
             build_app(gateway),
             host=settings.models_host,
             port=settings.models_port,
             connections_=settings.models_connections,
             shutdown_seconds=settings.models_shutdown_seconds,
+            tls=tls,
         )
-        server = uvicorn.Server(config)
+        server = connections.Server(config, plain_port=settings.plain_port)
         probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
         collector.begin()
-        async with serve_probes(probes, host=settings.models_host, port=settings.http_port):
+        async with (
+            serve_probes(probes, host=settings.models_host, port=settings.http_port),
+            kept_current(tls, source),
+        ):
             await server.serve()
     finally:
         await upstream.close()

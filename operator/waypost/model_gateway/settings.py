@@ -2,10 +2,11 @@
 
 from pydantic import Field, ValidationError, field_validator
 
-from waypost.settings import ClusterSettings, TextList, explained, only_networks
+from waypost.gateway.tls.settings import TlsSettings
+from waypost.settings import TextList, explained, only_networks
 
 
-class ModelGatewaySettings(ClusterSettings):
+class ModelGatewaySettings(TlsSettings):
     """Settings of the command `model-gateway`."""
 
     models_host: str = Field(default="", description="Address to listen on. Empty: all addresses.")

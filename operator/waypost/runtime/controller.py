@@ -7,6 +7,7 @@ state is in the status of runs, so this process may end after any request.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -71,6 +72,7 @@ class Controller:
     leadership: Leadership = field(default_factory=NoElection)
     store: RunCache = field(default_factory=RunCache)
     offload: Offload = inline
+    trust: Callable[[], str] = str  # CA and names of the gateways; "": no TLS
     ready: bool = False
 
     def __post_init__(self) -> None:
@@ -115,7 +117,7 @@ class Controller:
             board=self.slots,
             bucket=self._bucket,
             clock=self.clock,
-            pods=self.settings.pods,
+            pods=lambda: replace(self.settings.pods, trust=self.trust()),
             offload=self.offload,
         )
         self._notes = RunEvents(cluster=limited, clock=self.clock)

@@ -1,5 +1,6 @@
 """A pass until its decision: what is read for it, and what is written before its status."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,14 +23,17 @@ _READ_ROUNDS: Final = 8  # a run asks for two or three
 
 @dataclass
 class Decider:
-    """Decides passes of one operator process."""
+    """Decides passes of one operator process.
+
+    `pods` returns the settings of node pods as they are now: a CA of the gateways may change.
+    """
 
     observer: Observer
     actor: ActionExecutor
     board: SlotBoard
     bucket: TokenBucket
     clock: Clock
-    pods: PodSettings
+    pods: Callable[[], PodSettings]
     offload: Offload
 
     async def decide(self, key: Key, observed: Observed) -> tuple[Entry, Decision, bool]:
@@ -50,7 +54,7 @@ class Decider:
         done, permitted = Prepared(), False
         while True:
             decided = self.clock.monotonic()
-            decision = await self.offload(decide, entry, self.clock.now(), self.pods)
+            decision = await self.offload(decide, entry, self.clock.now(), self.pods())
             if (lacking := await self._with_slots(key, entry, decision)) is not None:
                 entry = lacking
                 continue

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import httpx2
 from waypost.protocol import ijson
@@ -74,7 +74,8 @@ class GatewayStore:
             except Passing as passing:
                 pause = gateway.pause_after(passing, wait)
                 if time.monotonic() + pause >= until:
-                    raise GatewayError(f"the journal cannot be kept: {passing}") from None
+                    text = f"the journal cannot be kept: {passing}"
+                    raise gateway.given_up(passing, text) from None
             except GatewayError as error:
                 raise _named(error) from None
             await asyncio.sleep(pause)
@@ -87,15 +88,13 @@ class GatewayStore:
         try:
             answer = await self._http.request(method, address, content=body, headers=headers)
         except httpx2.TransportError as error:
-            raise Passing(f"{type(error).__name__}: {error}") from None
+            raise await asyncio.to_thread(gateway.lost, error, self._url) from None
         return gateway.content_of(answer, named="the journal")
 
 
-def client() -> httpx2.AsyncClient:
-    """A client for the gateway."""
-    # trust_env: neither a proxy nor a .netrc of the image has to do with the pod's token.
-    options: dict[str, Any] = {"timeout": gateway.TIMES, "trust_env": False}
-    return httpx2.AsyncClient(**options)
+def client(url: str) -> httpx2.AsyncClient:
+    """A client for the gateway at `url`. Raises GatewayError if the pod has no CA for it."""
+    return httpx2.AsyncClient(**gateway.options_of(url))
 
 
 def _named(error: GatewayError) -> Exception:

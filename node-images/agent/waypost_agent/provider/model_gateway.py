@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
+from waypost_node.tls.trust import NoTrust, client_options
+from waypost_node.tls.words import tls_problem
 
 from waypost_agent.http_responses import start_of
 
@@ -24,6 +26,34 @@ class GatewayRefusal(Exception):
         self.reason = reason
         self.status = status
         self.retry_after = retry_after
+
+
+class GatewayUnverified(Exception):
+    """What answers is not the model gateway, or its certificate is not valid; the message says
+    what to do (S781)."""
+
+
+class _Verified(httpx2.AsyncHTTPTransport):
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return await super().handle_async_request(request)
+        except httpx2.TransportError as error:
+            if problem := tls_problem(error):
+                raise GatewayUnverified(problem) from error
+            raise
+
+
+def transport(url: str) -> httpx2.AsyncBaseTransport:
+    """The connections to the model gateway at `url`, which is verified if that is https://.
+
+    Raises:
+        GatewayUnverified: The pod has no CA for it.
+    """
+    try:
+        # A proxy or .netrc of the image must not get the token of the pod.
+        return _Verified(trust_env=False, **client_options(url, "models"))
+    except NoTrust as error:
+        raise GatewayUnverified(str(error)) from None
 
 
 def call_through(http: httpx2.AsyncClient, *, token_file: str) -> None:

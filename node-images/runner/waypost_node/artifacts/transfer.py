@@ -17,12 +17,14 @@ from waypost_node.gateway import (
     DIGEST_HEADER,
     FIRST_WAIT,
     LONGEST_WAIT,
-    TIMES,
     GatewayError,
     Passing,
     TooLarge,
     check_answer,
+    client_of,
+    given_up,
     headers_of,
+    lost,
     pause_after,
 )
 
@@ -76,23 +78,18 @@ class Transfers:
 
     def _tried(self, named: str, once: Callable[[httpx2.Client], _T]) -> _T:
         wait = FIRST_WAIT
-        # trust_env: a proxy or .netrc of the image must not get this token.
-        with httpx2.Client(timeout=TIMES, trust_env=False) as client:
+        with client_of(self._url) as client:
             while True:
                 try:
                     return once(client)
                 except (Passing, httpx2.TransportError) as error:
-                    passing = error if isinstance(error, Passing) else _lost(error)
+                    passing = error if isinstance(error, Passing) else lost(error, self._url)
                     pause = pause_after(passing, wait)
                     if time.monotonic() + pause >= self._deadline:
                         text = f"{named}: gave up at the deadline; last error: {passing}"
-                        raise GatewayError(text) from None
+                        raise given_up(passing, text) from None
                 time.sleep(pause)
                 wait = min(wait * 2, LONGEST_WAIT)
-
-
-def _lost(error: httpx2.TransportError) -> Passing:
-    return Passing(f"{type(error).__name__}: {error}")
 
 
 def _put(

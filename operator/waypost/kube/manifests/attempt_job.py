@@ -16,6 +16,7 @@ from waypost.kube.kinds.table import pod_kind
 from waypost.kube.logs.policy import annotation
 from waypost.kube.manifests.pod import PodSettings, Rendered, pod_spec
 from waypost.kube.manifests.queue import add_queue
+from waypost.kube.manifests.tokens import VOLUME as TOKENS
 from waypost.protocol import ijson
 from waypost.protocol.request import Request
 
@@ -112,6 +113,8 @@ def attempt_manifests(
     if rendered.artifacts is not None:
         in_annotations[meta.ANNOTATION_ARTIFACTS] = rendered.artifacts.pins
     in_annotations |= _share(rendered, settings)
+    if settings.trust and any(each["name"] == TOKENS for each in pod["volumes"]):
+        in_annotations[meta.ANNOTATION_TRUST] = settings.trust
     if logs is not None:
         in_annotations[meta.ANNOTATION_LOGS] = annotation(logs)
     pod_metadata = {

@@ -44,6 +44,7 @@ class PodSettings:
     node_account: str = ""  # ServiceAccount of pods whose node names none; "": the default
     gateway_url: str | None = None  # stores payloads that do not fit a commit record
     models_url: str | None = None  # the model gateway, for agents
+    trust: str = ""  # CA and names of both gateways, as protocol.gateways has them; "": no TLS
     image_pull_policy: str = "IfNotPresent"
     job_ttl_seconds: int = 86400
     default_requests: tuple[tuple[str, str], ...] = (("cpu", "50m"), ("memory", "64Mi"))
@@ -190,7 +191,8 @@ def _container(
 def _token_volume(settings: PodSettings) -> tuple[JsonObject, JsonObject] | None:
     """The pod's identities for the gateways that it may call."""
     known = ((settings.gateway_url, GATEWAY_TOKEN), (settings.models_url, MODELS_TOKEN))
-    return token_volume([token for url, token in known if url is not None])
+    tokens = [token for url, token in known if url is not None]
+    return token_volume(tokens, verifies=bool(settings.trust))
 
 
 def _environment(

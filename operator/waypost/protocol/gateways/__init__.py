@@ -1,0 +1,1 @@
+"""What pods and both gateways agree on besides the requests themselves."""
