@@ -101,7 +101,9 @@ def place(
 def holding(name: str, ledger: Ledger) -> Workflow:
     """A node that waits for the test, and then has an output for the gateway."""
     source = ledger.counted(f"def run():\n    held()\n    {BIG}\n")
-    return workflow(name).node("a", python={"source": source})
+    # As long as two upgrades of the chart may take.
+    flow = workflow(name).having(defaults={"timeout": "400s", "queueTimeout": "60s"})
+    return flow.node("a", python={"source": source})
 
 
 def test_an_attempt_from_before_stores_its_output(place: Place, ledger: Ledger) -> None:

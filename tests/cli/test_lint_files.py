@@ -56,6 +56,22 @@ def test_items_of_lists_are_objects_of_their_own() -> None:
     ]
 
 
+def test_json_with_a_key_that_no_yaml_has() -> None:
+    """S783: kubectl reads it. Lint knows the place of the object alone."""
+    long = f'"{"k" * 1100}": 1'
+    (document,) = read(JSON.replace('"inputs": {', f'"inputs": {{{long}, '))
+    assert document.value["spec"]["inputs"]["k" * 1100] == 1
+    assert document.place_of("spec.parallelism").line == 1
+
+
+def test_an_unknown_field_without_a_name() -> None:
+    """S783"""
+    (document,) = read(HEAD + 'spec: {nodes: []}\n"": 1\n')
+    messages = [one.message for one in lint("x", document) if "unknown field" in one.message]
+    assert messages
+    assert messages[0].startswith('unknown field "" in the object')
+
+
 def test_a_field_called_items_is_no_list() -> None:
     (document,) = read(HEAD + "spec: {nodes: []}\nitems: [{}]\n")
     assert document.value["kind"] == "AgentWorkflow"

@@ -186,7 +186,8 @@ def unknown_field(
         advice, page = _ONE_NODE, _PAGES["workflow"]
     if name in NOT_IN_FINALLY and _IN_FINALLY.fullmatch(path):
         advice = "; a clean-up waits for nobody: move it to nodes"
-    return f"unknown field {name} in {place}{advice} (see {_DOCS}/{page})"
+    shown = name or '""'
+    return f"unknown field {shown} in {place}{advice} (see {_DOCS}/{page})"
 
 
 def _advice(name: str, known: Collection[str], *, of_run: bool) -> str:

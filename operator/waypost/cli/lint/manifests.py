@@ -88,14 +88,18 @@ def _json(text: str) -> list[Document]:
 def _json_node(text: str, begin: int, end: int) -> Any:
     """The nodes of the JSON value in `text[begin:end]`, with their places in the whole text.
 
-    YAML's parser reads JSON except for tabs, which JSON has only between its tokens, and for
-    escaped surrogates.
+    YAML's parser reads JSON except for tabs, which JSON has only between its tokens, for escaped
+    surrogates, and for keys longer than 1024 characters. With such a key only the place of the
+    whole value is known.
     """
     line = text.count("\n", 0, begin)
     column = begin - (text.rfind("\n", 0, begin) + 1)
     padding = "\n" * line + " " * column
     readable = _SURROGATE.sub(r"\\u003f", text[begin:end].replace("\t", " "))
-    return yaml.compose(padding + readable, Loader=Loader)
+    try:
+        return yaml.compose(padding + readable, Loader=Loader)
+    except yaml.YAMLError:
+        return yaml.compose(padding + "{}", Loader=Loader)
 
 
 def _with_text(value: Json) -> Json:

@@ -1,0 +1,102 @@
+"""Requests to each endpoint of both gateways and of the ingress: none is answered with a mistake of
+the service, a refusal says why, and the next request is served (S784)."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from waypost.protocol import ijson
+
+from tests.fuzz.extent import extent
+from tests.fuzz.requests import Asked, answers, requests, run
+from tests.gateway.place import TOKEN as POD
+from tests.gateway.place import place as gateway
+from tests.ingress.place import PATH, github
+from tests.ingress.place import place as ingress
+from tests.model_gateway.place import ASK, CHAT
+from tests.model_gateway.place import TOKEN as AGENT
+from tests.model_gateway.place import place as models
+
+_FRAMEWORK = (404, 405)  # a path or method that is none: of the framework, without a document
+
+PAYLOADS = requests(
+    "/v1/payloads/{}",
+    "/v1/journal",
+    "/v1/journal?after={}",
+    "/v1/journal/{}",
+    "/v1/artifacts/in/{}",
+    "/v1/artifacts/out/{}",
+    "/{}",
+    token=POD,
+    right={
+        "waypost-digest": "{digest}",
+        "content-type": "application/json",
+        "waypost-bytes": "10",
+        "waypost-files": "1",
+    },
+)
+CALLS = requests(
+    "/v1/model/{}/chat/completions",
+    "/v1/model/0/{}",
+    "/v1/model/0/chat/completions?{}",
+    "/v1/model/{}",
+    token=AGENT,
+    right={"content-type": "application/json", "accept": "text/event-stream"},
+)
+EVENTS = requests(
+    PATH,
+    f"{PATH}/{{}}",
+    f"{PATH}?{{}}",
+    "/v1/events/{}/github",
+    "/v1/events/default/{}",
+    token="none",
+    right={"content-type": "application/json", "x-github-event": "push", "x-github-delivery": "1"},
+)
+
+
+@extent
+@given(asked=st.lists(PAYLOADS, min_size=1, max_size=8))
+def test_the_gateway(asked: list[Asked]) -> None:
+    async def serve() -> None:
+        async with gateway() as place:
+            for one in asked:
+                response = await answers(place.client, one)
+                if response.status_code >= 400 and response.status_code not in _FRAMEWORK:
+                    assert {"reason", "message"} <= set(response.json())
+            # What it stores is a result of this attempt; it was one of the requests, or is this.
+            body = ijson.canonical({"after": "all"})
+            assert (await place.put(body)).status_code in (200, 201, 409)
+
+    run(serve())
+
+
+@extent
+@given(asked=st.lists(CALLS, min_size=1, max_size=6))
+def test_the_model_gateway(asked: list[Asked]) -> None:
+    async def serve() -> None:
+        async with models() as place:
+            for one in asked:
+                response = await answers(place.client, one)
+                if response.status_code >= 400 and response.status_code not in _FRAMEWORK:
+                    assert response.json()["error"]["message"]
+                    assert response.headers["waypost-refused"]
+            assert (await place.call(CHAT, ASK)).status_code == 200
+
+    run(serve())
+
+
+@extent
+@given(asked=st.lists(EVENTS, min_size=1, max_size=6), signed=st.booleans())
+def test_the_ingress(asked: list[Asked], signed: bool) -> None:
+    async def serve() -> None:
+        async with ingress() as place:
+            place.source()
+            for one in asked:
+                headers = one.headers | (github(one.body) if signed else {})
+                sent = Asked(one.method, one.path, headers, one.body)
+                response = await answers(place.client, sent)
+                if response.status_code >= 400:
+                    assert response.headers["content-type"] == "application/problem+json"
+                    assert response.json()["status"] == response.status_code
+                    assert response.json()["title"]
+            assert (await place.post()).status_code < 300
+
+    run(serve())
