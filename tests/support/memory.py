@@ -8,7 +8,7 @@ from waypost.api.meta import API_VERSION
 from waypost.kube.memory.names import entry_labels, forgotten_name
 from waypost.kube.objects import section
 from waypost.kube.timestamps import timestamp
-from waypost.ports.cluster import Kind, Obj
+from waypost.ports.cluster import Kind, Obj, PatchType
 
 from tests.fakes.nodes.programs import Program
 from tests.support.builders import python, spec
@@ -102,3 +102,14 @@ async def ran(world: World, name: str, body: JsonObject | None = None, **metadat
     """The status of a run with the label of its workflow, once it has finished."""
     await world.submit(body or triage(), name=name, **{"labels": LABELS, **metadata})
     return await world.finished(name)
+
+
+async def decide(world: World, entry: Obj, decision: str) -> None:
+    """What `waypost memory review` writes."""
+    await world.user.patch(
+        ENTRY,
+        namespace=NAMESPACE,
+        name=entry["metadata"]["name"],
+        body={"spec": {"decision": decision, "decidedBy": "ann"}},
+        patch_type=PatchType.MERGE,
+    )

@@ -84,6 +84,7 @@ class ItemsChanges(TypedDict, total=False):
     states: str | None
     open: list[str] | None
     size: int | None
+    facts: int | None
     reasons: dict[str, int] | None
     failures: list[ItemFailure] | None
     fresh: JsonObject | None

@@ -141,6 +141,7 @@ class ConditionReason:
     # of the conditions on the memory of a run
     MEMORY_TOO_LARGE: Final = "MemoryTooLarge"
     TYPE_CHANGED: Final = "TypeChanged"
+    MEMORY_FULL: Final = "MemoryFull"
     MEMORY_WRITTEN: Final = "MemoryWritten"
 
 

@@ -34,7 +34,7 @@ from waypost.api.kinds.wait import WaitKind
 from waypost.api.kinds.workflow import WorkflowKind
 from waypost.api.modifiers.concurrency import Concurrency, RunConcurrency
 from waypost.api.modifiers.for_each import ForEach
-from waypost.api.modifiers.memory import RunMemory
+from waypost.api.modifiers.memory import Remember, RunMemory
 from waypost.api.modifiers.repeat import Iterations, Repeat
 from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.paths import NodePath, parse_path
@@ -155,6 +155,7 @@ class Node(Model):
     repeat: Repeat | None = Field(default=None, description=Repeat.__doc__)
     for_each: ForEach | None = Field(default=None, description=ForEach.__doc__)
     compensate: Compensate | None = Field(default=None, description=Compensate.__doc__)
+    remember: Remember | None = Field(default=None, description=Remember.__doc__)
 
     @property
     def place(self) -> str:

@@ -16,7 +16,7 @@ from waypost.api.base import JsonObject, JsonValue
 from waypost.api.kinds.table import kind_of, work_of
 from waypost.api.nodes.artifacts import Artifacts
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.compiler.graph import Graph, evaluated_fields
+from waypost.compiler.graph import REMEMBERED, Graph, evaluated_fields
 from waypost.compiler.kinds.kind import wire
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
@@ -28,7 +28,8 @@ _VERSION: Final = "1"
 _HOW: Final = frozenset(
     {"resources", "imagePullPolicy", "limits", "reasks", "largeOutput", "timeout"}
 )
-_UNCOVERED: Final = frozenset(("concurrency.key",))  # it determines only when the node runs
+# When the node runs, and what later runs read of it, does not determine its result.
+_UNCOVERED: Final = frozenset(("concurrency.key", REMEMBERED))
 _WORD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

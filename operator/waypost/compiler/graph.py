@@ -7,7 +7,7 @@ other node has ended, a hard one needs it to have succeeded.
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from waypost.api.status import Stage
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
@@ -15,6 +15,8 @@ from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.expressions.references import RESULTS, Path
 from waypost.expressions.templates import expressions_in, references_in
+
+REMEMBERED: Final = "remember.facts"  # evaluated when the node succeeds; `self` is its output
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,8 @@ def evaluated_fields(node: Node) -> Iterator[tuple[str, Any]]:
     yield from compiler_kind(node).evaluated_fields(node)
     if node.concurrency is not None:
         yield "concurrency.key", node.concurrency.key
+    if node.remember is not None:
+        yield REMEMBERED, node.remember.facts
     for at, taken in enumerate((node.artifacts and node.artifacts.in_) or ()):
         yield f"artifacts.in[{at}].from", taken.from_
     modifier = modifier_of(node)

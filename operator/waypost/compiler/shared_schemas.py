@@ -34,6 +34,8 @@ def schema_fields(spec: AgentWorkflowSpec) -> Iterator[tuple[str, Json]]:
         ("inputSchema", spec.input_schema),
         ("outputSchema", spec.output_schema),
     ]
+    if spec.memory is not None:
+        fields.append(("memory.factSchema", spec.memory.fact_schema))
     for node in spec.all_nodes:
         place = node.place
         fields.append((f"{place}.inputSchema", node.input_schema))
@@ -78,6 +80,8 @@ def bundled(spec: AgentWorkflowSpec) -> AgentWorkflowSpec:
             "output_schema": once.of(spec.output_schema),
             "nodes": nodes,
             "finally_": last,
+            "memory": spec.memory
+            and spec.memory.model_copy(update={"fact_schema": once.of(spec.memory.fact_schema)}),
         }
     )
 

@@ -14,7 +14,7 @@ from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.items import advance as items
 from waypost.engine.items import questions, working
-from waypost.engine.memory import begin, outbox
+from waypost.engine.memory import begin, facts, outbox
 from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind, watching_kind
 from waypost.engine.rounds import leftovers, overrides
@@ -143,6 +143,7 @@ def _continue(transition: Transition, round_begun: bool) -> Decision:
         _advance(transition)
     else:
         _clean_up(transition)
+    facts.keep(transition)
     transition.read_again()
     transition.after += cleanup.seal_closed(transition)
     transition.after += cleanup.stop_sidecars(transition)

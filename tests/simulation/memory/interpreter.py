@@ -10,37 +10,60 @@ from waypost.ports.cluster import Obj
 
 @dataclass(frozen=True)
 class Read:
-    """The names of the Episodes that a run reads, the newest first, and of the last good one."""
+    """The names of the Episodes that a run reads, the newest first, of the last good one, and of
+    the facts."""
 
     episodes: tuple[str, ...]
     succeeded: str | None
+    facts: tuple[str, ...] = ()
 
 
-def read(bodies: Iterable[Obj], *, scope: str, key: str, most: int, now: datetime) -> Read:
-    """What a run of this scope and key reads at `now`."""
+def read(
+    bodies: Iterable[Obj], *, scope: str, key: str, most: int, facts: int, now: datetime
+) -> Read:
+    """What a run of this scope and key reads at `now`: `most` Episodes, and `facts`."""
     own = [b["spec"] | {"name": b["metadata"]["name"]} for b in bodies]
     own = [s for s in own if s["scope"] == scope and s["key"] == key]
     ends = [_time(s["source"]["at"]) for s in own if s["type"] == "Forgotten"]
     valid = [
         s
         for s in own
-        if s["type"] == "Episode"
+        if s["type"] != "Forgotten"
         and _time(s["expiresAt"]) > now
         and all(_time(s["source"]["at"]) > end for end in ends)
     ]
     latest: dict[str, Any] = {}
-    for s in sorted(valid, key=lambda s: s["source"]["round"]):
+    episodes = [s for s in valid if s["type"] == "Episode"]
+    for s in sorted(episodes, key=lambda s: s["source"]["round"]):
         latest[s["source"]["runUid"]] = s
     ordered = sorted(latest.values(), key=lambda s: (s["source"]["at"], s["name"]), reverse=True)
     good = [s["name"] for s in ordered if s["succeeded"]]
-    return Read(tuple(s["name"] for s in ordered[:most]), good[0] if good else None)
+    stated = [s["name"] for s in _facts(valid)]
+    listed = tuple(s["name"] for s in ordered[:most])
+    return Read(listed, good[0] if good else None, tuple(stated[:facts]))
+
+
+def _facts(valid: list[Any]) -> list[Any]:
+    """The facts that count, the newest first: accepted, or not reviewed and not rejected."""
+    active = [
+        s
+        for s in valid
+        if s["type"] == "Fact"
+        and s.get("decision", "Accepted" if s["review"] == "Automatic" else "") == "Accepted"
+    ]
+    active.sort(key=lambda s: (_time(s["source"]["at"]), s["name"]), reverse=True)
+    newest: dict[str, Any] = {}
+    for s in active:
+        newest.setdefault(s["subject"], s)
+    return list(newest.values())
 
 
 def in_snapshot(snapshot: Any) -> Read:
     """What a snapshot says that a run has read."""
     good = snapshot.get("lastSucceeded")
     listed = tuple(one["entry"] for one in snapshot["episodes"])
-    return Read(listed, good["entry"] if good else None)
+    facts = tuple(one["entry"] for one in snapshot["facts"])
+    return Read(listed, good["entry"] if good else None, facts)
 
 
 def _time(text: str) -> datetime:

@@ -1,7 +1,7 @@
 """What one seed of memory stands for: runs that follow each other, and what goes wrong. Data."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from waypost.api.base import JsonObject
@@ -28,7 +28,7 @@ _KEYS: Final = ("customer-1", "customer-1", "customer-2")
 _SCOPES: Final = ("triage", "triage", "other")
 NUMBER: Final = {
     "type": "object",
-    "properties": {"n": {"type": "integer"}},
+    "properties": {"n": {"type": "integer"}, "facts": {"type": "array"}},
     "required": ["n"],
 }
 
@@ -49,6 +49,28 @@ class Run:
     queued: bool = False  # for one slot of its key
     suspended: float = 0.0
     cleans_up: bool = False  # it has finally
+    states: int = 0  # facts that its node remembers
+    reviewed: bool = True  # a person accepts them
+    misstates: bool = False  # one attempt states what is no fact
+    reads: int = 20  # memory.read.facts
+
+    def facts(self, attempt: int) -> list[JsonObject]:
+        """What its node states in an attempt that succeeds: each attempt something else."""
+        said = f"{self.name}/{attempt}"
+        return [{"subject": f"s{at}", "text": said} for at in range(self.states)]
+
+    def is_misstated(self, attempt: int) -> bool:
+        """Whether this attempt also states what is no fact, and fails by it."""
+        return self.misstates and attempt == self.fails + 1
+
+
+@dataclass(frozen=True)
+class Review:
+    """A person accepts or rejects one of the facts that are there at a time."""
+
+    at: float
+    number: int
+    accepts: bool
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ class Plan:
     runs: tuple[Run, ...]
     troubles: tuple[Trouble, ...] = ()
     delivery: Literal["immediate", "rough", "stale"] = "immediate"
+    reviews: tuple[Review, ...] = ()
 
     @property
     def kinds(self) -> set[str]:
@@ -72,7 +95,13 @@ def body(run: Run) -> JsonObject:
     good = "${memory.?lastSucceeded.?outputs.?n.orValue(-1)}"
     node = python("a", inputs={"before": before, "good": good}, outputSchema=NUMBER)
     node["retry"] = {"limit": 1, "backoff": {"initial": "1s"}}
-    memory: JsonObject = {"key": run.key, "read": {"episodes": run.episodes}}
+    memory: JsonObject = {
+        "key": run.key,
+        "read": {"episodes": run.episodes, "facts": run.reads},
+        "review": "Required" if run.reviewed else "Automatic",
+    }
+    if run.states:
+        node["remember"] = {"facts": "${self.output.facts}"}
     if run.remembers:
         memory["remember"] = {"n": "${nodes.a.output.n}", "before": before}
     made = spec(node, memory=memory)
@@ -95,7 +124,24 @@ def plan(seed: int) -> Plan:
         for _ in range(draw.choice((0, 1, 1, 2, 2, 3)))
     )
     delivery: Any = draw.choice(("immediate", "immediate", "rough", "stale"))
-    return Plan(seed, runs, troubles, delivery)
+    # Drawn apart: what a seed says of Episodes stays when facts are changed.
+    more = random.Random(f"facts {seed}")
+    runs = tuple(_stating(more, run) for run in runs)
+    reviews = tuple(
+        Review(round(more.uniform(0, SECONDS), 2), more.randrange(100), more.random() < 0.5)
+        for _ in range(more.choice((0, 2, 6, 12)))
+    )
+    return Plan(seed, runs, troubles, delivery, reviews)
+
+
+def _stating(draw: random.Random, run: Run) -> Run:
+    return replace(
+        run,
+        states=draw.choice((0, 1, 2, 3)),
+        reviewed=draw.random() < 0.5,
+        misstates=draw.random() < 0.25,
+        reads=draw.choice((0, 1, 20, 20)),
+    )
 
 
 def _run(draw: random.Random, number: int, queued: bool) -> Run:

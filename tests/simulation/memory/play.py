@@ -12,11 +12,11 @@ from tests.fakes.nodes.programs import Outcome, PodView
 from tests.simulation.focused import troubles
 from tests.simulation.focused.playing import played
 from tests.simulation.focused.troubles import Trouble
-from tests.simulation.memory.plan import SECONDS, Plan, Run, body
+from tests.simulation.memory.plan import SECONDS, Plan, Review, Run, body
 from tests.simulation.memory.watcher import Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
-from tests.support.memory import ENTRY, forget
+from tests.support.memory import ENTRY, decide, forget
 
 _REQUESTS: Final = (
     ("create", ENTRY),
@@ -38,12 +38,18 @@ class _Play:
         self.watcher.judge_inputs(run.name, pod.inputs)
         if pod.attempt <= run.fails:
             return pod.fails(seconds=run.seconds, stop_seconds=1.0)
-        return pod.succeeds({"n": run.number}, seconds=run.seconds, stop_seconds=1.0)
+        facts: list[Any] = list(run.facts(pod.attempt))
+        if run.is_misstated(pod.attempt):
+            facts.append({"text": 5})
+        output = {"n": run.number, "facts": facts}
+        return pod.succeeds(output, seconds=run.seconds, stop_seconds=1.0)
 
     async def run(self) -> list[Violation]:
         self._start()
         for trouble in self.plan.troubles:
             self.world.helper(troubles.befall(trouble, self._happen))
+        for review in self.plan.reviews:
+            self.world.helper(self._review(review))
         await asyncio.gather(*map(self._submit, self.plan.runs))
         await asyncio.sleep(SECONDS)
         self.world.cluster.server.refusals.clear()
@@ -110,7 +116,7 @@ class _Play:
             case "forget":
                 if trouble.number % 2:  # while its entry waits to be written
                     quota = QuotaExceeded("exceeded quota: entries", code=403)
-                    self.world.cluster.fail_next("create", ENTRY, quota, times=4)
+                    self.world.cluster.fail_next("create", ENTRY, quota, times=12)
                     await self._until_it_closes(run.name)
                 await self._forget(run, records=trouble.number % 3 == 0)
             case "delete_entry":
@@ -119,6 +125,14 @@ class _Play:
                     name = names[trouble.number % len(names)]
                     self.watcher.dropped.add(name)
                     await self.world.delete(ENTRY, name)
+
+    async def _review(self, review: Review) -> None:
+        await asyncio.sleep(review.at)
+        found = [b for b in self.watcher.entries.values() if b["spec"]["type"] == "Fact"]
+        if found:
+            entry = sorted(found, key=lambda b: b["metadata"]["name"])[review.number % len(found)]
+            with contextlib.suppress(ClusterError):
+                await decide(self.world, entry, "Accepted" if review.accepts else "Rejected")
 
     async def _until_it_closes(self, name: str) -> None:
         """Until the result of a run is recorded, and its Episode is not written."""
@@ -155,4 +169,6 @@ def play(planned: Plan) -> list[Violation]:
 
 def described(planned: Plan) -> str:
     """A plan in a few lines."""
-    return "\n".join(map(str, (planned.delivery, *planned.runs, *planned.troubles)))
+    return "\n".join(
+        map(str, (planned.delivery, *planned.runs, *planned.troubles, *planned.reviews))
+    )

@@ -1,17 +1,21 @@
 """Seeded bugs of memory: each breaks the operator on purpose and must be caught."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 from waypost.engine import decide
-from waypost.engine.memory import begin, closing, identity, outbox
+from waypost.engine.memory import begin, closing, facts, identity, outbox
 from waypost.engine.rounds import begin as rounds
+from waypost.engine.scheduling import remembering
 from waypost.engine.slots import of_run
 from waypost.engine.state.decision import PutEntry
-from waypost.kube.memory import episodes, snapshot
+from waypost.engine.state.outcome import Failed, Remembered
+from waypost.kube.memory import remembered, snapshot
 from waypost.kube.memory.names import entry_name
 from waypost.kube.memory.phases import readable
+from waypost.ports.cluster import Kind
 from waypost.runtime.memory import entries
 
 from tests.simulation.focused.hunting import Bugs
@@ -71,7 +75,7 @@ def _a_round_reads_again(patch: pytest.MonkeyPatch) -> None:
 @bug("VY3", "I11", focus=_with("rerun"))
 def _names_do_not_have_the_round(patch: pytest.MonkeyPatch) -> None:
     name = entry_name
-    patch.setattr(episodes, "entry_name", lambda **given: name(**{**given, "round_": 1}))
+    patch.setattr(remembered, "entry_name", lambda **given: name(**{**given, "round_": 1}))
 
 
 @bug("VY4", focus=_with("forget"))
@@ -111,3 +115,84 @@ def _the_last_good_one_is_cut_with_the_others(patch: pytest.MonkeyPatch) -> None
         return take(list(found)[: memory.episodes], memory, **given)
 
     patch.setattr(begin, "take", short)
+
+
+def _stated(planned: Plan) -> bool:
+    return sum(run.states for run in planned.runs) > 2
+
+
+def _reviewed(planned: Plan) -> bool:
+    unseen = [run for run in planned.runs if run.states and not run.reviewed]
+    return len(planned.reviews) > 4 and len(unseen) > 1 and len(planned.runs) > 3
+
+
+def _misstated(planned: Plan) -> bool:
+    return any(run.misstates and run.states and run.fails < 2 for run in planned.runs)
+
+
+@bug("VY3", focus=_misstated)
+def _a_fact_of_a_failed_attempt_is_kept(patch: pytest.MonkeyPatch) -> None:
+    checked = remembering.checked
+
+    def keeping(transition: Any, path: str, outcome: Any) -> Any:
+        found = checked(transition, path, outcome)
+        if isinstance(found, Failed):
+            attempt = transition.statuses[path].attempt
+            good = Remembered(path, {0: outcome.output["facts"][0]}, outcome.digest, attempt)
+            transition.remembered.append(good)
+        return found
+
+    patch.setattr(remembering, "checked", keeping)
+
+
+@bug("VY3", focus=_misstated)
+def _what_is_no_fact_is_remembered(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(remembering, "_fact_problem", lambda transition, place, fact: "")
+
+
+@bug("VY3", focus=_stated)
+def _facts_are_not_recorded_with_the_checkpoint(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(facts, "keep", lambda transition: None)
+
+
+@bug("VY3", focus=_with("kill", "lost", "second", "freeze_acting"))
+def _a_fact_is_written_twice_after_a_crash(patch: pytest.MonkeyPatch) -> None:
+    async def under_another_name(cluster: Any, namespace: str, manifest: Any) -> None:
+        name = manifest["metadata"]["name"] + "-2"
+        body = {**manifest, "metadata": {**manifest["metadata"], "name": name}}
+        await cluster.create(Kind.MEMORY_ENTRY, namespace=namespace, body=body)
+
+    patch.setattr(entries, "_look_at", under_another_name)
+
+
+@bug("VY3", "I11", focus=_stated)
+def _names_do_not_have_the_ordinal(patch: pytest.MonkeyPatch) -> None:
+    name = entry_name
+    patch.setattr(remembered, "entry_name", lambda **given: name(**{**given, "ordinal": 0}))
+
+
+@bug("VY5", focus=_stated)
+def _a_proposed_fact_is_in_a_snapshot(patch: pytest.MonkeyPatch) -> None:
+    def eager(known: Any, **given: Any) -> Any:
+        return readable([_changed(one, review="Automatic") for one in known], **given)
+
+    patch.setattr(begin, "readable", eager)
+
+
+@bug("VY5", focus=_reviewed)
+def _a_rejected_fact_is_in_a_snapshot(patch: pytest.MonkeyPatch) -> None:
+    def blind(known: Any, **given: Any) -> Any:
+        found = [_changed(one, decision=None) if _rejected(one) else one for one in known]
+        return readable(found, **given)
+
+    patch.setattr(begin, "readable", blind)
+
+
+def _rejected(one: Any) -> bool:
+    return bool(one.spec.decision == "Rejected")
+
+
+def _changed(one: Any, **fields: Any) -> Any:
+    if one.spec.type != "Fact":
+        return one
+    return replace(one, spec=one.spec.model_copy(update=fields))

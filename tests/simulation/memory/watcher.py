@@ -13,7 +13,7 @@ from tests.support.harness import World
 from tests.support.memory import ENTRY
 
 _FENCE: Final = 12.0  # seconds that an operator may act after a live list
-_READ: Final = ("scope", "key", "digest", "record", "episodes", "entries")
+_READ: Final = ("scope", "key", "digest", "record", "episodes", "facts", "entries")
 
 
 class Watcher:
@@ -33,6 +33,7 @@ class Watcher:
         self._finished: dict[str, set[tuple[int, str]]] = {}  # rounds that ended, with their phase
         self._due: dict[str, dict[str, datetime]] = {}  # by run: what others had written before it
         self._cancelled: set[tuple[str, int]] = set()  # before the result was recorded
+        self._checkpoints: set[tuple[str, int]] = set()  # runs, and attempts that are recorded
         self._forgotten: list[tuple[float, str, str, datetime]] = []
         world.cluster.server.storage.listeners.insert(0, self._changed)
 
@@ -46,7 +47,8 @@ class Watcher:
 
     def written(self, name: str) -> list[Obj]:
         """The Episodes that a run has ever written."""
-        return [b for b in self.created.values() if _source(b).get("run") == name]
+        made = [b for b in self.created.values() if b["spec"]["type"] == "Episode"]
+        return [b for b in made if _source(b).get("run") == name]
 
     def _changed(self, kind: Kind, change: str, body: Obj) -> None:
         if kind is ENTRY:
@@ -63,7 +65,7 @@ class Watcher:
         if change == "DELETED":
             self.entries.pop(name, None)
         else:
-            if change == "ADDED" and body["spec"]["type"] == "Episode":
+            if change == "ADDED" and body["spec"]["type"] != "Forgotten":
                 self._added(name, body)
             self.entries[name] = body
             if change == "ADDED" and body["spec"]["type"] == "Forgotten":
@@ -81,11 +83,24 @@ class Watcher:
         held = [e for r in outbox for e in self._records[r]["data"]["entries"]]
         if not any(entry["metadata"]["name"] == name for entry in held):
             self.blame(f"{name} is created, and the outbox has only {outbox}", "VY3")
+        if spec["type"] == "Fact":
+            self._stated(name, spec)
         now, at = self._world.clock.monotonic(), datetime.fromisoformat(source["at"])
         for since, scope, key, until in self._forgotten:
             same = (scope, key) == (spec["scope"], spec["key"])
             if same and at <= until and now > since + _FENCE:
                 self.blame(f"{name} of {at} is created, forgotten up to {until}", "VY4")
+
+    def _stated(self, name: str, spec: Obj) -> None:
+        """A fact is what the attempt stated that is the checkpoint."""
+        source = spec["source"]
+        run, attempt = self.runs[source["run"]], source["attempt"]
+        if (run.name, attempt) not in self._checkpoints:
+            self.blame(f"{name} is of attempt {attempt}, which is no checkpoint", "VY3")
+            return
+        stated = run.facts(attempt)[source["ordinal"] :][:1]
+        if [{"subject": spec.get("subject"), **spec["value"]}] != stated:
+            self.blame(f"{name} says {spec['value']}, and its node stated {stated}", "VY3")
 
     # --- runs ------------------------------------------------------------------------------------
 
@@ -96,6 +111,9 @@ class Watcher:
         if change == "ADDED":
             self._due[name] = self._written_before(self.runs[name])
         memory, before = section(status, "memory"), self._known.get(name)
+        for node in items(status, "nodes"):
+            if node["path"] == "a" and node["phase"] == "Succeeded" and memory:
+                self._checkpoints.add((name, node["attempt"]))
         if memory and not before:
             self._begun(self.runs[name], memory)
             if any(n["path"] == "a" and n["phase"] == "Pending" for n in status["nodes"]):
@@ -132,7 +150,14 @@ class Watcher:
         recent = [state for at, state in self._states if at > now - _FENCE]
         recent.append([state for at, state in self._states if at <= now - _FENCE][-1])
         possible = [
-            read(state.values(), scope=run.scope, key=run.key, most=run.episodes, now=moment)
+            read(
+                state.values(),
+                scope=run.scope,
+                key=run.key,
+                most=run.episodes,
+                facts=run.reads,
+                now=moment,
+            )
             for state in recent
         ]
         if found not in possible:
@@ -181,6 +206,20 @@ class Watcher:
             strange = {r for n, r in self._cancelled if n == name} & known.keys()
             if strange:
                 self.blame(f"{name}: cancelled, and has Episodes of {sorted(strange)}", "VY3")
+
+        self._facts_at_rest()
+
+    def _facts_at_rest(self) -> None:
+        """VY3: each checkpoint has left its facts."""
+        said = {(s.get("subject"), s["value"].get("text")) for s in self._facts()}
+        for name, attempt in self._checkpoints:
+            run = self.runs[name]
+            due = {(one["subject"], one["text"]) for one in run.facts(attempt)}
+            if not due <= said and not self.is_forgotten(run) and not self.refused:
+                self.blame(f"{name}: no facts {sorted(due - said)} of attempt {attempt}", "VY3")
+
+    def _facts(self) -> list[Obj]:
+        return [b["spec"] for b in self.created.values() if b["spec"]["type"] == "Fact"]
 
     def _value(self, run: Run, body: Obj) -> None:
         """What an Episode says, from the snapshot and what the node of the run finds."""

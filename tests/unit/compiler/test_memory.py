@@ -5,7 +5,7 @@ from waypost.api.base import JsonObject
 from waypost.compiler.definition import define
 from waypost.compiler.templates import define_template
 
-from tests.support.builders import gate, python, spec
+from tests.support.builders import agent, gate, python, spec
 
 NUMBER: JsonObject = {
     "type": "object",
@@ -162,3 +162,130 @@ def test_what_is_remembered_has_the_type_of_today() -> None:
     assert definition.may_remember("of an earlier definition", "3")
     assert definition.memory_readers == frozenset()
     assert define(reads("memory.key")).memory_readers == {"a"}
+
+
+def stating(
+    remember: JsonObject, *, memory: JsonObject | None = None, **fields: object
+) -> JsonObject:
+    """A run whose node remembers facts of its output."""
+    schema = {
+        "type": "object",
+        "properties": {"facts": {"type": "array", "items": {"$ref": "#/schemas/Fact"}}},
+        "required": ["facts"],
+    }
+    node = {**python("a", outputSchema=schema), "remember": remember, **fields}
+    shape = {
+        "type": "object",
+        "properties": {"text": {"type": "string"}, "n": {"type": "integer"}},
+        "required": ["text"],
+        "additionalProperties": False,
+    }
+    made = spec(node, schemas={"Fact": shape})
+    return made | ({"memory": memory} if memory != {} else {})
+
+
+MEMORY: JsonObject = {"key": "k", "factSchema": {"$ref": "#/schemas/Fact"}}
+
+
+@pytest.mark.parametrize(
+    ("remember", "memory", "fields", "says"),
+    [
+        pytest.param(
+            {"facts": "${self.output.facts}"},
+            {},
+            {},
+            "nodes.a.remember: this run has no memory block; add memory: {key: ...}",
+            id="S738-no-memory",
+        ),
+        pytest.param(
+            {"facts": "${self.output.fact}"},
+            MEMORY,
+            {},
+            "nodes.a.remember.facts: self.output has no 'fact'",
+            id="S744-misspelt",
+        ),
+        pytest.param(
+            {"facts": "${nodes.a.output.facts}"},
+            MEMORY,
+            {},
+            "nodes.a.remember.facts: a node cannot refer to itself; for its output use self.output",
+            id="S744-itself",
+        ),
+        pytest.param(
+            {"facts": "${memory.facts}"},
+            MEMORY,
+            {},
+            "nodes.a.remember.facts: memory does not exist in remember.facts; it sees self.output, "
+            "inputs and run",
+            id="S744-memory",
+        ),
+        pytest.param(
+            {"facts": [{"text": "${item}"}]},
+            MEMORY,
+            {"forEach": {"items": "${['a']}"}},
+            "nodes.a.remember.facts: item does not exist in remember.facts; it sees self.output, "
+            "inputs and run",
+            id="S744-item",
+        ),
+        pytest.param(
+            {"facts": [{"txt": "x"}]},
+            MEMORY,
+            {},
+            "nodes.a.remember.facts",
+            id="S738-no-fact",
+        ),
+    ],
+)
+def test_facts_that_cannot_be_remembered_are_refused(
+    remember: JsonObject, memory: JsonObject, fields: JsonObject, says: str
+) -> None:
+    found = problems(stating(remember, memory=memory, **fields))
+    assert found
+    assert found[0].startswith(says)
+
+
+def test_facts_that_fit_are_accepted() -> None:
+    """S738: those of the output, and values that code computes."""
+    for facts in ("${self.output.facts}", [{"text": "${run.name}", "n": 1}], "${null}"):
+        assert not problems(stating({"facts": facts}, memory=MEMORY)), facts
+
+
+def test_facts_of_another_node_are_refused() -> None:
+    """S744: a node remembers its own output."""
+    raw = stating({"facts": "${nodes.b.output}"}, memory=MEMORY)
+    raw["nodes"].append(python("b"))
+    assert problems(raw) == [
+        "nodes.a.remember.facts: cannot read nodes.b; it sees self.output, inputs and run"
+    ]
+
+
+def thinking(own: JsonObject, **memory: object) -> JsonObject:
+    """An agent with the tools of a server that remembers facts."""
+    node = agent("a", outputSchema={"type": "object"}, remember={"facts": [], **own})
+    node["agent"]["tools"] = [{"server": "web", "allow": ["search"]}]
+    return spec(node, memory={"key": "k", **memory})
+
+
+def test_an_agent_cannot_loosen_the_review() -> None:
+    """S743: what it writes, it may have read."""
+    assert problems(thinking({"review": "Automatic"})) == [
+        "nodes.a.remember.review: Automatic is not allowed for agents, which read what others "
+        "wrote; remove it, or let a python node remember what it checks"
+    ]
+
+
+def test_lint_warns_of_facts_that_nobody_reviews() -> None:
+    """S743: a page that a tool reads can put text into them."""
+    found = problems(thinking({}, review="Automatic"), "warning")
+    assert (
+        "nodes.a.remember: tools of web can put text into these facts, and memory.review: "
+        "Automatic lets later runs read them unseen; use review: Required"
+    ) in found
+    assert not any("tools of web" in one for one in problems(thinking({}), "warning"))
+
+
+def test_what_is_remembered_does_not_change_the_checkpoint() -> None:
+    """S740: a round with another `remember` keeps it."""
+    one = define(stating({"facts": "${self.output.facts}"}, memory=MEMORY))
+    other = define(stating({"facts": []}, memory=MEMORY))
+    assert one.fingerprints == other.fingerprints

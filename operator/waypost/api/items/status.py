@@ -63,6 +63,7 @@ class ItemsStatus(StatusModel):
         "reason.",
     )
     size: int | None = Field(default=None, ge=0, description="Bytes of the outputs so far.")
+    facts: int | None = Field(default=None, ge=0, description="Facts remembered so far.")
     reasons: dict[Annotated[str, StringConstraints(max_length=64)], int] | None = Field(
         default=None, max_length=32, description="Number of failed items by reason."
     )

@@ -114,6 +114,11 @@ class MemoryEntrySpec(Model):
         description="Of a Fact. Required: runs read it once a person has accepted it (default). "
         "Automatic: runs read it unless a person rejects it.",
     )
+    full: bool | None = Field(
+        default=None,
+        description="Of a Fact: the key had as many facts as it may have. No run reads it, unless "
+        "a person accepts it.",
+    )
     decision: EntryDecision | None = Field(
         default=None,
         description="Answer of a person: Accepted, or Rejected. It can change, and counts for "

@@ -13,9 +13,9 @@ _Name = Annotated[str, StringConstraints(max_length=253)]
 
 
 class RunEnd(StatusModel):
-    """Result of the run, recorded with its Episode. It does not change any more in this round."""
+    """Result of the run, recorded with what it remembers. It does not change in this round."""
 
-    phase: Literal["Succeeded", "Failed"] = Field(description="Phase of the run.")
+    phase: Literal["Succeeded", "Failed", "Cancelled"] = Field(description="Phase of the run.")
     reason: str = Field(max_length=64, description="Reason of the phase.")
     message: str = Field(default="", max_length=2048, description="Explanation for people.")
     at: Timestamp = Field(description="Time when the last node ended.")

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from waypost.api.base import JsonObject, parse_duration
+from waypost.api.memory.model import Review
 from waypost.api.modifiers.memory import MAX_EXPIRY, key_problem
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.scopes import scoped_in
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
@@ -13,6 +14,7 @@ from waypost.kube.objects import section, text
 
 def memory_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report keys that can never be used, and entries that would be kept for too long."""
+    yield from _fact_problems(spec)
     memory = spec.memory
     if memory is None:
         return
@@ -32,10 +34,34 @@ def memory_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         yield Problem("memory.expireAfter", found)
 
 
+def _fact_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    for node in spec.all_nodes:
+        if node.remember is None:
+            continue
+        place = f"{node.place}.remember"
+        if spec.memory is None:
+            yield Problem(place, "this run has no memory block; add memory: {key: ...}")
+        if node.agent is not None and node.remember.review == "Automatic":
+            found = "Automatic is not allowed for agents, which read what others wrote; remove it, "
+            yield Problem(f"{place}.review", f"{found}or let a python node remember what it checks")
+        names = sorted({one.node for one in references_in(node.remember.facts)} - {node.name})
+        if names:
+            found = f"cannot read nodes.{names[0]}; it sees self.output, inputs and run"
+            yield Problem(f"{place}.facts", found)
+
+
+def review_of(spec: AgentWorkflowSpec, node: Node) -> Review:
+    """Whether a person accepts the facts of a node before runs read them."""
+    given = node.remember.review if node.remember is not None else None
+    usual = spec.memory.review if spec.memory is not None else None
+    return given or usual or "Required"
+
+
 def memory_warnings(
     spec: AgentWorkflowSpec, locals_: Mapping[str, JsonObject], templates: Mapping[str, JsonObject]
 ) -> Iterator[Problem]:
-    """Warn of memory that all workflows share, and of child runs of a map that share a key.
+    """Warn of memory that all workflows share, of child runs of a map that share a key, and of
+    facts that an agent may have copied from a server and that nobody reviews.
 
     Args:
         spec: The spec.
@@ -46,6 +72,11 @@ def memory_warnings(
         found = "Namespace: runs of all workflows of the namespace read what this one remembers; "
         yield Problem("memory.scope", f"{found}use Workflow unless they must", "warning")
     for node in spec.all_nodes:
+        servers = [one.server for one in (node.agent and node.agent.tools) or () if one.server]
+        if servers and node.remember is not None and review_of(spec, node) == "Automatic":
+            found = f"tools of {servers[0]} can put text into these facts, and memory.review: "
+            advice = "Automatic lets later runs read them unseen; use review: Required"
+            yield Problem(f"{node.place}.remember", found + advice, "warning")
         if node.workflow is None or node.for_each is None:
             continue
         called = node.workflow.called

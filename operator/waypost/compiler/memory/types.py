@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
+from waypost.api.base import JsonObject
+from waypost.api.modifiers.memory import MOST_FACTS
 from waypost.api.workflow import AgentWorkflowSpec
-from waypost.compiler.types.schemas import TEXT, Unknown, closed
+from waypost.compiler.types.schemas import TEXT, Linked, Unknown, closed
 from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
@@ -12,6 +14,8 @@ _FACT: Final = closed(
     {
         "subject": TEXT,
         "text": TEXT,
+        # Only of a fact that is more than a text. An older one may have met another schema.
+        "value": Unknown(),
         "since": TEXT,
         "source": closed({"run": TEXT, "path": TEXT}),
     },
@@ -51,3 +55,14 @@ def memory_type(spec: AgentWorkflowSpec, remembered: Mapping[str, Json] | None) 
         },
         ["key", "episodes", "facts", "bySubject"],
     )
+
+
+def facts_type(fact: JsonObject, once: Linked) -> Json:
+    """The schema of what `remember.facts` gives: null, or a list of facts.
+
+    Args:
+        fact: The schema of one.
+        once: Caches linked schemas.
+    """
+    listed = {"type": "array", "items": once.of(fact), "maxItems": MOST_FACTS}
+    return {"anyOf": [listed, {"type": "null"}]}

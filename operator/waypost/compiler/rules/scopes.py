@@ -6,7 +6,7 @@ from typing import Final
 from waypost.api.base import JsonValue
 from waypost.api.kinds.table import kind_of
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode, Node
-from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.graph import REMEMBERED, evaluated_fields
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.modifiers.table import MODIFIERS, modifier_of, modifiers_with
 from waypost.compiler.problems import Problem
@@ -46,7 +46,7 @@ def scope_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     would hide one that exists."""
     for node in spec.all_nodes:
         for field, value in evaluated_fields(node):
-            visible = (*_visible_in(node, field), *_of_run(spec))
+            visible = () if field == REMEMBERED else (*_visible_in(node, field), *_of_run(spec))
             place = f"{node.place}.{field}"
             for name in sorted(_read_in(value) - set(visible)):
                 yield Problem(place, _absence(name, node, field))
@@ -103,6 +103,8 @@ def _loop_variables_in(value: Json) -> set[str]:
 
 
 def _absence(name: str, node: Node | None, field: str) -> str:
+    if field == REMEMBERED:
+        return f"{name} does not exist in {field}; it sees self.output, inputs and run"
     if name == "memory":
         return "this run has no memory block; add memory: {key: ...}"
     if name in _PLACES:

@@ -12,7 +12,7 @@ from waypost.api.base import JsonValue, parse_duration
 from waypost.api.kinds.table import KINDS, has_one_kind
 from waypost.api.template.spec import BESIDE, TEMPLATE_ONLY
 from waypost.api.workflow import AgentWorkflowSpec, CompensationNode
-from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.graph import REMEMBERED, evaluated_fields
 from waypost.compiler.kinds.table import KINDS as COMPILER_KINDS
 from waypost.compiler.kinds.table import compiler_kind
 from waypost.compiler.memory.rules import memory_problems
@@ -56,6 +56,7 @@ MAX_EXPRESSIONS: Final = 256 * 1024
 MAX_PROBLEMS: Final = 10
 # Fields without `self`: evaluated before the inputs of the node are known, or of a node without.
 _BEFORE_SELF: Final = ("inputs.", "when", "first.")
+_AFTER_ITS_END: Final = (".repeat.until", f".{REMEMBERED}")
 _CONDITIONS: Final = frozenset(("when",)).union(
     *(modifier.conditions for modifier in MODIFIERS.values()),
     *(kind.conditions for kind in COMPILER_KINDS.values()),
@@ -279,7 +280,9 @@ def _references_resolve(spec: AgentWorkflowSpec) -> Iterator[Problem]:
             if reference.node not in names:
                 yield Problem(place, f"there is no node {reference.node!r}; nodes: {known}")
             elif reference.node == owner:
-                ended = place.endswith(".repeat.until") or ".compensate." in place
+                ended = (
+                    place.endswith((".repeat.until", f".{REMEMBERED}")) or ".compensate." in place
+                )
                 own = "self.output" if ended else "self.inputs"
                 text = f"a node cannot refer to itself; for its {own.removeprefix('self.')}"
                 yield Problem(place, f"{text} use {own}")

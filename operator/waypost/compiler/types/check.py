@@ -4,7 +4,7 @@ Three checks for each expression: its paths exist, its operators accept their op
 result fits the field. docs/semantics.md, "Typed edges".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import or_
@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.workflow import AgentWorkflowSpec, Node
-from waypost.compiler.graph import Graph, evaluated_fields, softened_by, undone_by
+from waypost.compiler.graph import REMEMBERED, Graph, evaluated_fields, softened_by, undone_by
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.memory.types import facts_type
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.node_settings import retries_of
 from waypost.compiler.problems import Problem
@@ -27,7 +28,16 @@ from waypost.compiler.types.fields import element_of, required_by, taken_by
 from waypost.compiler.types.inference import Inference, Inferred
 from waypost.compiler.types.narrowing import Steps, Tested, tested_by
 from waypost.compiler.types.schemas import Linked, Unknown, closed
-from waypost.compiler.types.wording import Remark, constant_remark, failing, message, severity
+from waypost.compiler.types.wording import (
+    Remark,
+    Typed,
+    all_remarks,
+    constant_remark,
+    failing,
+    message,
+    remarked,
+    severity,
+)
 from waypost.expressions.cel import Declared
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import SCOPED
@@ -81,15 +91,6 @@ def _environment(
     return Environment(spec, graph, inputs, called, _Check(spec, graph, first).remembered())
 
 
-@dataclass(frozen=True)
-class _Value:
-    """The type of a field's value, and the remarks about its expressions."""
-
-    schema: Json
-    present: bool = True  # False: its key may be absent
-    remarks: tuple[Remark, ...] = ()
-
-
 @dataclass
 class _Check:
     spec: AgentWorkflowSpec
@@ -137,7 +138,7 @@ class _Check:
     def remembered(self) -> dict[str, Json]:
         return {key: value.schema for key, value in self._ends("memory.remember.").items()}
 
-    def _ends(self, field: str) -> dict[str, _Value]:
+    def _ends(self, field: str) -> dict[str, Typed]:
         """The types of what is evaluated at the end of the run, below `field`."""
         view, self._softened = self.environment.of_outputs(), {}
         found = ((place.partition(field)[2], value) for place, value in at_the_end(self.spec))
@@ -173,7 +174,7 @@ class _Check:
         `view`."""
         place = node.place
         modifier = modifier_of(node)
-        given: dict[str, _Value] = {}
+        given: dict[str, Typed] = {}
         for key, value in (node.inputs or {}).items():
             given[key] = self._value(value, view, tested)
         takes = None if node.input_schema is None else self.taken.of(node.input_schema)
@@ -187,6 +188,8 @@ class _Check:
             if below == "when":
                 # The condition cannot rely on its own tests.
                 yield from self._condition(f"{place}.when", value, before, upstream)
+            elif below == REMEMBERED:
+                yield from self._facts(node, value, tested)
             elif modifier is not None and below.startswith(f"{modifier.name}."):
                 looped = self.environment.of_modifier(node.name, view, below)
                 check = self._condition if below in modifier.conditions else self._whole
@@ -196,7 +199,16 @@ class _Check:
             elif not below.startswith("inputs."):
                 yield from self._text(f"{place}.{below}", below, value, own, tested)
 
-    def _call(self, node: Node, given: dict[str, _Value]) -> Iterator[Problem]:
+    def _facts(self, node: Node, value: JsonValue, tested: Tested) -> Iterator[Problem]:
+        place, memory = f"{node.place}.{REMEMBERED}", self.spec.memory
+        given = self._value(value, self.environment.of_remembered(node.name), tested)
+        yield from remarked(place, given)
+        takes = facts_type(memory.facts_meet if memory is not None else {}, self.taken)
+        for misfit in self.comparison.misfits(given.schema, takes):
+            text = message(misfit, "memory.factSchema")
+            yield Problem(f"{place}{misfit.path}", text, severity(misfit))
+
+    def _call(self, node: Node, given: dict[str, Typed]) -> Iterator[Problem]:
         """The inputs of a node that calls a template, and what it declares of the outputs."""
         called = self.environment.called.get(node.name)
         if called is None:
@@ -214,7 +226,7 @@ class _Check:
     def _given(
         self,
         place: str,
-        given: dict[str, _Value],
+        given: dict[str, Typed],
         takes: Json,
         taker: str,
         *,
@@ -239,7 +251,7 @@ class _Check:
         self, place: str, value: JsonValue, view: Json, tested: Tested
     ) -> Iterator[Problem]:
         given = self._value(value, view, tested)
-        yield from _remarked(place, given)
+        yield from remarked(place, given)
         if not given.present:
             text = "may be absent, and a condition is true or false; end it with .orValue(false)"
             yield Problem(place, text, "warning")
@@ -259,13 +271,13 @@ class _Check:
 
     def _whole(self, place: str, value: JsonValue, view: Json, tested: Tested) -> Iterator[Problem]:
         """The problems of a field that takes any value."""
-        yield from _remarked(place, self._value(value, view, tested))
+        yield from remarked(place, self._value(value, view, tested))
 
     def _text(
         self, place: str, below: str, value: JsonValue, view: Json, tested: Tested
     ) -> Iterator[Problem]:
         given = self._value(value, view, tested)
-        yield from _remarked(place, given)
+        yield from remarked(place, given)
         takes = taken_by(below, is_text=isinstance(value, str))
         for misfit in self.comparison.misfits(given.schema, takes):
             if below == "wait.duration" and misfit.gives in ("integer", "number"):
@@ -287,7 +299,7 @@ class _Check:
 
     def _outputs(self) -> Iterator[Problem]:
         for key, value in self._ends("memory.remember.").items():
-            yield from _remarked(f"memory.remember.{key}", value)
+            yield from remarked(f"memory.remember.{key}", value)
         schema = self.spec.output_schema
         takes = None if schema is None else self.taken.of(schema)
         yield from self._given("", self._ends("outputs."), takes, "outputSchema", defaults=False)
@@ -307,7 +319,7 @@ class _Check:
                 text = f"has no outputSchema, so what reads it is not checked ({used[node.name]})"
                 yield Problem(node.place, text, "warning")
 
-    def _value(self, value: JsonValue, view: Json, tested: Tested) -> _Value:
+    def _value(self, value: JsonValue, view: Json, tested: Tested) -> Typed:
         """The type of a JSON value after its templates are evaluated."""
         if isinstance(value, str):
             return self._string(value, view, tested)
@@ -315,7 +327,7 @@ class _Check:
             inner = {key: self._value(item, view, tested) for key, item in value.items()}
             present = [key for key, item in inner.items() if item.present]
             schema = closed({key: item.schema for key, item in inner.items()}, present)
-            return _Value(schema, remarks=_all_remarks(inner.values()))
+            return Typed(schema, remarks=all_remarks(inner.values()))
         if isinstance(value, list):
             items = [self._value(item, view, tested) for item in value]
             made: dict[str, Any] = {
@@ -328,15 +340,15 @@ class _Check:
                 "minItems": len(items),
                 "maxItems": len(items),
             }
-            return _Value(made, remarks=_all_remarks(items))
-        return _Value({"const": value})
+            return Typed(made, remarks=all_remarks(items))
+        return Typed({"const": value})
 
-    def _string(self, text: str, view: Json, tested: Tested) -> _Value:
+    def _string(self, text: str, view: Json, tested: Tested) -> Typed:
         template = parse_template(text)
         assert isinstance(template, Template), "checked before"
         compiled = [part for part in template.parts if isinstance(part, Compiled)]
         if not compiled:
-            return _Value({"const": "".join(map(str, template.parts))})
+            return Typed({"const": "".join(map(str, template.parts))})
         results: list[Inferred] = []
         remarks: list[Remark] = []
         for part in compiled:
@@ -347,14 +359,14 @@ class _Check:
             remarks += [Remark(constant_remark(source), "warning") for source in template.constants]
         if template.is_single:
             only = results[0]
-            return _Value(only.schema, present=not only.optional, remarks=tuple(remarks))
+            return Typed(only.schema, present=not only.optional, remarks=tuple(remarks))
         for part, result in zip(compiled, results, strict=True):
             if result.optional:
                 message = (
                     f"{part.source} may be absent, which has no text: end it with .orValue('')"
                 )
                 remarks.append(Remark(message, "warning", absent=True))
-        return _Value(_STRING, remarks=tuple(remarks))
+        return Typed(_STRING, remarks=tuple(remarks))
 
     def _expression(
         self, compiled: Compiled, view: Json, tested: Tested
@@ -389,12 +401,3 @@ class _Check:
         """The CEL types of the paths of the variables of a node's modifier."""
         used = (path for _, value in evaluated_fields(node) for path in paths_in(value))
         return cel_checker.path_types(view, [path for path in used if path.root in SCOPED])
-
-
-def _all_remarks(values: Iterable[_Value]) -> tuple[Remark, ...]:
-    return tuple(remark for value in values for remark in value.remarks)
-
-
-def _remarked(place: str, value: _Value) -> Iterator[Problem]:
-    for remark in value.remarks:
-        yield Problem(place, remark.message, remark.severity)

@@ -167,6 +167,11 @@ class Environment:
         me = closed({"inputs": inputs, "name": TEXT, "attempt": WHOLE, "idempotencyKey": TEXT})
         return closed({**view["properties"], "self": me})
 
+    def of_remembered(self, name: str) -> Json:
+        """The context of the facts that a node, or an item of it, remembers."""
+        seen = {"inputs": self.inputs, "run": _RUN, "self": closed({"output": self.ones[name]})}
+        return closed(seen)
+
     def of_modifier(self, name: str, view: JsonObject, field: str) -> Json:
         """The context of a field of the node's modifier; `view` is that of its inputs."""
         modifier = modifier_of(self._graph.nodes[name])

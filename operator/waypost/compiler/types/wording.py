@@ -1,14 +1,15 @@
 """Messages about the types of values."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from waypost.compiler.problems import Severity
+from waypost.compiler.problems import Problem, Severity
 from waypost.compiler.types.assignability import Misfit
 from waypost.expressions.constants import failing_parts
 from waypost.expressions.expression import Compiled
+from waypost.protocol.ijson import Json
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -20,6 +21,26 @@ class Remark:
     message: str
     severity: Severity
     absent: bool = False  # it is about a value that may be absent
+
+
+@dataclass(frozen=True)
+class Typed:
+    """The type of a field's value, and the remarks about its expressions."""
+
+    schema: Json
+    present: bool = True  # False: its key may be absent
+    remarks: tuple[Remark, ...] = ()
+
+
+def all_remarks(values: Iterable[Typed]) -> tuple[Remark, ...]:
+    """The remarks about several values."""
+    return tuple(remark for value in values for remark in value.remarks)
+
+
+def remarked(place: str, value: Typed) -> Iterator[Problem]:
+    """The remarks about a value as problems of its field."""
+    for remark in value.remarks:
+        yield Problem(place, remark.message, remark.severity)
 
 
 def constant_remark(source: str) -> str:

@@ -13,7 +13,7 @@ from waypost.engine.attempts.launched_as import kind_of_pod, output_schema_of
 from waypost.engine.budget import shares
 from waypost.engine.budget.usage import as_status_usage
 from waypost.engine.isolation import controls
-from waypost.engine.scheduling import deadlines, loops
+from waypost.engine.scheduling import deadlines, loops, remembering
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.slots import take as slots
 from waypost.engine.state.outcome import Failed, Outcome, Parked, Succeeded, reason_of
@@ -103,7 +103,9 @@ def complete_with(
     if isinstance(outcome, Parked):
         _park(transition, path, attempt, ended)
         return
-    problem = transition.result_problem(path, outcome) if isinstance(outcome, Succeeded) else None
+    if isinstance(outcome, Succeeded) and not loops.is_loop(transition, path):
+        outcome = remembering.checked(transition, path, outcome)
+    problem = _write_problem(transition, path, outcome)
     if problem is not None and not _gives_up(transition, attempt, problem):
         transition.hold(path, problem)
     elif problem is not None:
@@ -114,9 +116,16 @@ def complete_with(
         if loops.is_loop(transition, path):
             loops.end_iteration(transition, path, outcome)
         else:
-            transition.succeed(path, outcome)
+            remembering.succeed(transition, path, outcome)
     else:
         fail(transition, path, attempt, outcome, ended)
+
+
+def _write_problem(transition: Transition, path: str, outcome: Outcome) -> WriteProblem | None:
+    """Why the result of an attempt that succeeded, or what it remembers, cannot be stored."""
+    if not isinstance(outcome, Succeeded):
+        return None
+    return transition.result_problem(path, outcome) or remembering.problem(transition, path)
 
 
 def _park(transition: Transition, path: str, attempt: AttemptStatus, ended: datetime) -> None:

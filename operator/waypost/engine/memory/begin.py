@@ -15,7 +15,7 @@ from waypost.api.meta import Condition, ConditionReason
 from waypost.api.state.memory import MAX_LISTED, MemoryStatus
 from waypost.compiler.problems import Problem
 from waypost.engine.memory.identity import identity
-from waypost.engine.memory.outbox import unstored
+from waypost.engine.scheduling.remembering import unstored
 from waypost.engine.state.decision import PutRecord
 from waypost.engine.state.observed import MemoryKey, Observed
 from waypost.engine.state.transition import Transition, is_finished
@@ -77,7 +77,7 @@ def waits_for(transition: Transition) -> str:
         return ""
     if (problem := observed.unread.get(MEMORY)) is not None:
         return problem.text
-    stored = unstored(transition, "Memory")
+    stored = unstored(observed, "Memory")
     return f"its memory cannot be stored: {stored.message}" if stored is not None else ""
 
 
@@ -100,7 +100,7 @@ def _store(transition: Transition, snapshot: Snapshot, found: MemoryKey) -> bool
     """Record the snapshot in the status that this pass writes; False if its NodeRecord cannot be
     written."""
     owner, observed = transition.owner, transition.observed
-    if unstored(transition, "Memory") is not None:
+    if unstored(observed, "Memory") is not None:
         transition.requeue_at(transition.now + _STORE_AGAIN)
         return False
     record = node_records.memory(

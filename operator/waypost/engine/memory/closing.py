@@ -4,19 +4,17 @@ The result of the run is recorded with the Episode, before the run is Finished, 
 same whatever a person does meanwhile.
 """
 
-from datetime import timedelta
-
-from waypost.api.base import JsonObject, parse_duration
+from waypost.api.base import JsonObject
 from waypost.api.memory.model import MAX_EPISODE_BYTES
-from waypost.api.modifiers.memory import DEFAULT_EXPIRY
 from waypost.api.state.memory import RunEnd
+from waypost.api.status import RunPhase
 from waypost.engine.memory import outbox
-from waypost.engine.memory.identity import workflow_of
+from waypost.engine.memory.identity import kept_for, origin_of
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.visible import scheduled_at
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import RenderError, references_in, render_json
-from waypost.kube.memory.episodes import Origin, episode
+from waypost.kube.memory.remembered import episode
 from waypost.kube.timestamps import timestamp
 from waypost.protocol import ijson
 
@@ -39,29 +37,37 @@ def remembers(transition: Transition, phase: str) -> bool:
     return has and phase in ("Succeeded", "Failed")
 
 
-def record(transition: Transition, *, phase: str, reason: str, message: str) -> bool:
+def record(transition: Transition, *, phase: RunPhase, reason: str, message: str) -> bool:
     """Put the Episode of a run whose nodes have all ended into the outbox, with its result.
 
     Changes `transition`.
 
     Returns:
-        Whether the run waits for it. False if the Episode cannot be kept at all.
+        Whether the run waits for it, or for facts of its nodes. False if nothing can be kept.
     """
+    ended = RunEnd(
+        phase=phase if phase in ("Succeeded", "Cancelled") else "Failed",
+        reason=reason,
+        message=message[:2048],
+        at=timestamp(transition.now),
+    )
+    if remembers(transition, phase) and _record_episode(transition, ended):
+        return True
+    if is_written(transition):
+        return False
+    outbox.put(transition, [], end=ended)
+    return True
+
+
+def _record_episode(transition: Transition, ended: RunEnd) -> bool:
     values = remembered(transition)
     size = len(ijson.canonical(values))
     if size > MAX_EPISODE_BYTES:
         text = f"memory.remember has {size} bytes, the limit is {MAX_EPISODE_BYTES}"
         outbox.note(transition, refused=text)
         return False
-    good = phase == "Succeeded"
-    end = RunEnd(
-        phase="Succeeded" if good else "Failed",
-        reason=reason,
-        message=message[:2048],
-        at=timestamp(transition.now),
-    )
-    manifest = _manifest(transition, values, succeeded=good)
-    problem = outbox.put(transition, [manifest], end=end)
+    manifest = _manifest(transition, values, succeeded=ended.phase == "Succeeded")
+    problem = outbox.put(transition, [manifest], end=ended)
     if problem is None:
         return True
     if problem.permanent:
@@ -85,20 +91,12 @@ def remembered(transition: Transition) -> JsonObject:
 
 
 def _manifest(transition: Transition, values: JsonObject, *, succeeded: bool) -> JsonObject:
-    observed, memory = transition.observed, transition.observed.status.memory
-    assert memory is not None, "the run has begun with it"
-    block = transition.spec.memory
-    given = block.expire_after if block is not None else None
-    origin = Origin(
-        scope=memory.scope,
-        key=memory.key,
-        run=observed.name,
-        run_uid=observed.uid,
-        workflow=workflow_of(observed),
-        round=observed.status.round,
-        at=transition.now,
-    )
-    kept = timedelta(seconds=parse_duration(given) if given else DEFAULT_EXPIRY)
+    observed, block = transition.observed, transition.spec.memory
+    assert block is not None, "the run remembers"
     return episode(
-        origin, values, succeeded=succeeded, scheduled_at=scheduled_at(observed), kept=kept
+        origin_of(observed, transition.now),
+        values,
+        succeeded=succeeded,
+        scheduled_at=scheduled_at(observed),
+        kept=kept_for(block),
     )

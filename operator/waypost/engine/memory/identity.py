@@ -1,16 +1,19 @@
-"""Whose memory a run has: its scope and its key."""
+"""Whose memory a run has: its scope and its key; and what entries say of the run."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from waypost.api.base import parse_duration
 from waypost.api.changes import changed_run
 from waypost.api.memory.model import SCOPE_NAMESPACE
-from waypost.api.modifiers.memory import key_problem
+from waypost.api.modifiers.memory import DEFAULT_EXPIRY, RunMemory, key_problem
 from waypost.compiler.origin import Fresh, Pinned
 from waypost.compiler.problems import Problem
 from waypost.engine.slots.keys import evaluated_key
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.observed import MemoryKey, Observed
 from waypost.engine.state.visible import evaluation_context
+from waypost.kube.memory.remembered import Origin
 from waypost.protocol.reasons import Reason
 
 _NO_NAME = (
@@ -44,6 +47,27 @@ def identity(observed: Observed) -> MemoryKey | Problem | None:
     if problem := key_problem(key):
         return Problem("memory.key", f"{Reason.INPUT_INVALID}: {problem}")
     return scope, key
+
+
+def origin_of(observed: Observed, now: datetime) -> Origin:
+    """Where an entry comes from that the run leaves now. It has begun with its memory."""
+    memory = observed.status.memory
+    assert memory is not None, "the run has begun with it"
+    return Origin(
+        scope=memory.scope,
+        key=memory.key,
+        run=observed.name,
+        run_uid=observed.uid,
+        workflow=workflow_of(observed),
+        round=observed.status.round,
+        at=now,
+    )
+
+
+def kept_for(memory: RunMemory) -> timedelta:
+    """How long entries of a run are kept."""
+    given = memory.expire_after
+    return timedelta(seconds=parse_duration(given) if given else DEFAULT_EXPIRY)
 
 
 def problems(observed: Observed) -> tuple[Problem, ...]:

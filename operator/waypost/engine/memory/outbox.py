@@ -10,21 +10,25 @@ from datetime import timedelta
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.api.changes import changed_memory, changed_run
+from waypost.api.changes import MemoryChanges, changed_memory, changed_run
 from waypost.api.meta import Condition, ConditionReason
-from waypost.api.record import RecordType
 from waypost.api.state.memory import RunEnd
+from waypost.engine.scheduling.remembering import unstored
 from waypost.engine.state.decision import PutEntry, PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.expressions.values import Unavailable
-from waypost.kube import names, node_records
+from waypost.kube import node_records
 from waypost.kube.conditions import Conditions
 from waypost.kube.facts.jobs import WriteProblem
+from waypost.kube.memory.entries import MEMORY_FULL
 from waypost.protocol.text import shorten
 
 _AGAIN: Final = timedelta(seconds=10)
 _TEXT: Final = 1024
+_OF_RECORD: Final = 20  # entries; the record must be small enough for expressions
+# Entries: a decision that takes more than ten seconds to prepare is made again.
+_OF_PASS: Final = 40
 
 
 def reads(observed: Observed) -> frozenset[str]:
@@ -43,8 +47,11 @@ def empty(transition: Transition) -> None:
     if memory is None or not memory.outbox:
         return
     left: list[str] = []
-    waits, refused = "", ""
+    waits, refused, written = "", "", 0
     for name in memory.outbox:
+        if written >= _OF_PASS:
+            left.append(name)
+            continue
         content = transition.payloads.get(name)
         if isinstance(content, Unavailable) and content.lost:
             continue  # a person has deleted it, as `waypost memory forget` does
@@ -52,6 +59,7 @@ def empty(transition: Transition) -> None:
             left.append(name)
             waits = waits or f"{name} cannot be read"
             continue
+        written += len(content["entries"])
         for problem in _written(transition, content):
             if problem.permanent:
                 refused = refused or problem.message
@@ -59,7 +67,7 @@ def empty(transition: Transition) -> None:
                 waits = waits or problem.message
                 left = [*left, name] if name not in left else left
     if left:
-        transition.requeue_at(transition.now + _AGAIN)
+        transition.requeue_at(transition.now + (_AGAIN if waits else timedelta()))
     conditions = _conditions(transition, waits=waits, refused=refused)
     status = changed_run(
         observed.status,
@@ -69,39 +77,40 @@ def empty(transition: Transition) -> None:
     transition.observed = replace(observed, status=status)
 
 
-def put(transition: Transition, entries: list[JsonObject], *, end: RunEnd) -> WriteProblem | None:
-    """Put entries into the outbox in the status that this pass writes, with the end of the run.
+def put(
+    transition: Transition, entries: list[JsonObject], *, end: RunEnd | None = None
+) -> WriteProblem | None:
+    """Put entries into the outbox in the status that this pass writes, at the end of the run with
+    its result.
 
     Changes `transition`.
 
     Returns:
-        Why their NodeRecord cannot be written; None if it can.
+        Why their NodeRecords cannot be written; None if they can.
     """
     observed, owner = transition.observed, transition.owner
     memory = observed.status.memory
     assert memory is not None, "the run has begun with it"
-    if (problem := unstored(transition, "Remember")) is not None:
+    if entries and (problem := unstored(observed, "Remember")) is not None:
         transition.requeue_at(transition.now + _AGAIN)
         return problem
-    record = node_records.memory(
-        "Remember", {"entries": entries}, owner=owner.reference(), namespace=owner.namespace
-    )
-    assert record is not None, "entries are small"
-    name = record["metadata"]["name"]
-    transition.before.append(PutRecord(record))
-    outbox = [*(one for one in memory.outbox or () if one != name), name]
-    changed = changed_run(observed.status, memory=changed_memory(memory, outbox=outbox, end=end))
+    outbox = list(memory.outbox or ())
+    for at in range(0, len(entries), _OF_RECORD):
+        content: JsonObject = {"entries": entries[at : at + _OF_RECORD]}
+        record = node_records.memory(
+            "Remember", content, owner=owner.reference(), namespace=owner.namespace
+        )
+        assert record is not None, "entries are small"
+        name = record["metadata"]["name"]
+        transition.before.append(PutRecord(record))
+        outbox = [*(one for one in outbox if one != name), name]
+    changes: MemoryChanges = {"outbox": outbox or None}
+    if end is not None:
+        changes["end"] = end
+    changed = changed_run(observed.status, memory=changed_memory(memory, **changes))
     transition.observed = replace(observed, status=changed)
     transition.requeue_at(transition.now)
     return None
-
-
-def unstored(transition: Transition, type_: RecordType) -> WriteProblem | None:
-    """Why this pass could not write the NodeRecord of this type. By its type and not by its name:
-    the content has the time at which the pass decided, and a pass may decide several times."""
-    problems, run = transition.observed.write_problems.items(), transition.owner.name
-    found = (p for name, p in problems if names.is_memory_record(name, type_, run=run))
-    return next(found, None)
 
 
 def note(transition: Transition, *, waits: str = "", refused: str = "") -> None:
@@ -133,6 +142,7 @@ def _conditions(transition: Transition, *, waits: str, refused: str) -> Conditio
         conditions.set(Condition.MEMORY_PENDING, "False", reason=reason, message="")
     if refused:
         text = shorten(f"not remembered: {refused}", _TEXT)
-        reason = ConditionReason.CREATE_REFUSED
+        full = refused.startswith(MEMORY_FULL)
+        reason = ConditionReason.MEMORY_FULL if full else ConditionReason.CREATE_REFUSED
         conditions.set(Condition.MEMORY_REJECTED, "True", reason=reason, message=text)
     return conditions

@@ -17,6 +17,7 @@ from waypost.engine.nodes.gates import closing, escalation, identity, policy, re
 from waypost.engine.nodes.gates.status import write_status
 from waypost.engine.nodes.gates.votes import Tally
 from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.scheduling import remembering
 from waypost.engine.scheduling.inputs import invalid_reason, resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import OpenApproval
@@ -307,7 +308,7 @@ def _follow(transition: Transition, path: str, recorded: ApprovalStatus) -> None
         "decidedAt": recorded.decided_at,
     }
     output |= {key: value for key, value in optional.items() if value is not None}
-    transition.succeed(path, checkpoint(output))
+    remembering.succeed(transition, path, checkpoint(output))
 
 
 def _on_timeout(transition: Transition, path: str) -> str:

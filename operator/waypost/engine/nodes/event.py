@@ -14,6 +14,7 @@ from waypost.api.kinds.event import EventKind
 from waypost.api.state.event import KEPT_TAKEN, EventWait
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.scheduling import remembering
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.state.decision import SettleEvent, tried_event
 from waypost.engine.state.inputs import Inputs, Invalid
@@ -166,7 +167,7 @@ def _take(transition: Transition, path: str, mine: list[EventFact]) -> None:
         text = "its NodeRecord holds an event that this node has not claimed"
         transition.end(path, "Failed", Reason.RECORD_REJECTED, text)
         return
-    transition.succeed(path, checkpoint(_output(transition, path, event)))
+    remembering.succeed(transition, path, checkpoint(_output(transition, path, event)))
     if transition.ended(path):
         taken = [*(wait.taken or ()), event.uid][-KEPT_TAKEN:]
         transition.update(path, event=wait.model_copy(update={"taken": taken}))
@@ -259,7 +260,7 @@ def _end_if_due(transition: Transition, path: str, until: datetime | None) -> No
         return
     work = _work(transition, path)
     if work.on_timeout == "Continue":
-        transition.succeed(path, checkpoint({"expired": True}))
+        remembering.succeed(transition, path, checkpoint({"expired": True}))
     else:
         text = f"no event {' or '.join(work.names)} within {work.timeout}"
         transition.end(path, "Failed", Reason.EVENT_TIMEOUT, text)

@@ -5,6 +5,7 @@ candidate, or in a later one if the node could not begin before. It is never mad
 round. What happens to the other candidates is decided by `run.losers`.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -13,10 +14,11 @@ from waypost.api.kinds.first import FirstKind
 from waypost.api.state.first import FirstStatus
 from waypost.api.status import NodeStatus
 from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.scheduling import remembering
 from waypost.engine.scheduling.inputs import context_for, invalid_reason
 from waypost.engine.scheduling.unread import unread_by, unread_records
 from waypost.engine.state.inputs import Inputs, Invalid
-from waypost.engine.state.outcome import checkpoint
+from waypost.engine.state.outcome import Succeeded, checkpoint
 from waypost.engine.state.transition import INLINE_TOTAL, Transition
 from waypost.engine.state.visible import candidate_view
 from waypost.expressions.templates import RenderError, render_condition
@@ -96,8 +98,8 @@ def _in_order_of_end(transition: Transition, names: list[str]) -> list[str]:
 
 
 def _unread(transition: Transition, path: str, name: str) -> ReadProblem | None:
-    """Why what `accept` reads to judge a candidate could not be read; None if it could."""
-    if _work(transition, path).accept is None:
+    """Why what is read to judge a candidate could not be read; None if it could."""
+    if _work(transition, path).accept is None and transition.node(path).remember is None:
         return None
     record = transition.statuses[name].output_record
     return unread_by(transition, path) or unread_records(transition, [record] if record else [])
@@ -128,6 +130,9 @@ def _share_output(transition: Transition, path: str, source: str) -> None:
     given = transition.statuses[source]
     placed: NodeChanges = {"output_record": given.output_record}
     outcome = checkpoint(given.output)
+    facts = remembering.judged(transition, path, _with_output(transition, given, outcome))
+    if facts is None:
+        return
     if given.output_record is None and transition.inline_size + outcome.size <= INLINE_TOTAL:
         placed = {"output": given.output}
     elif given.output_record is None:
@@ -145,6 +150,15 @@ def _share_output(transition: Transition, path: str, source: str) -> None:
         output_digest=given.output_digest,
         finished_at=timestamps.timestamp(transition.now),
     )
+    remembering.keep(transition, facts)
+
+
+def _with_output(transition: Transition, given: NodeStatus, outcome: Succeeded) -> Succeeded:
+    """The outcome with the output of a candidate, wherever it is."""
+    if given.output_record is None:
+        return outcome
+    output = transition.payloads.get(given.output_record)
+    return replace(outcome, output=output, digest=given.output_digest or outcome.digest)
 
 
 def _outcomes(transition: Transition, path: str) -> str:

@@ -5,6 +5,7 @@ from typing import Final
 
 from waypost.api.base import parse_computed_duration
 from waypost.engine.nodes.kind import EngineKind
+from waypost.engine.scheduling import remembering
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
 from waypost.engine.state.inputs import Inputs
 from waypost.engine.state.outcome import checkpoint
@@ -59,7 +60,7 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     if transition.now < until:
         transition.requeue_at(until)
         return
-    transition.succeed(path, checkpoint({"until": text}))
+    remembering.succeed(transition, path, checkpoint({"until": text}))
 
 
 KIND: Final = EngineKind("wait", start=start, advance=advance)

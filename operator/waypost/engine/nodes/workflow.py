@@ -15,7 +15,7 @@ from waypost.api.status import NodeStatus
 from waypost.compiler import node_settings
 from waypost.engine.nodes.children import leftovers, patches, requests, result, rounds, runs
 from waypost.engine.nodes.kind import EngineKind
-from waypost.engine.scheduling import deadlines, loops
+from waypost.engine.scheduling import deadlines, loops, remembering
 from waypost.engine.scheduling.inputs import resolve
 from waypost.engine.scheduling.unread import unread_by
 from waypost.engine.state.decision import StartChild
@@ -121,12 +121,13 @@ def _succeed(transition: Transition, path: str, child: ChildStatus, outcome: Suc
     iteration has a child run."""
     if not loops.is_loop(transition, path):
         transition.update(path, child=changed_child(child, stopping=None))
-        transition.succeed(path, outcome)
+        remembering.succeed(transition, path, outcome)
         return
     if unread := unread_by(transition, path):  # by repeat.until
         transition.wait_to_read(path, unread)
         return
-    if problem := transition.result_problem(path, outcome):
+    problem = transition.result_problem(path, outcome) or remembering.problem(transition, path)
+    if problem is not None:
         transition.without_record(path, problem)
         return
     transition.update(path, child=changed_child(child, stopping=None))

@@ -247,9 +247,7 @@ def _end(transition: Transition, status: AgentWorkflowStatus) -> tuple[AgentWork
         result, outputs = _evaluated(transition)
         phase, reason, message = summary.final_state(transition, result)
         ended = summary.Ended(phase, reason, message)
-        if closing.remembers(transition, phase) and closing.record(
-            transition, phase=phase, reason=reason, message=message
-        ):
+        if closing.record(transition, phase=phase, reason=reason, message=message):
             return _remembering(transition, status, outputs), False
         kept = transition.observed.status
         status = changed_run(status, memory=kept.memory, conditions=kept.conditions)

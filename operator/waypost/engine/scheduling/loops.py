@@ -13,6 +13,7 @@ from waypost.api.modifiers.repeat import Repeat
 from waypost.api.nodes.artifacts import made_texts
 from waypost.api.state.usage import Usage
 from waypost.api.status import LoopStatus, NodeStatus
+from waypost.engine.scheduling import remembering
 from waypost.engine.scheduling.inputs import context_for, invalid_reason, loop_variables
 from waypost.engine.state.outcome import Succeeded
 from waypost.engine.state.transition import Transition
@@ -63,7 +64,7 @@ def end_iteration(transition: Transition, path: str, outcome: Succeeded) -> None
         text = f"repeat.until after {_named(path, loop, repeat)}: {verdict.message}"
         transition.end(path, "Failed", invalid_reason(transition, verdict.message), text)
     elif verdict:
-        transition.succeed(path, outcome)
+        remembering.succeed(transition, path, outcome)
     elif repeat is not None and number >= repeat.max:
         _at_limit(transition, path, outcome, repeat)
     else:
@@ -102,7 +103,7 @@ def _until(transition: Transition, path: str, output: JsonValue) -> bool | Rende
 
 def _at_limit(transition: Transition, path: str, outcome: Succeeded, repeat: Repeat) -> None:
     if repeat.on_limit == "Succeed":
-        transition.succeed(path, outcome)
+        remembering.succeed(transition, path, outcome)
         return
     iterations = "1 iteration" if repeat.max == 1 else f"{repeat.max} iterations"
     text = f"repeat.until was still false after {iterations}; the last output is in error.last"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from waypost.api.base import JsonValue
+from waypost.api.base import JsonObject, JsonValue
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.kube.facts import restarts
 from waypost.kube.facts.pods import PodFact
@@ -55,6 +55,16 @@ class Parked:
     """The attempt ended because people have to decide on tool calls, which a NodeRecord has."""
 
     report: Report = Report()
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The facts of a node or item that succeeds in this pass, by their position."""
+
+    path: str
+    facts: dict[int, JsonObject]
+    output: str  # its digest
+    attempt: int | None  # the one that is recorded as Succeeded
 
 
 Outcome = Succeeded | Failed | Parked

@@ -25,7 +25,7 @@ from waypost.compiler.graph import Graph
 from waypost.engine.state import visible
 from waypost.engine.state.decision import After, Before, PutRecord, RunEvent
 from waypost.engine.state.observed import Observed
-from waypost.engine.state.outcome import Succeeded
+from waypost.engine.state.outcome import Remembered, Succeeded
 from waypost.engine.state.paths import attempt_ref, node_of
 from waypost.engine.state.slots import SlotsOfPass
 from waypost.kube import names, node_records, timestamps
@@ -84,6 +84,7 @@ class Transition:
         self.traces: dict[tuple[str, int], Trace] = {}  # by path and attempt
         self.escalated: list[NodeStatus] = []  # gates and items as they were at the level before
         self.ended_items: list[NodeStatus] = []  # with an attempt or a question that ended
+        self.remembered: list[Remembered] = []  # by nodes that succeed in this pass
         self.timers: list[datetime] = []
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet
@@ -178,8 +179,7 @@ class Transition:
     def succeed(self, path: str, outcome: Succeeded) -> None:
         """Checkpoint a node's output: inline if it is small, else in a NodeRecord, where an output
         that the gateway has stored is already."""
-        problem = self.result_problem(path, outcome)
-        if problem is not None:
+        if (problem := self.result_problem(path, outcome)) is not None:
             self.without_record(path, problem)
             return
         opened = self.map_of(path)

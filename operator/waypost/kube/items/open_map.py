@@ -66,6 +66,7 @@ class OpenMap:
     reasons: dict[str, int] = field(default_factory=dict)
     failures: list[ItemFailure] = field(default_factory=list)
     size: int = 0
+    facts: int = 0  # that its items have remembered
     doomed: str | None = None
     latest: int = 0  # the highest number of an attempt
     held: bool = False  # a NodeRecord that it needs cannot be written
@@ -92,6 +93,7 @@ class OpenMap:
             reasons=dict(items.reasons or {}),
             failures=list(items.failures or []),
             size=items.size or 0,
+            facts=items.facts or 0,
             doomed=items.doomed,
         )
         for text in items.open or []:
@@ -258,6 +260,7 @@ class OpenMap:
             states=format_states(states),
             open=texts or None,
             size=self.size or None,
+            facts=self.facts or None,
             reasons=self.reasons or None,
             failures=self.failures or None,
             fresh=self._fresh_json() or None,

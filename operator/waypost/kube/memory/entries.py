@@ -20,7 +20,7 @@ from waypost.kube.objects import moment, section, text
 from waypost.kube.timestamps import parse_timestamp
 from waypost.protocol import ijson
 
-MEMORY_FULL: Final = "MemoryFull"  # reason in status: the key has as many facts as it may have
+MEMORY_FULL: Final = "MemoryFull"  # reason: the key had as many facts as it may have
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,6 @@ class Entry:
     def identity(self) -> tuple[str, str]:
         """Its scope and key. Labels are hints; this is what counts."""
         return self.spec.scope, self.spec.key
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it was rejected because its key has too many facts."""
-        return self.status is not None and self.status.reason == MEMORY_FULL
 
     def slim(self) -> "Entry":
         """The entry without its value, for a cache."""

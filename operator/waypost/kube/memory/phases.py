@@ -1,16 +1,17 @@
 """What the entries of a key are at a moment: which of them a run reads, and why the others not.
 
-It follows from their specs alone, but for facts that came when the key was full. So nothing has to
-be written between the creation of an entry and a run that reads it; `status.phase` is for people.
+It follows from their specs alone, so nothing has to be written between the creation of an entry and
+a run that reads it; `status.phase` is for people.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from waypost.api.memory.model import EntryPhase
+from waypost.api.memory.model import KEPT_FACTS, EntryPhase
 from waypost.kube.memory.entries import MEMORY_FULL, Entry
+from waypost.protocol import ijson
 
 BY_A_PERSON: Final = "Decided"  # reasons in status
 BY_POLICY: Final = "ReviewAutomatic"
@@ -54,6 +55,39 @@ def standings(entries: Iterable[Entry], *, now: datetime) -> dict[str, Standing]
             reason = LATER_ROUND if one.spec.type == "Episode" else NEWER_FACT
             alone[one.name] = Standing("Superseded", reason)
     return alone
+
+
+def is_known(one: Entry, entries: Iterable[Entry], found: Mapping[str, Standing]) -> bool:
+    """Whether a fact that is about to be created is there already: one with its subject and value
+    that is Proposed or Active, or that a person has rejected.
+
+    Args:
+        one: The fact.
+        entries: All entries of its key, from a live list.
+        found: What they are now (`standings`).
+    """
+    if one.spec.type != "Fact":
+        return False
+    mine = (one.spec.subject, ijson.digest(one.spec.value))
+    return any(
+        _counts(found[other.name]) or found[other.name] == Standing("Rejected", BY_A_PERSON)
+        for other in entries
+        if other.spec.type == "Fact"
+        and other.name != one.name
+        and not other.deleting
+        and (other.spec.subject, ijson.digest(other.spec.value)) == mine
+    )
+
+
+def is_full(one: Entry, entries: Iterable[Entry], found: Mapping[str, Standing]) -> bool:
+    """Whether the key has as many facts as it may have without one that is about to be created.
+    Arguments as those of `is_known`."""
+    others = [e for e in entries if e.spec.type == "Fact" and e.name != one.name]
+    return one.spec.type == "Fact" and sum(_counts(found[e.name]) for e in others) >= KEPT_FACTS
+
+
+def _counts(standing: Standing) -> bool:
+    return standing.phase in ("Proposed", "Active")
 
 
 def readable(entries: Iterable[Entry], *, scope: str, key: str, now: datetime) -> list[Entry]:
@@ -113,7 +147,7 @@ def _alone(one: Entry, forgotten: datetime | None, now: datetime) -> Standing:
         return Standing("Active" if spec.decision == "Accepted" else "Rejected", BY_A_PERSON)
     if spec.type == "Episode":
         return Standing("Active", RECORDED)
-    if one.is_full:
+    if one.spec.full:
         return Standing("Rejected", MEMORY_FULL)
     if spec.review == "Automatic":
         return Standing("Active", BY_POLICY)

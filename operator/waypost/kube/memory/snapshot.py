@@ -107,6 +107,7 @@ def _form(one: Entry, fits: Fits, misfits: list[tuple[str, str]]) -> JsonObject:
         "entry": one.name,
         **({"subject": spec.subject} if spec.subject is not None else {}),
         "text": said if isinstance(said, str) else ijson.canonical(value).decode(),
+        **({"value": value} if not isinstance(said, str) or len(value) > 1 else {}),
         "since": spec.source.at,
         "source": {"run": run, "path": spec.source.path or ""},
     }

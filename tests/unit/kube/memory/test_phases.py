@@ -79,13 +79,13 @@ def names(*entries: Entry, key: str = "k") -> list[str]:
             id="rejected",
         ),
         pytest.param(
-            fact("a", review="Automatic", status={"phase": "Rejected", "reason": "MemoryFull"}),
+            fact("a", review="Automatic", full=True),
             "Rejected",
             "MemoryFull",
             id="full",
         ),
         pytest.param(
-            accepted("a", status={"phase": "Rejected", "reason": "MemoryFull"}),
+            accepted("a", full=True),
             "Active",
             "Decided",
             id="accepted-though-full",

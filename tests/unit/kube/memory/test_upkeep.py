@@ -58,12 +58,7 @@ def test_s689_settled_facts_go_when_there_are_too_many() -> None:
     [
         (fact("a"), "Proposed", "ReviewRequired", None),
         (accepted("a"), "Active", "Decided", "ann"),
-        (
-            fact("a", review="Automatic", status={"phase": "Rejected", "reason": "MemoryFull"}),
-            None,
-            None,
-            None,
-        ),
+        (fact("a", review="Automatic", full=True), "Rejected", "MemoryFull", None),
         (
             accepted("a", status={"phase": "Active", "reason": "Decided", "decidedBy": "ann"}),
             *[None] * 3,

@@ -18,7 +18,7 @@ REVIEWED: Final = ("decision", "decidedBy", "note")
 
 # Every other field of the spec, also a future one, is what was remembered.
 _REMEMBERED: Final = wire_names(MemoryEntrySpec, without=frozenset(REVIEWED))
-_OF_FACTS: Final = ("subject", "review")
+_OF_FACTS: Final = ("subject", "review", "full")
 _OF_EPISODES: Final = ("succeeded", "scheduledAt")
 _OF_ENTRIES: Final = ("value", "text", "schemaDigest")
 _REMEMBERS: Final = "self.type in ['Episode', 'Fact']"
