@@ -57,7 +57,7 @@ def container(name: str, *, image: str = "work:1", **fields: JsonValue) -> JsonO
 
 def agent(name: str, *, prompt: str = "Think.", **fields: JsonValue) -> JsonObject:
     """An agent node of model m of the provider `main`."""
-    texts = ("instructions", "attachments", "tools", "toolApproval", "image", "env")
+    texts = ("instructions", "attachments", "tools", "toolApproval", "memory", "image", "env")
     keys = (*texts, "models", "settings", "limits", "reasks")
     block: JsonObject = {"model": {"provider": "main", "name": "m"}}
     block |= {key: fields.pop(key) for key in keys if key in fields}

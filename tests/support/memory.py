@@ -113,3 +113,14 @@ async def decide(world: World, entry: Obj, decision: str) -> None:
         body={"spec": {"decision": decision, "decidedBy": "ann"}},
         patch_type=PatchType.MERGE,
     )
+
+
+async def create(world: World, kind: Kind, name: str, spec_: Obj) -> None:
+    """Create an object that runs refer to."""
+    body = {
+        "apiVersion": API_VERSION,
+        "kind": kind.kind,
+        "metadata": {"name": name},
+        "spec": spec_,
+    }
+    await world.user.create(kind, namespace=NAMESPACE, body=body)

@@ -108,6 +108,7 @@ class AgentRequest(NamedTuple):
     output_schema: Json | None
     decisions: tuple[DecidedCall, ...] = ()
     content: str = "Off"  # what its trace has of tool calls: Off, Digests or Redacted
+    notes: tuple[Json, ...] | None = None  # of earlier runs; None without the tool `recall`
 
     @property
     def gated(self) -> frozenset[str]:
@@ -168,6 +169,7 @@ def _read(agent: dict[str, Any], output_schema: Json | None) -> AgentRequest:
         output_schema=output_schema,
         decisions=decisions_from_json(agent["decisions"]) if "decisions" in agent else (),
         content=str(agent.get("content", "Off")),
+        notes=tuple(agent["notes"]) if "notes" in agent else None,
     )
 
 

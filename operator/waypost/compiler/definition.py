@@ -25,7 +25,7 @@ from waypost.compiler.graph import (
     with_compensations,
 )
 from waypost.compiler.item_sources import item_variables, list_source
-from waypost.compiler.memory.rules import memory_warnings
+from waypost.compiler.memory.rules import memory_warnings, notes_of
 from waypost.compiler.memory.types import memory_type
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.called_types import called_types
@@ -112,14 +112,16 @@ class Definition:
 
     @cached_property
     def memory_readers(self) -> frozenset[str]:
-        """The nodes whose expressions read `memory`; "" stands for the end of the run."""
+        """The nodes whose expressions read `memory`, and the agents that are given notes; "" stands
+        for the end of the run."""
         if self.spec is None or self.spec.memory is None:
             return frozenset()
         complete = with_compensations(self.spec, self.graph)
         found = {
             name
             for name, node in complete.nodes.items()
-            if any(_reads_memory(value) for _, value in evaluated_fields(node))
+            if notes_of(self.spec, node) is not None
+            or any(_reads_memory(value) for _, value in evaluated_fields(node))
         }
         at_end = any(_reads_memory(value) for _, value in at_the_end(self.spec))
         return frozenset(found | {""} if at_end else found)

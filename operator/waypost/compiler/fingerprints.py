@@ -19,6 +19,7 @@ from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import REMEMBERED, Graph, evaluated_fields
 from waypost.compiler.kinds.kind import wire
 from waypost.compiler.kinds.table import compiler_kind
+from waypost.compiler.memory.rules import notes_of
 from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.node_settings import isolation_of
 from waypost.expressions.templates import paths_in
@@ -79,6 +80,8 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
     volumes = isolation_of(spec, node).volumes if kind_of(node).has_pod else None
     if volumes:  # as for artifacts, the fingerprints of other nodes do not change
         document["volumes"] = {one.name: wire(one) for one in volumes}
+    if (notes := notes_of(spec, node)) is not None:
+        document["notes"] = {"inject": notes.inject, "recall": notes.recall}
     modifier = modifier_of(node)
     if modifier is not None:  # only then: the fingerprints of other nodes do not change
         document[modifier.name] = modifier.fingerprinted(node)

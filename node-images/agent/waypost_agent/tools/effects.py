@@ -7,6 +7,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from waypost_agent.agent_request import AgentRequest
 from waypost_agent.tools import result_pages
+from waypost_agent.tools.memory import recall
 
 _OF_FUNCTIONS: Final = "idempotent"
 
@@ -21,6 +22,8 @@ class Effects:
         self.declared: dict[str, str] = {}
         self._usual = {result_pages.NAME: "none"}
         self._trusted: set[str] = set()
+        if work.notes is not None:
+            self._usual[recall.NAME] = "none"
         for python in work.modules:
             self.declared |= python.effects
             self._usual |= dict.fromkeys(python.functions, _OF_FUNCTIONS)

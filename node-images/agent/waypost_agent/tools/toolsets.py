@@ -13,6 +13,7 @@ from waypost_agent.failures import Stopped
 from waypost_agent.output import TOOL
 from waypost_agent.tools import functions
 from waypost_agent.tools.effects import Effects
+from waypost_agent.tools.memory import recall
 from waypost_agent.tools.result_pages import NAME as PAGES
 from waypost_agent.tools.tool_names import ToolNames
 
@@ -45,6 +46,9 @@ async def offered(
     schemas: dict[str, Json] = {}
     sources: list[tuple[str, str]] = []
     servers: dict[str, str] = {}
+    if work.notes is not None:
+        toolsets.append(recall.Recall(work.notes))
+        sources.append((recall.NAME, "memory of the node"))
     for python in work.modules:
         toolsets.append(functions.load(python))
         sources += [(name, f"module {python.module}") for name in python.functions]

@@ -7,6 +7,7 @@ from pydantic import Field, StringConstraints
 from waypost.api.base import UNIQUE_ITEMS, Duration, Effect, Model
 from waypost.api.kinds.approval import Approvers
 from waypost.api.kinds.kind import NodeKind
+from waypost.api.memory.model import Inject
 from waypost.api.nodes.artifacts import MOST, Attachment
 from waypost.api.pod import ContainerResources, Env, Image, ImagePullPolicy, Template
 from waypost.api.provider import ModelSettings, Money
@@ -112,6 +113,17 @@ class ToolApproval(Model):
     )
 
 
+class AgentMemory(Model):
+    """What the model is given of memory."""
+
+    inject: Inject | None = Field(
+        default=None, description="Notes after the instructions. Default Both."
+    )
+    tools: list[Literal["recall"]] | None = Field(
+        default=None, max_length=1, description="recall: a tool that searches the notes."
+    )
+
+
 class AgentLimits(Model):
     """Limits of one conversation, over all attempts that continue it. When one is exceeded, the
     node fails with BudgetExceeded."""
@@ -186,6 +198,7 @@ class AgentKind(Model):
         default=None, max_length=16, description="Tools that the model may call."
     )
     tool_approval: ToolApproval | None = Field(default=None, description=ToolApproval.__doc__)
+    memory: AgentMemory | None = Field(default=None, description=AgentMemory.__doc__)
     settings: ModelSettings | None = Field(
         default=None, description="Settings of the model. They override those of the ModelProvider."
     )

@@ -26,6 +26,7 @@ EntryType = Literal["Episode", "Fact", "Forgotten"]
 EntryPhase = Literal["Proposed", "Active", "Rejected", "Superseded", "Expired"]
 EntryDecision = Literal["Accepted", "Rejected"]
 Review = Literal["Required", "Automatic"]
+Inject = Literal["Facts", "Episodes", "Both", "None"]  # what an agent is given
 
 
 class EntrySource(Model):

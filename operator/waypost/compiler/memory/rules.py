@@ -1,15 +1,19 @@
 """Rules for `spec.memory`."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from waypost.api.base import JsonObject, parse_duration
-from waypost.api.memory.model import Review
+from waypost.api.memory.model import Inject, Review
 from waypost.api.modifiers.memory import MAX_EXPIRY, key_problem
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.scopes import scoped_in
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
 from waypost.kube.objects import section, text
+
+_NO_BLOCK: Final = "this run has no memory block; add memory: {key: ...}"
 
 
 def memory_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
@@ -36,11 +40,13 @@ def memory_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 def _fact_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     for node in spec.all_nodes:
+        if spec.memory is None and node.agent is not None and node.agent.memory is not None:
+            yield Problem(f"{node.place}.agent.memory", _NO_BLOCK)
         if node.remember is None:
             continue
         place = f"{node.place}.remember"
         if spec.memory is None:
-            yield Problem(place, "this run has no memory block; add memory: {key: ...}")
+            yield Problem(place, _NO_BLOCK)
         if node.agent is not None and node.remember.review == "Automatic":
             found = "Automatic is not allowed for agents, which read what others wrote; remove it, "
             yield Problem(f"{place}.review", f"{found}or let a python node remember what it checks")
@@ -55,6 +61,24 @@ def review_of(spec: AgentWorkflowSpec, node: Node) -> Review:
     given = node.remember.review if node.remember is not None else None
     usual = spec.memory.review if spec.memory is not None else None
     return given or usual or "Required"
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What an agent is given of the memory of its run."""
+
+    inject: Inject
+    recall: bool
+
+
+def notes_of(spec: AgentWorkflowSpec, node: Node) -> Notes | None:
+    """What a node is given of the memory of its run; None if it is given nothing."""
+    if spec.memory is None or node.agent is None:
+        return None
+    given = node.agent.memory
+    inject: Inject = (given.inject if given is not None else None) or "Both"
+    recall = given is not None and "recall" in (given.tools or ())
+    return Notes(inject, recall) if recall or inject != "None" else None
 
 
 def memory_warnings(

@@ -21,7 +21,9 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.state.usage import Allotment
 from waypost.api.status import AttemptStatus, LoopStatus
 from waypost.api.toolserver import ToolServerSpec
+from waypost.api.workflow import Node
 from waypost.compiler.kinds.kind import merged
+from waypost.compiler.memory.rules import notes_of
 from waypost.compiler.node_settings import isolation_of
 from waypost.engine.nodes.calls import advance as calls
 from waypost.engine.nodes.calls import closing
@@ -34,6 +36,7 @@ from waypost.engine.state.inputs import Invalid, Missing
 from waypost.engine.state.resolved import Resolved
 from waypost.engine.state.transition import Transition
 from waypost.expressions.templates import NullPolicy, RenderError, render_text
+from waypost.expressions.values import Unavailable
 from waypost.kube.manifests.endpoints import (
     Access,
     provider_access,
@@ -43,6 +46,7 @@ from waypost.kube.manifests.endpoints import (
 from waypost.kube.manifests.model_calls import PATH, models_url
 from waypost.kube.manifests.pod import Rendered
 from waypost.kube.manifests.tokens import MODELS_TOKEN
+from waypost.kube.memory.notes import block, notes
 from waypost.kube.secret_files import KeyFile
 
 DEFAULT_REASKS: Final = 2
@@ -267,7 +271,27 @@ def _render(
     document = work.document | ({"decisions": decisions} if decisions else {})
     if transition.settings.trace_content != "Off":
         document["content"] = transition.settings.trace_content
+    given = _with_notes(transition, node, document)
+    if isinstance(given, Invalid):
+        return given
+    document = given
     return Rendered(env=env, agent=document, files=work.files)
+
+
+def _with_notes(transition: Transition, node: Node, document: JsonObject) -> JsonObject | Invalid:
+    """The work of an agent with the notes that it is given of the memory of its run: after its
+    instructions, and for the tool `recall`."""
+    given, memory = notes_of(transition.spec, node), transition.observed.status.memory
+    if given is None or memory is None:
+        return document
+    snapshot = transition.payloads.get(memory.record)
+    if isinstance(snapshot, Unavailable):
+        return Invalid(f"agent.memory: {snapshot.why}")
+    shown = block(notes(snapshot, given.inject))
+    texts = [text for text in (document.get("instructions"), shown) if text]
+    if shown:
+        document = {**document, "instructions": "\n\n".join(texts)}
+    return {**document, "notes": notes(snapshot, "Both")} if given.recall else document
 
 
 def _gateway_problem(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from waypost.api.modifiers.repeat import Iterations
 from waypost.api.workflow import CompensationNode
 from waypost.compiler.graph import evaluated_fields
+from waypost.compiler.memory.rules import notes_of
 from waypost.compiler.rules.scopes import at_the_end
 from waypost.engine.state import parked
 from waypost.engine.state.paths import node_of
@@ -21,7 +22,7 @@ def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     """Why a NodeRecord that the expressions of a node read could not be read; None if all could.
 
     Those of a map in progress, and of an item, read the list of the map too. An agent whose tool
-    calls were decided reads the decisions.
+    calls were decided reads the decisions, and one that is given notes reads the memory.
     """
     if not transition.observed.unread:
         return None
@@ -30,6 +31,9 @@ def unread_by(transition: Transition, path: str) -> ReadProblem | None:
     names = _records(transition, used)
     if node_of(path) in transition.graph.compensations:
         names |= _read_by_undone(transition, node_of(path))
+    memory = transition.observed.status.memory
+    if memory is not None and notes_of(transition.spec, transition.node(path)) is not None:
+        names.add(memory.record)
     names |= parked.reads_of(transition.observed, transition.statuses[path])
     if item_artifacts.takes(transition.node(path)):
         names |= item_artifacts.records_of(transition.graph.nodes, transition.node_statuses)
