@@ -9,6 +9,7 @@ from tests.crds.manifests import (
     IMAGE,
     PYTHON,
     Manifest,
+    agent,
     approval,
     container,
     definition,
@@ -286,6 +287,16 @@ ACCEPTED = [
         "quantities",
         workflow(container(resources={"limits": {"cpu": "0.5", "memory": "1.5Gi", "n": "1e3"}})),
         "as in core/v1",
+    ),
+    row(
+        "remembers",
+        workflow(
+            node("a", remember={"facts": [{"text": "${self.output.n}"}], "review": "Automatic"}),
+            agent(memory={"inject": "None", "tools": ["recall"]}) | {"remember": {"facts": []}},
+            memory={"key": "k", "review": "Required", "factSchema": {"type": "object"}},
+            rerun={"round": 2, "memory": "Refresh"},
+        ),
+        "facts are any value until they are evaluated",
     ),
     row(
         "rerun",

@@ -94,6 +94,11 @@ REFUSED = [
         "subject, review is only allowed with type: Fact; found Episode",
     ),
     row(
+        "memory-episode-full",
+        entry("Episode", full=True),
+        "full is only allowed with type: Fact; found Episode",
+    ),
+    row(
         "memory-fact-succeeded",
         entry(succeeded=True),
         "succeeded is only allowed with type: Episode; found Fact",
@@ -160,6 +165,7 @@ TRANSITIONS = [
     spec("memory-new-key", entry(), {"key": "customer-18"}, f"{_FINAL}key"),
     spec("memory-new-subject", entry(), {"subject": "x"}, f"{_FINAL}subject"),
     spec("memory-review", entry(), {"review": "Automatic"}, f"{_FINAL}review"),
+    spec("memory-not-full", entry(full=True), {"full": None}, f"{_FINAL}full"),
     spec("memory-source", entry(), {"source": {"at": EXPIRES}}, f"{_FINAL}source"),
     spec("memory-longer", entry(), {"expiresAt": "2027-03-26T09:10:00Z"}, f"{_FINAL}expiresAt"),
     pytest.param(

@@ -5,6 +5,7 @@ from typing import Any
 from tests.crds.manifests import (
     PYTHON,
     Manifest,
+    agent,
     approval,
     container,
     gate,
@@ -41,6 +42,21 @@ STRICT = [
         workflow(rerun={"round": 1}),
         "spec.rerun.round: Invalid value: 1: spec.rerun.round in body should be greater than or "
         "equal to 2",
+    ),
+    row(
+        "remembers-nothing",
+        workflow(node(remember={"review": "Automatic"})),
+        "spec.nodes[0].remember.facts: Required value",
+    ),
+    row(
+        "a-tool-of-memory-that-does-not-exist",
+        workflow(agent(memory={"tools": ["remember"]})),
+        'spec.nodes[0].agent.memory.tools[0]: Unsupported value: "remember"',
+    ),
+    row(
+        "reads-again-in-another-way",
+        workflow(rerun={"round": 2, "memory": "Keep"}),
+        'spec.rerun.memory: Unsupported value: "Keep"',
     ),
     row(
         "two-kinds",

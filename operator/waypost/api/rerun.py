@@ -44,6 +44,9 @@ class Rerun(Model):
         "template. Default: the version that the run was accepted with, unless templateRef names "
         "another template.",
     )
+    memory: Literal["Refresh"] | None = Field(
+        default=None, description="Refresh: read the memory again."
+    )
     skip: list[NodeName] | None = Field(
         default=None,
         max_length=200,

@@ -6,7 +6,8 @@ outcomes, never exceptions.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from waypost.api.meta import EventReason
 from waypost.compiler.origin import Fresh
@@ -14,7 +15,7 @@ from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.items import advance as items
 from waypost.engine.items import questions, working
-from waypost.engine.memory import begin, facts, outbox
+from waypost.engine.memory import begin, facts, outbox, refresh
 from waypost.engine.nodes.children import leftovers as child_leftovers
 from waypost.engine.nodes.table import KINDS, engine_kind, watching_kind
 from waypost.engine.rounds import leftovers, overrides
@@ -28,15 +29,20 @@ from waypost.engine.run.entry import (
     Halted,
     Held,
     Idle,
+    Refreshing,
     Rejected,
     is_stopped_alone,
+    refreshed,
 )
 from waypost.engine.run.hold import Hold
 from waypost.engine.slots import of_run as slot_of_run
-from waypost.engine.state.decision import Decision
+from waypost.engine.state.decision import Decision, PutRecord
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
 from waypost.kube.manifests.pod import PodSettings
+from waypost.protocol.reasons import Reason
+
+_READ_AGAIN: Final = timedelta(seconds=10)
 
 
 def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
@@ -52,7 +58,10 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
         status and the same facts gives the same status, so the next pass repairs a crash at any
         point.
     """
+    entry = refreshed(entry, now)
     match entry:
+        case Refreshing(observed):
+            return _waits_to_refresh(observed, now)
         case Deleting(observed):
             return Decision(status=observed.status, after=ending.release_all(observed))
         case Rejected(observed):
@@ -66,12 +75,26 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
         case Active(observed, round_begun):
             if trouble := pinning.unstored(observed):
                 return _unstored(entry, trouble, now)
-            return _continue(Transition(observed, now=now, settings=settings), round_begun)
+            transition = Transition(observed, now=now, settings=settings)
+            transition.before += [PutRecord(record) for record in entry.records]
+            return _continue(transition, round_begun)
 
 
 def _held(observed: Observed, held: Hold, now: datetime) -> Decision:
     name = held.waiting.removeprefix("template/") if held.waiting.startswith("template/") else ""
     return replace(hold.decide(observed, held, now), awaits_template=name)
+
+
+def _waits_to_refresh(observed: Observed, now: datetime) -> Decision:
+    """The round has to read its memory again, and that cannot be read or stored: it does not begin
+    on a guess."""
+    why = refresh.why_not(observed, now)
+    if not why:
+        return Decision(status=observed.status, requeue_at=now)
+    decision = rejection.reject(
+        observed, f"rerun.memory: {why}", now, reason=str(Reason.READ_REJECTED)
+    )
+    return replace(decision, requeue_at=now + _READ_AGAIN)
 
 
 def _unstored(entry: Active, trouble: str, now: datetime) -> Decision:

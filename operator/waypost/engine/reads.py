@@ -6,11 +6,11 @@ from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.compiler.rules.scopes import at_the_end
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
-from waypost.engine.memory import begin, outbox
+from waypost.engine.memory import begin, outbox, refresh
 from waypost.engine.nodes.gates import policy
 from waypost.engine.nodes.table import engine_kind, watching_kind
 from waypost.engine.run import finalizing
-from waypost.engine.run.entry import Active, Entry, Halted, is_stopped_alone
+from waypost.engine.run.entry import Active, Entry, Halted, Refreshing, is_stopped_alone, refreshed
 from waypost.engine.scheduling import missing_references
 from waypost.engine.state import parked, transition
 from waypost.engine.state.observed import Observed, Reads
@@ -34,8 +34,14 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
     Returns:
         The reads that are not loaded yet; falsy fields only if `decide` can be called.
     """
-    if not isinstance(entry, Active | Halted):
-        return Reads()
+    entry = refreshed(entry, now)
+    if isinstance(entry, Refreshing):
+        again = entry.observed
+        return Reads(payloads=refresh.payloads(again), memory=refresh.wanted(again))
+    return _reads_of(entry, now) if isinstance(entry, Active | Halted) else Reads()
+
+
+def _reads_of(entry: Active | Halted, now: datetime) -> Reads:
     observed = entry.observed
     known = {status.path: status for status in observed.status.nodes}
     if isinstance(entry, Halted):  # nothing else of it is advanced

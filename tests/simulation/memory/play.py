@@ -35,7 +35,7 @@ class _Play:
 
     def _program(self, pod: PodView) -> Outcome:
         run = self.watcher.runs[pod.run_name]
-        self.watcher.judge_inputs(run.name, pod.inputs)
+        self.watcher.judge_inputs(run.name, pod.round, pod.attempt, pod.inputs)
         if pod.attempt <= run.fails:
             return pod.fails(seconds=run.seconds, stop_seconds=1.0)
         facts: list[Any] = list(run.facts(pod.attempt))
@@ -111,7 +111,8 @@ class _Play:
                 await self.world.patch_run({"cancel": True}, name=run.name)
             case "rerun":
                 status = self.world.status(run.name)
-                rerun = {"round": int(status.get("round", 1)) + 1, "from": ["a"]}
+                rerun: dict[str, Any] = {"round": int(status.get("round", 1)) + 1}
+                rerun |= {"memory": "Refresh"} if trouble.number % 2 else {"from": ["a"]}
                 await self.world.patch_run({"rerun": rerun}, name=run.name)
             case "forget":
                 if trouble.number % 2:  # while its entry waits to be written

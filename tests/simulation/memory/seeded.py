@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 from waypost.engine import decide
-from waypost.engine.memory import begin, closing, facts, identity, outbox
+from waypost.engine.memory import begin, closing, facts, identity, outbox, refresh
 from waypost.engine.rounds import begin as rounds
 from waypost.engine.scheduling import remembering
 from waypost.engine.slots import of_run
@@ -115,6 +115,19 @@ def _the_last_good_one_is_cut_with_the_others(patch: pytest.MonkeyPatch) -> None
         return take(list(found)[: memory.episodes], memory, **given)
 
     patch.setattr(begin, "take", short)
+
+
+@bug("VY1", "VY5", focus=_with("rerun"))
+def _every_round_reads_again(patch: pytest.MonkeyPatch) -> None:
+    def always(observed: Any) -> bool:
+        return bool(observed.spec.memory and observed.status.memory)
+
+    patch.setattr(refresh, "reads_again", always)
+
+
+@bug("VY1", "VY3", focus=_with("rerun"))
+def _what_reads_something_else_is_kept(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(refresh, "_readers", lambda observed, before, after: ())
 
 
 def _stated(planned: Plan) -> bool:

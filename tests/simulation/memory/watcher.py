@@ -33,6 +33,8 @@ class Watcher:
         self._finished: dict[str, set[tuple[int, str]]] = {}  # rounds that ended, with their phase
         self._due: dict[str, dict[str, datetime]] = {}  # by run: what others had written before it
         self._cancelled: set[tuple[str, int]] = set()  # before the result was recorded
+        self._snapshots: dict[tuple[str, int], str] = {}  # NodeRecords, by run and round
+        self._given: dict[tuple[str, int], Obj] = {}  # inputs, by run and attempt
         self._checkpoints: set[tuple[str, int]] = set()  # runs, and attempts that are recorded
         self._forgotten: list[tuple[float, str, str, datetime]] = []
         world.cluster.server.storage.listeners.insert(0, self._changed)
@@ -119,16 +121,31 @@ class Watcher:
             if any(n["path"] == "a" and n["phase"] == "Pending" for n in status["nodes"]):
                 self.blame(f"{name} has read its memory, and does not begin", "VY5")
         elif before and any(before.get(key) != memory.get(key) for key in _READ):
-            self.blame(f"{name}: the snapshot was {before}, and is {memory}", "VY1")
+            self._read_again(name, body, memory)
         if memory:
             self._known[name] = memory
+            self._snapshots[name, int(status.get("round", 1))] = memory["record"]
         settled = memory.get("end") or status.get("verdict") or _is_finished(status)
         if section(body, "spec").get("cancel") and not settled:
             self._cancelled.add((name, int(status.get("round", 1))))
         if _is_finished(status):
-            if memory.get("outbox"):
-                self.blame(f"{name} is Finished, and has {memory['outbox']} to write", "VY2")
-            self._finished.setdefault(name, set()).add((status["round"], text(status, "phase")))
+            self._ended(name, status, memory)
+
+    def _ended(self, name: str, status: Obj, memory: Obj) -> None:
+        if memory.get("outbox"):
+            self.blame(f"{name} is Finished, and has {memory['outbox']} to write", "VY2")
+        if memory and text(status, "phase") == "Succeeded":
+            self._reads_its_snapshot(name, status)
+        self._finished.setdefault(name, set()).add((status["round"], text(status, "phase")))
+
+    def _read_again(self, name: str, body: Obj, memory: Obj) -> None:
+        """VY1: a snapshot changes only in the write that begins a round which asks for it."""
+        rerun, round_ = section(body, "spec", "rerun"), int(body["status"].get("round", 1))
+        begins = (name, round_) not in self._snapshots and rerun.get("round") == round_
+        if begins and rerun.get("memory") == "Refresh":
+            self._begun(self.runs[name], memory)
+        else:
+            self.blame(f"{name}: the snapshot was {self._known[name]}, and is {memory}", "VY1")
 
     def _written_before(self, run: Run) -> dict[str, datetime]:
         """The Episodes of runs that had ended before this one was created."""
@@ -225,7 +242,8 @@ class Watcher:
         """What an Episode says, from the snapshot and what the node of the run finds."""
         if self.is_forgotten(run):
             return  # its snapshot may be deleted
-        said = section(self._records[self._known[run.name]["record"]], "data")
+        record = self._snapshots[run.name, _source(body)["round"]]
+        said = section(self._records[record], "data")
         last = said["episodes"][0]["outputs"] if said["episodes"] else {}
         expected: dict[str, Any] = {"before": last.get("n", -1)}
         if body["spec"]["succeeded"]:
@@ -234,14 +252,29 @@ class Watcher:
         if {**found, "n": 0} != {**expected, "n": 0} or found.get("n", run.number) != run.number:
             self.blame(f"{run.name} remembers {found}, expected {expected}", "VY3")
 
-    def judge_inputs(self, name: str, inputs: Obj) -> None:
-        """VY1: every attempt of a run sees what its snapshot says."""
-        said = self._records[self._known[name]["record"]]["data"]
-        last = said["episodes"][0]["outputs"] if said["episodes"] else {}
-        good = said.get("lastSucceeded", {}).get("outputs", {})
-        expected = {"before": last.get("n", -1), "good": good.get("n", -1)}
+    def judge_inputs(self, name: str, round_: int, attempt: int, inputs: Obj) -> None:
+        """VY1: every attempt of a run sees what the snapshot of its round says."""
+        self._given[name, attempt] = inputs
+        expected = self._expected(name, round_)
         if inputs != expected:
             self.blame(f"{name} is given {inputs}, expected {expected}", "VY1")
+
+    def _expected(self, name: str, round_: int) -> Obj:
+        """What node a reads in a round."""
+        said = self._records[self._snapshots[name, round_]]["data"]
+        last = said["episodes"][0]["outputs"] if said["episodes"] else {}
+        good = said.get("lastSucceeded", {}).get("outputs", {})
+        return {"before": last.get("n", -1), "good": good.get("n", -1)}
+
+    def _reads_its_snapshot(self, name: str, status: Obj) -> None:
+        """VY1: the checkpoint of a round that ended is of an attempt that read its snapshot."""
+        node = next(one for one in status["nodes"] if one["path"] == "a")
+        given, expected = (
+            self._given.get((name, node["attempt"])),
+            self._expected(name, status["round"]),
+        )
+        if node["phase"] == "Succeeded" and given is not None and given != expected:
+            self.blame(f"{name}: the checkpoint read {given}, expected {expected}", "VY1")
 
 
 def _source(body: Obj) -> Obj:

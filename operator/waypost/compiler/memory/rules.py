@@ -21,6 +21,8 @@ def memory_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     yield from _fact_problems(spec)
     memory = spec.memory
     if memory is None:
+        if spec.rerun is not None and spec.rerun.memory is not None:
+            yield Problem("rerun.memory", _NO_BLOCK)
         return
     place = "memory.key"
     if any(references_in(memory.key)):

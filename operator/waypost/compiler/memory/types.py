@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from waypost.api.base import JsonObject
 from waypost.api.modifiers.memory import MOST_FACTS
 from waypost.api.workflow import AgentWorkflowSpec
 from waypost.compiler.types.schemas import TEXT, Linked, Unknown, closed
@@ -57,12 +56,13 @@ def memory_type(spec: AgentWorkflowSpec, remembered: Mapping[str, Json] | None) 
     )
 
 
-def facts_type(fact: JsonObject, once: Linked) -> Json:
+def facts_type(spec: AgentWorkflowSpec, once: Linked) -> Json:
     """The schema of what `remember.facts` gives: null, or a list of facts.
 
     Args:
-        fact: The schema of one.
+        spec: The spec.
         once: Caches linked schemas.
     """
+    fact = spec.memory.facts_meet if spec.memory is not None else True
     listed = {"type": "array", "items": once.of(fact), "maxItems": MOST_FACTS}
     return {"anyOf": [listed, {"type": "null"}]}

@@ -27,7 +27,7 @@ from waypost.compiler.types.environment import Environment, own_inputs
 from waypost.compiler.types.fields import element_of, required_by, taken_by
 from waypost.compiler.types.inference import Inference, Inferred
 from waypost.compiler.types.narrowing import Steps, Tested, tested_by
-from waypost.compiler.types.schemas import Linked, Unknown, closed
+from waypost.compiler.types.schemas import TEXT, Linked, Unknown, closed
 from waypost.compiler.types.wording import (
     Remark,
     Typed,
@@ -45,7 +45,6 @@ from waypost.expressions.templates import Template, parse_template, paths_in, re
 from waypost.protocol.ijson import Json
 
 _BOOLEAN: Final = {"type": "boolean"}
-_STRING: Final = {"type": "string"}
 _OF_ONE_NODE: Final = frozenset(("self", *SCOPED)) - {"memory"}
 
 
@@ -200,13 +199,11 @@ class _Check:
                 yield from self._text(f"{place}.{below}", below, value, own, tested)
 
     def _facts(self, node: Node, value: JsonValue, tested: Tested) -> Iterator[Problem]:
-        place, memory = f"{node.place}.{REMEMBERED}", self.spec.memory
-        given = self._value(value, self.environment.of_remembered(node.name), tested)
-        yield from remarked(place, given)
-        takes = facts_type(memory.facts_meet if memory is not None else {}, self.taken)
-        for misfit in self.comparison.misfits(given.schema, takes):
-            text = message(misfit, "memory.factSchema")
-            yield Problem(f"{place}{misfit.path}", text, severity(misfit))
+        place, view = f"{node.place}.{REMEMBERED}", self.environment.of_remembered(node.name)
+        yield from remarked(place, given := self._value(value, view, tested))
+        for one in self.comparison.misfits(given.schema, facts_type(self.spec, self.taken)):
+            text = message(one, "memory.factSchema")
+            yield Problem(f"{place}{one.path}", text, severity(one))
 
     def _call(self, node: Node, given: dict[str, Typed]) -> Iterator[Problem]:
         """The inputs of a node that calls a template, and what it declares of the outputs."""
@@ -366,7 +363,7 @@ class _Check:
                     f"{part.source} may be absent, which has no text: end it with .orValue('')"
                 )
                 remarks.append(Remark(message, "warning", absent=True))
-        return Typed(_STRING, remarks=tuple(remarks))
+        return Typed(TEXT, remarks=tuple(remarks))
 
     def _expression(
         self, compiled: Compiled, view: Json, tested: Tested

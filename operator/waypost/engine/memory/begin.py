@@ -5,11 +5,11 @@ of `concurrency`, has to see what its predecessor wrote.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from waypost.api.base import JsonValue
+from waypost.api.base import JsonObject, JsonValue
 from waypost.api.changes import changed_run
 from waypost.api.meta import Condition, ConditionReason
 from waypost.api.state.memory import MAX_LISTED, MemoryStatus
@@ -22,6 +22,7 @@ from waypost.engine.state.transition import Transition, is_finished
 from waypost.kube import node_records
 from waypost.kube.conditions import Conditions
 from waypost.kube.facts.read_problems import MEMORY
+from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.memory.phases import readable
 from waypost.kube.memory.snapshot import Snapshot, take
 
@@ -57,17 +58,21 @@ def may_start(transition: Transition) -> bool:
     if isinstance(found, Problem) or found is None or transition.spec.suspend:
         return False
     entries = observed.memory.get(found)
-    if entries is None or _is_old(transition):
+    if entries is None or is_old(observed, transition.now):
         if MEMORY not in observed.unread:  # the run has got its slot in this pass, or it took long
             transition.requeue_at(transition.now)
         return False
+    return _store(transition, taken(observed, found, transition.now), found)
+
+
+def taken(observed: Observed, found: MemoryKey, now: datetime) -> Snapshot:
+    """What the run reads of its memory, whose entries were listed."""
     scope, key = found
-    seen = readable(entries, scope=scope, key=key, now=transition.now)
-    memory = transition.spec.memory
-    assert memory is not None, "it is due"
+    seen = readable(observed.memory[found], scope=scope, key=key, now=now)
+    memory = observed.spec.memory if observed.spec is not None else None
+    assert memory is not None, "the run has memory"
     fits = partial(_fits, observed)
-    snapshot = take(seen, memory, scope=scope, key=key, fits=fits)
-    return _store(transition, snapshot, found)
+    return take(seen, memory, scope=scope, key=key, fits=fits)
 
 
 def waits_for(transition: Transition) -> str:
@@ -86,10 +91,10 @@ def _is_due(observed: Observed) -> bool:
     return has_block and observed.status.memory is None and not is_finished(observed.status)
 
 
-def _is_old(transition: Transition) -> bool:
+def is_old(observed: Observed, now: datetime) -> bool:
     """Whether the list is so old that the key may have been forgotten since."""
-    at = transition.observed.memory_at
-    return at is None or transition.now - at > _FRESH
+    at = observed.memory_at
+    return at is None or now - at > _FRESH
 
 
 def _fits(observed: Observed, key: str, value: JsonValue) -> bool:
@@ -99,37 +104,43 @@ def _fits(observed: Observed, key: str, value: JsonValue) -> bool:
 def _store(transition: Transition, snapshot: Snapshot, found: MemoryKey) -> bool:
     """Record the snapshot in the status that this pass writes; False if its NodeRecord cannot be
     written."""
-    owner, observed = transition.owner, transition.observed
+    observed = transition.observed
     if unstored(observed, "Memory") is not None:
         transition.requeue_at(transition.now + _STORE_AGAIN)
         return False
-    record = node_records.memory(
-        "Memory", snapshot.value, owner=owner.reference(), namespace=owner.namespace
-    )
-    assert record is not None, "a snapshot is small"
+    status, record = recorded(observed, snapshot, found)
     transition.before.append(PutRecord(record))
-    name = record["metadata"]["name"]
-    status = MemoryStatus(
-        scope=found[0],
-        key=found[1],
-        digest=record["spec"]["digest"],
-        record=name,
-        episodes=snapshot.episodes,
-        facts=snapshot.facts,
-        entries=list(snapshot.entries[:MAX_LISTED]) or None,
-    )
-    transition.payloads[name] = snapshot.value
-    noted = _noted(transition, snapshot)
-    changed = changed_run(observed.status, memory=status, conditions=noted.items)
+    transition.payloads[status.record] = snapshot.value
+    conditions = noted(observed, snapshot, transition.now)
+    changed = changed_run(observed.status, memory=status, conditions=conditions.items)
     transition.observed = replace(observed, status=changed)
     return True
 
 
-def _noted(transition: Transition, snapshot: Snapshot) -> Conditions:
+def recorded(
+    observed: Observed, snapshot: Snapshot, found: MemoryKey
+) -> tuple[MemoryStatus, JsonObject]:
+    """What the status says of a snapshot, and its NodeRecord."""
+    owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
+    record = node_records.memory(
+        "Memory", snapshot.value, owner=owner.reference(), namespace=owner.namespace
+    )
+    assert record is not None, "a snapshot is small"
+    status = MemoryStatus(
+        scope=found[0],
+        key=found[1],
+        digest=record["spec"]["digest"],
+        record=record["metadata"]["name"],
+        episodes=snapshot.episodes,
+        facts=snapshot.facts,
+        entries=list(snapshot.entries[:MAX_LISTED]) or None,
+    )
+    return status, record
+
+
+def noted(observed: Observed, snapshot: Snapshot, now: datetime) -> Conditions:
     """The conditions of the run, with those on what its snapshot leaves out."""
-    status = transition.observed.status
-    generation = transition.observed.generation
-    conditions = Conditions(status.conditions, generation=generation, now=transition.now)
+    conditions = Conditions(observed.status.conditions, generation=observed.generation, now=now)
     if snapshot.cut:
         text = (
             f"{snapshot.cut} older entries were left out: with them the snapshot would have more "

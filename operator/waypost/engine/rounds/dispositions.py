@@ -138,6 +138,8 @@ def _rerun_cause(
         return f"it failed: {status.reason}"
     if is_overdue(status):
         return "it was being stopped for a deadline, and each round has new deadlines"
+    if why := _read_again(observed, rerun, path):
+        return why
     fingerprint = observed.definition.fingerprints[path]
     if status.fingerprint is not None and status.fingerprint != fingerprint:
         # Before the dependencies: people expect to read about the edit they made.
@@ -150,6 +152,16 @@ def _rerun_cause(
         if choices[name].changes:
             return f"{name} {_CHANGE_TEXT[choices[name].disposition or '']}"
     return ""
+
+
+def _read_again(observed: Observed, rerun: Rerun, path: str) -> str:
+    """Why a node does not keep its checkpoint in a round that reads the memory again."""
+    if rerun.memory is None or observed.status.memory is None:
+        return ""
+    if observed.refreshed is None:  # a preview
+        reads = path in observed.definition.memory_readers
+        return "what it reads of the memory may have changed" if reads else ""
+    return "what it reads of the memory has changed" if path in observed.refreshed else ""
 
 
 _CHANGE_TEXT: Final = {

@@ -4,13 +4,15 @@ What a pass reads later never changes the run's status or spec (a live read that
 version of the run ends the pass), so the result is valid for the whole pass.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from waypost.api.base import JsonObject
 from waypost.api.meta import ConditionReason
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.compiler.origin import Lost, Missing, Settled, Unread
-from waypost.engine.rounds.begin import begin_round
+from waypost.engine.memory import refresh
+from waypost.engine.rounds.begin import begin_round, is_requested
 from waypost.engine.run import (
     cancel_rejected,
     compensating,
@@ -86,9 +88,17 @@ class Active:
     observed: Observed
     round_begun: bool = False
     stored: AgentWorkflowStatus | None = None
+    records: tuple[JsonObject, ...] = ()  # NodeRecords that the begun round refers to
 
 
-Entry = Deleting | Rejected | Halted | Held | Idle | Active
+@dataclass(frozen=True)
+class Refreshing:
+    """The round that the spec requests reads the memory again, and has to read first."""
+
+    observed: Observed
+
+
+Entry = Deleting | Rejected | Halted | Held | Idle | Active | Refreshing
 
 
 def enter(observed: Observed, now: datetime) -> Entry:
@@ -115,6 +125,20 @@ def enter(observed: Observed, now: datetime) -> Entry:
     held = hold.suspension(observed) if _is_new(observed) else None
     if held is not None:
         return _held(observed, held)
+    if is_requested(observed) and refresh.reads_again(observed):
+        return Refreshing(observed)
+    return _active(observed, now)
+
+
+def refreshed(entry: Entry, now: datetime) -> Entry:
+    """The entry with its round begun, once everything was read that the round needs."""
+    if not isinstance(entry, Refreshing) or refresh.why_not(entry.observed, now) is not None:
+        return entry
+    observed, record = refresh.refreshed(entry.observed, now)
+    return replace(_active(observed, now), stored=entry.observed.status, records=(record,))
+
+
+def _active(observed: Observed, now: datetime) -> Active:
     begun = begin_round(observed, now)
     round_begun = begun is not observed
     pinned = compensating.with_recorded(pinning.pinned(begun))

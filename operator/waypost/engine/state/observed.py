@@ -94,6 +94,8 @@ class Observed:
     # MemoryEntries that were read live in this pass, by scope and key.
     memory: Mapping[MemoryKey, tuple[Entry, ...]] = field(default_factory=dict)
     memory_at: datetime | None = None  # when this pass listed the first of them
+    # Nodes that read something else in the new snapshot of a round; None: it is not taken yet.
+    refreshed: frozenset[str] | None = None
     arrived: frozenset[Selector] = frozenset()  # of what it waits for: the watch has delivered one
     # WorkflowEvents that were read live in this pass, by what they were selected by.
     workflow_events: Mapping[Selector, tuple[EventFact, ...]] = field(default_factory=dict)

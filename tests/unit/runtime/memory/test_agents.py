@@ -40,7 +40,7 @@ class Asked:
 
 def thinking(memory: Obj | None = None, review: str = "Required", **fields: Any) -> Obj:
     """A run whose agent remembers a fact."""
-    more = {"memory": memory} if memory is not None else {}
+    more: dict[str, Any] = {"memory": memory} if memory is not None else {}
     facts = {"facts": "${self.output.facts}"}
     node = agent("a", instructions="Be brief.", remember=facts, **more, **fields)
     return triage(node, memory=block(review=review))
