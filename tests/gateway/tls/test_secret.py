@@ -53,6 +53,25 @@ async def test_a_replica_that_loses_the_race_uses_the_ca_of_the_other() -> None:
     assert isinstance(await replica(cluster, clock).renewed(), Pair)
 
 
+async def test_two_that_read_an_empty_secret_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """S779: the slower one does not overwrite the CA that others trust already."""
+    clock = ManualClock()
+    cluster = cluster_with_secret(clock)
+    read, made = cluster.get, list[Obj]()
+
+    async def get(kind: Kind, *, namespace: str | None, name: str) -> Obj:
+        found = await read(kind, namespace=namespace, name=name)
+        if not made:
+            made.append({})
+            await replica(cluster, clock).renewed()
+            made[0] = stored(cluster)
+        return found
+
+    monkeypatch.setattr(cluster, "get", get)
+    await replica(cluster, clock).renewed()
+    assert stored(cluster) == made[0]
+
+
 async def test_a_certificate_is_renewed_at_half_of_its_time() -> None:
     clock = ManualClock()
     one = replica(cluster_with_secret(clock), clock)
