@@ -1,7 +1,7 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
-The parts hostile, everyday and archive need no cluster. They print a table, and the command exits
-with 1 if something is over its bound; they run only when they are named.
+The parts hostile, everyday, archive, passes and requests need no cluster. They print a table, and
+the command exits with 1 if something is over its bound; they run only when they are named.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.bench import archive, audit, chains, maps
+from e2e.bench import archive, audit, chains, maps, passes, requests
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
@@ -28,6 +28,8 @@ WITHOUT_CLUSTER: dict[str, Callable[[], int]] = {
     "hostile": lambda: hostile.main([]),
     "everyday": everyday.main,
     "archive": archive.main,
+    "passes": passes.main,
+    "requests": requests.main,
 }
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
 

@@ -312,6 +312,6 @@ def without_a_job(
 
 def wire_size(value: AgentWorkflowStatus) -> int:
     """Bytes of a status as JSON on the wire."""
-    from waypost.runtime.writes.status_patch import to_wire
+    from waypost.api.wire.write import to_wire
 
     return len(json.dumps(to_wire(value), ensure_ascii=False, separators=(",", ":")).encode())

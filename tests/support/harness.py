@@ -11,6 +11,7 @@ server (`Line`), its watch. What crosses its boundary can be cut at any point.
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextvars import copy_context
 from typing import Any, Final, Self
@@ -188,6 +189,8 @@ class World:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for operator in self.operators:
+            _assert_unspoilt(operator)
 
     def start(
         self,
@@ -325,6 +328,14 @@ class World:
         ]
         lines += [str(started) for started in self.ledger.executions[-20:]]
         return "\n".join(lines)
+
+
+def _assert_unspoilt(operator: Operator) -> None:
+    """Bodies of runs are shared by passes: none may have changed one."""
+    for uid, body in operator.controller.store._parsed._known.items():
+        assert body.value == json.loads(body.text.join()), (
+            f"a pass has changed the cached run {uid}"
+        )
 
 
 def twice_and_lost(world: World) -> Interception:

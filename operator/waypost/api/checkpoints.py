@@ -4,7 +4,7 @@ The only module that compares paths with the status. Release, seal, sweep, lefto
 identity of pods at the gateway use it, so that paths such as `scan/3` have one meaning everywhere.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from waypost.api.items.states import IN_POD
@@ -88,8 +88,15 @@ class _ItemCheckpoint(Checkpoint):
         return attempt < number or (attempt == number and not self.open)
 
 
-def checkpoint_of(nodes: Iterable[NodeStatus], path: str) -> Checkpoint | None:
+Nodes = Iterable[NodeStatus] | Mapping[str, NodeStatus]  # a mapping has them by path
+
+
+def checkpoint_of(nodes: Nodes, path: str) -> Checkpoint | None:
     """The checkpoint of `path`.
+
+    Args:
+        nodes: The checkpoints of a run. Who asks for many paths gives them by path.
+        path: The path of an attempt.
 
     Returns:
         None if the status has none, or if `path` is not valid. A path with an index is an item of
@@ -100,7 +107,7 @@ def checkpoint_of(nodes: Iterable[NodeStatus], path: str) -> Checkpoint | None:
         parsed = parse_path(path)
     except ValueError:
         return None
-    status = next((entry for entry in nodes if entry.path == parsed.entry), None)
+    status = _entry_at(nodes, parsed.entry)
     if status is None:
         return None
     if parsed.index is not None and _has_items(status):
@@ -110,11 +117,11 @@ def checkpoint_of(nodes: Iterable[NodeStatus], path: str) -> Checkpoint | None:
     return _of_attempts(status, parsed.index)
 
 
-def is_left_over(nodes: Sequence[NodeStatus], round_: int, path: str, launched_in: int) -> bool:
+def is_left_over(nodes: Mapping[str, NodeStatus], round_: int, path: str, launched_in: int) -> bool:
     """Whether a round has removed what an attempt belongs to: the node, or its `repeat`.
 
     Args:
-        nodes: The checkpoints of a run in its round `round_`.
+        nodes: The checkpoints of a run in its round `round_`, by path.
         round_: The round of the run.
         path: The path of the attempt.
         launched_in: The round in which the attempt was launched.
@@ -125,9 +132,22 @@ def is_left_over(nodes: Sequence[NodeStatus], round_: int, path: str, launched_i
     """
     if checkpoint_of(nodes, path) is not None:
         return False
-    node = _entry_of(path)
-    rounds = [status.round or 1 for status in nodes if status.path == node]
-    return launched_in < (rounds[0] if rounds else round_)
+    status = nodes.get(_entry_of(path))
+    return launched_in < (round_ if status is None else status.round or 1)
+
+
+def by_path(nodes: Iterable[NodeStatus]) -> dict[str, NodeStatus]:
+    """Checkpoints by their path; the first one if a path occurs twice."""
+    found: dict[str, NodeStatus] = {}
+    for status in nodes:
+        found.setdefault(status.path, status)
+    return found
+
+
+def _entry_at(nodes: Nodes, path: str) -> NodeStatus | None:
+    if isinstance(nodes, Mapping):
+        return nodes.get(path)
+    return next((entry for entry in nodes if entry.path == path), None)
 
 
 def path_of(node: str, attempt: AttemptStatus) -> str:

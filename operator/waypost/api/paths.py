@@ -7,11 +7,13 @@ status contain paths as text.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _NODE: Final = re.compile(r"[a-z][a-z0-9_]*")
 _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 _COMPENSATE: Final = "compensate"
+_LONGEST: Final = 128  # characters, as of the paths in a status
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ def parse_path(text: str) -> NodePath:
     Raises:
         ValueError: `text` is not a path.
     """
+    # A pass asks for the paths of all pods of a run; longer texts are not remembered.
+    return _remembered(text) if len(text) <= _LONGEST else _parsed(text)
+
+
+def _parsed(text: str) -> NodePath:
     node, separator, part = text.partition("/")
     if not _NODE.fullmatch(node):
         raise ValueError(f"path {text!r}: expected the name of a node, found {node!r}")
@@ -60,6 +67,9 @@ def parse_path(text: str) -> NodePath:
     if not _INDEX.fullmatch(number):
         raise ValueError(f"path {text!r}: expected a number or {_COMPENSATE!r}, found {part!r}")
     return NodePath(node, index=int(number), compensates=compensates)
+
+
+_remembered: Final = lru_cache(maxsize=8192)(_parsed)
 
 
 def entry_of(text: str) -> str:

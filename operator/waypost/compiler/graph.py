@@ -55,6 +55,19 @@ class Graph:
         """The nodes that choose between others, in topological order."""
         return tuple(name for name in self.order if self.dependencies[name].candidates)
 
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The place of each node in the topological order."""
+        return {name: place for place, name in enumerate(self.order)}
+
+    @cached_property
+    def stages(self) -> Mapping[Stage, Mapping[str, None]]:
+        """The nodes of each stage, in topological order."""
+        found: dict[Stage, dict[str, None]] = {"Main": {}, "Compensating": {}, "Finalizing": {}}
+        for name in self.order:
+            found[self.stage_of(name) or "Main"][name] = None
+        return found
+
     def stage_of(self, name: str) -> Stage | None:
         """The stage of a node, as its status says it: None for a node of `spec.nodes`."""
         if name in self.compensations:

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
+from waypost.compiler.graph import Graph
 from waypost.compiler.rules.scopes import at_the_end
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
 from waypost.engine.items import reads as items_reads
@@ -53,7 +54,7 @@ def _reads_of(entry: Active | Halted, now: datetime) -> Reads:
     machines: set[str] = set()
     payloads: set[str] = set()
     records: set[str] = set()
-    for path in graph.order:
+    for path in _unfinished(graph, known):
         status = known.get(path)
         # Also of nodes that a round has made ones of another kind: their attempts still end.
         if status and status.phase in transition.IN_POD:
@@ -97,6 +98,20 @@ def _reads_of(entry: Active | Halted, now: datetime) -> Reads:
     )
 
 
+def _unfinished(graph: Graph, known: dict[str, NodeStatus]) -> list[str]:
+    """The nodes of which something may be read, in topological order: not those that have ended, as
+    most of a long run have. A compensation reads of the node that it undoes."""
+    return [
+        path
+        for path in graph.order
+        if (status := known.get(path)) is None
+        or status.phase not in FINAL_PHASES
+        or status.child is not None
+        or status.items is not None
+        or path in graph.compensations
+    ]
+
+
 def _event_reads(
     observed: Observed, known: dict[str, NodeStatus], now: datetime
 ) -> frozenset[Selector]:
@@ -120,7 +135,8 @@ def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) ->
         names.add(status.loop.previous)
     for name in graph.dependencies[path].all:
         upstream = known.get(name)
-        names |= records_of(graph.nodes[name], upstream) if upstream else set()
+        if upstream is not None and upstream.phase in FINAL_PHASES:
+            names |= records_of(graph.nodes[name], upstream)
     if item_artifacts.takes(graph.nodes[path]):  # the value may come through other nodes
         names |= item_artifacts.records_of(graph.nodes, known.values())
     return names

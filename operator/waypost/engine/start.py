@@ -35,7 +35,7 @@ def start_ready(transition: Transition) -> None:
     _begin_choices(transition)
     if closing_reason(transition) is not None:
         return
-    for path in transition.of_stage():
+    for path in transition.of_stage("Pending", "Backoff"):
         status = transition.statuses[path]
         if status.phase == "Pending":
             _skip_or_start(transition, path, room=free > 0)

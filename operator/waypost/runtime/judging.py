@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from waypost.api.base import StatusModel
+from waypost.api.wire.write import to_wire
 from waypost.kube.objects import section, text
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Kind, Obj
@@ -17,7 +18,6 @@ from waypost.runtime.cache.bodies import BodyCache
 from waypost.runtime.cache.runs import Key
 from waypost.runtime.queue import KeyedQueue, by_namespace
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
-from waypost.runtime.writes.status_patch import to_wire
 from waypost.runtime.writes.status_write import write_status
 
 _JUDGED: Final = 10_000  # objects that are remembered as judged by this process

@@ -7,6 +7,7 @@ import contextlib
 from typing import Final
 
 from waypost.api import meta
+from waypost.api.wire.write import to_wire
 from waypost.kube import objects
 from waypost.kube.facts.copies import own_pods
 from waypost.kube.facts.pods import PodFact, probe_pod_fact
@@ -32,7 +33,6 @@ from waypost.runtime.reads.events import newest_event
 from waypost.runtime.reads.policies import Policies
 from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.writes.accounts import NodeAccounts
-from waypost.runtime.writes.status_patch import to_wire
 from waypost.runtime.writes.status_write import write_status
 
 _WORKERS: Final = 4

@@ -149,6 +149,8 @@ def ended(
     facts: list[Ended] = []
     for status in after.nodes:
         past, node = earlier.get(status.path), nodes.get(status.path)
+        if past is status:  # most have not changed
+            continue
         facts.extend(_attempts(past, status, node=node))
         facts.extend(_gate(observed, past, status))
         facts.extend(_choice(past, status))

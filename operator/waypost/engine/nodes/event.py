@@ -98,7 +98,7 @@ def _selector(run: str, status: NodeStatus) -> Selector | None:
 
 def awaited(run: str, status: AgentWorkflowStatus) -> frozenset[Selector]:
     """Which events the nodes of the run with this name wait for."""
-    found = (_selector(run, node) for node in status.nodes)
+    found = (_selector(run, node) for node in status.nodes if node.phase == "Waiting")
     return frozenset(selector for selector in found if selector is not None)
 
 

@@ -8,10 +8,12 @@ from waypost.engine.state.transition import Transition
 
 def stop(transition: Transition) -> list[After]:
     """Stop and release the pods of what a round removed from the spec."""
-    nodes, current = list(transition.statuses.values()), transition.observed.status.round
+    nodes, current = transition.statuses, transition.observed.status.round
     # This copy of the status may be older than the pod.
     found = [
-        pod for pod in transition.observed.pods if is_left_over(nodes, current, pod.path, pod.round)
+        pod
+        for pod in transition.observed.pods
+        if (pod.held or not pod.over) and is_left_over(nodes, current, pod.path, pod.round)
     ]
     running = (pod for pod in found if not pod.over and not pod.deleting)
     stops: list[After] = [

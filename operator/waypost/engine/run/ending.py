@@ -6,7 +6,7 @@ from datetime import timedelta
 from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.changes import RunChanges, changed_run
-from waypost.api.checkpoints import checkpoint_of
+from waypost.api.checkpoints import by_path, checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler import on_failure
 from waypost.compiler.definition import inputs_changed
@@ -205,11 +205,12 @@ def release_closed(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
 
     Others may belong to a round that has begun since this copy of the run was read.
     """
+    nodes = by_path(observed.status.nodes)
     pods = tuple(
         ReleasePod(name=pod.name, uid=pod.uid)
         for pod in observed.pods
         if pod.held
-        and (checkpoint := checkpoint_of(observed.status.nodes, pod.path))
+        and (checkpoint := checkpoint_of(nodes, pod.path))
         and checkpoint.has_closed(pod.attempt)
     )
     return (*pods, *patches.releases(observed))

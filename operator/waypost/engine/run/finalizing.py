@@ -69,7 +69,7 @@ def may_start(transition: Transition) -> bool:
     jobs = [
         job.name
         for job in observed.jobs.values()
-        if checkpoint_of(transition.statuses.values(), job.path) is None
+        if checkpoint_of(transition.statuses, job.path) is None
         and not (job.ended or job.halted or job.deleting)
     ]
     for name in jobs:
@@ -152,7 +152,7 @@ def _fence_end(observed: Observed) -> datetime | None:
 
 def _may_run(transition: Transition, pod: PodFact) -> bool:
     """Whether a pod of a node that is no longer in the spec may still run its program."""
-    if pod.over or checkpoint_of(transition.statuses.values(), pod.path) is not None:
+    if pod.over or checkpoint_of(transition.statuses, pod.path) is not None:
         return False
     suspected = lost_machines.suspected_since(pod)
     patience = timedelta(seconds=transition.observed.node_lost_seconds)

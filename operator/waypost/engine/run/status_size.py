@@ -7,8 +7,10 @@ many, the least useful are removed first. Phases, reasons, digests and the last 
 from collections.abc import Callable
 from typing import Final
 
+from waypost.api.base import StatusModel
 from waypost.api.changes import changed_attempt, changed_node, changed_run
 from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
+from waypost.api.wire.memo import Memo
 from waypost.protocol.text import shorten
 
 STATUS_LIMIT: Final = 256 * 1024
@@ -30,7 +32,18 @@ def trim(status: AgentWorkflowStatus) -> AgentWorkflowStatus:
 
 
 def _size(status: AgentWorkflowStatus) -> int:
+    """Bytes of a status as compact JSON. Checkpoints that were measured before are not written
+    again."""
+    nodes = status.nodes
+    alone = _json_size(changed_run(status, nodes=[]))
+    return alone + sum(map(_node_size, nodes)) + max(len(nodes) - 1, 0)  # with commas
+
+
+def _json_size(status: StatusModel) -> int:
     return len(status.model_dump_json(by_alias=True, exclude_none=True).encode())
+
+
+_node_size: Final[Memo[NodeStatus, int]] = Memo(_json_size)
 
 
 def _shorter_tails(node: NodeStatus) -> NodeStatus:

@@ -47,6 +47,8 @@ def judge(transition: Transition, path: str) -> Join:
     if path in transition.graph.compensations:
         return READY if undo_order.next_path(transition) == path else WAIT
     dependencies = transition.graph.dependencies[path]
+    if dependencies.joined and not any(map(transition.ended, dependencies.joined)):
+        return WAIT  # as for most nodes of a long chain
     for name in sorted(dependencies.hard):
         skip = _blocks(name, transition.node(name), transition.statuses[name])
         if skip is not None:

@@ -7,6 +7,7 @@ from waypost.api.base import JsonObject
 from waypost.api.checkpoints import path_of
 from waypost.api.modifiers.concurrency import DEFAULT_LIMIT
 from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.api.wire.memo import Memo
 from waypost.engine.slots.choose import Full, choose, wait
 from waypost.engine.slots.wanted import wanted_by
 from waypost.engine.state.decision import FreeSlot
@@ -105,10 +106,13 @@ def free(transition: Transition, path: str, attempt: AttemptStatus) -> None:
         transition.after.append(FreeSlot(name=attempt.slot, holder=holder))
 
 
+_holds: Final[Memo[NodeStatus, bool]] = Memo(lambda status: slot_of(status) is not None)
+
+
 def decided(transition: Transition) -> SlotsDecided:
     """What the pass has decided about slots, once its next status is complete."""
     slots = transition.slots
-    held = sum(slot_of(status) is not None for status in transition.node_statuses)
+    held = sum(map(_holds, transition.node_statuses))
     own = slots.of_run or transition.observed.status.slot
     held += own is not None and bool(own.taken)
     return SlotsDecided(

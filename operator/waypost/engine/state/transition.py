@@ -20,6 +20,7 @@ from waypost.api.status import (
     NodeStatus,
     Stage,
 )
+from waypost.api.wire.by_phase import Statuses
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph
 from waypost.engine.state import visible
@@ -72,7 +73,7 @@ class Transition:
         self.stage: Stage = observed.status.stage or "Main"
         self.cleans_up = cleans_up(observed.status)
         self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
-        self.statuses: dict[str, NodeStatus] = _initial(observed)
+        self.statuses = Statuses(_initial(observed))
         self.lent: dict[str, Allotment] = {}  # to child runs that start now, by path
         self.maps: dict[str, OpenMap] = {}  # by path, while their items are in `statuses`
         self.open_children: dict[str, NodeStatus] = {}  # of items, by path, once maps are closed
@@ -92,20 +93,18 @@ class Transition:
         self.needs_right = ""  # what a person must allow the operator to read before all continues
         # By name of NodeRecord, with those of this pass; an Unavailable if it cannot be read.
         self.payloads: dict[str, JsonValue] = dict(observed.payloads)
-        self._inline = sum(_inline_size(status) for status in self.statuses.values())
+        self._inline = sum(map(visible.output_size, self.statuses.values()))
 
     def in_phase(self, *phases: str) -> list[str]:
         """Paths in one of these phases, in topological order."""
-        return [path for path in self.graph.order if self.statuses[path].phase in phases]
+        found = self.statuses.paths_in(phases)
+        places = self.graph.places
+        return sorted((path for path in found if path in places), key=places.__getitem__)
 
     def of_stage(self, *phases: str) -> list[str]:
         """Paths of the run's stage in topological order; with `phases` those in one of them."""
-        return [
-            path
-            for path in self.graph.order
-            if (self.graph.stage_of(path) or "Main") == self.stage
-            and (not phases or self.statuses[path].phase in phases)
-        ]
+        whole = self.graph.stages[self.stage]
+        return [path for path in self.in_phase(*phases) if path in whole] if phases else list(whole)
 
     @property
     def is_cancelled(self) -> bool:
@@ -163,7 +162,7 @@ class Transition:
 
     def checkpoint_of(self, pod: PodFact) -> Checkpoint | None:
         """The checkpoint of the node of a pod; None if the run has no such node."""
-        return checkpoint_of(self.node_statuses, pod.path)
+        return checkpoint_of(self.statuses, pod.path)
 
     def has_closed(self, pod: PodFact) -> bool:
         """Whether the attempt of a pod has ended in this status."""
@@ -369,17 +368,13 @@ class Transition:
         return AttemptRef(self.owner.name, self.owner.uid, path, *numbers)
 
 
-def _initial(observed: Observed) -> dict[str, NodeStatus]:
+def _initial(observed: Observed) -> list[NodeStatus]:
     known: Mapping[str, NodeStatus] = {status.path: status for status in observed.status.nodes}
     graph = observed.definition.graph
-    return {
-        name: known.get(name) or NodeStatus(path=name, phase="Pending", stage=graph.stage_of(name))
+    return [
+        known.get(name) or NodeStatus(path=name, phase="Pending", stage=graph.stage_of(name))
         for name in graph.nodes
-    }
-
-
-def _inline_size(status: NodeStatus) -> int:
-    return len(ijson.canonical(status.output)) if status.output is not None else 0
+    ]
 
 
 def is_finished(status: AgentWorkflowStatus) -> bool:

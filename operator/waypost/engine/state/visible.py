@@ -7,11 +7,12 @@ exists even if the value is null.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.api.status import NodeStatus
+from waypost.api.wire.memo import Memo
 from waypost.api.workflow import Node
 from waypost.compiler.node_output import with_numbers
 from waypost.compiler.on_failure import has_fallback
@@ -21,6 +22,7 @@ from waypost.kube.memory import snapshot
 from waypost.kube.node_records import EVALUATED
 from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import parse_timestamp, timestamp
+from waypost.protocol import ijson
 
 FAILURES_SHOWN = 20  # of run.failures
 _COUNTED = ("total", "succeeded", "failed")
@@ -67,6 +69,14 @@ def output_of(node: Node, status: NodeStatus, payloads: Mapping[str, JsonValue])
     if status.output_record:
         return payloads[status.output_record]
     return status.output
+
+
+def _output_size(status: NodeStatus) -> int:
+    return len(ijson.canonical(status.output)) if status.output is not None else 0
+
+
+# Bytes of the output in a status, as canonical JSON; 0 for one in a NodeRecord.
+output_size: Final[Memo[NodeStatus, int]] = Memo(_output_size)
 
 
 def evaluation_context(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from waypost.api.provider import ModelProviderSpec
-from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.kube.items.open_items import reason_of
 from waypost.ports.cluster import Kind, Listing, Obj
@@ -104,7 +104,7 @@ class EndpointCache:
 
     def note(self, run: Key, status: AgentWorkflowStatus) -> None:
         """Remember whether a run waits for an object that does not exist (yet)."""
-        waits = any(_waits(node) for node in status.nodes)
+        waits = any(_waits(node) for node in status.nodes if node.phase not in FINAL_PHASES)
         if waits:
             self._waiting.setdefault(run.namespace, set()).add(run)
         else:

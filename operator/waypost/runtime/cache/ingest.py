@@ -59,11 +59,11 @@ class Ingest:
         return [*_listed(key), *self._parent(before, self._store.child(uid))]
 
     def put_own(self, body: Obj) -> list[Key]:
-        """Put in a state of a run that this operator has written. Returns the parent of a child
-        run, if what it sees of the child has changed."""
+        """Put in a state of a run that this operator has written, and that nobody else has. Returns
+        the parent of a child run, if what it sees of the child has changed."""
         uid = objects.text(objects.section(body, "metadata"), "uid")
         before = self._store.child(uid)
-        self._store.put_run(body)
+        self._store.put_run(body, own=True)
         return self._parent(before, self._store.child(uid))
 
     def _parent(self, before: ChildFact | None, after: ChildFact | None) -> list[Key]:

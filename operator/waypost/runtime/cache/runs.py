@@ -4,11 +4,9 @@ A cache: it may lag, and what is not in it may still exist. The results of our o
 in at once, so a pass always sees what earlier passes wrote.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from waypost.engine.state.decision import FreeSlot
 from waypost.kube.facts.approvals import ApprovalFact, seen
@@ -19,6 +17,7 @@ from waypost.kube.facts.start_events import StartEvents
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
 from waypost.runtime.cache.newest import Newest, version_of
+from waypost.runtime.cache.parsed import ParsedBodies, RunText, text_of
 from waypost.telemetry.signals import NONE, Signals, signals
 
 
@@ -35,7 +34,7 @@ class Key:
 class RunEntry:
     """What is cached of one run. The body is kept as JSON, to save memory: most runs are idle."""
 
-    body: bytes | None = None
+    body: RunText | None = None
     version: int = 0
     finished: bool = False  # status.finishedAt is set
     ended: bool = False  # finished, and its spec has not changed since
@@ -73,6 +72,7 @@ class RunCache:
             str, Key
         ] = {}  # of runs that exist, and of deleted runs with pods or Approvals left
         self._live: set[str] = set()  # uids of runs that are known to exist
+        self._parsed = ParsedBodies()
 
     def __len__(self) -> int:
         return len(self._live)
@@ -97,8 +97,13 @@ class RunCache:
         """The entry of a run; a new, empty one when nothing is cached."""
         return self._entries.setdefault(uid, RunEntry())
 
-    def put_run(self, body: Obj) -> bool:
-        """Put in a state of a run; False when this or a newer one is cached already."""
+    def put_run(self, body: Obj, *, own: bool = False) -> bool:
+        """Put in a state of a run; False when this or a newer one is cached already.
+
+        Args:
+            body: The state.
+            own: Nobody else has `body`, so that it may be kept as it is.
+        """
         metadata = section(body, "metadata")
         key = Key(text(metadata, "namespace"), text(metadata, "name"), text(metadata, "uid"))
         claimed = self._keys.get(key.uid)
@@ -111,12 +116,17 @@ class RunCache:
         if entry.body is not None and version <= entry.version:
             return False
         slim = {k: v for k, v in metadata.items() if k != "managedFields"}
-        entry.body = json.dumps({**body, "metadata": slim}).encode()
+        kept = {**body, "metadata": slim}
+        entry.body = text_of(kept, entry.body)
         entry.version = version
         entry.finished = bool(section(body, "status").get("finishedAt"))
         entry.ended = _has_ended(body)
         entry.urgent = not _is_current(body)
         entry.signals = signals(body)
+        if own and not entry.ended:
+            self._parsed.put(key.uid, entry.body, kept)
+        else:
+            self._parsed.drop(key.uid)
         self._put_child(entry, child_fact(body))
         return True
 
@@ -162,7 +172,7 @@ class RunCache:
     def text(self, uid: str) -> str:
         """A cached run as JSON; "" when there is none."""
         entry = self._entries.get(uid)
-        return entry.body.decode() if entry is not None and entry.body is not None else ""
+        return entry.body.join().decode() if entry is not None and entry.body is not None else ""
 
     def active(self) -> int:
         """Number of cached runs without status.finishedAt."""
@@ -186,18 +196,16 @@ class RunCache:
             entry.body, entry.version = None, 0
             entry.finished = entry.ended = False
             entry.signals = NONE
+            self._parsed.drop(uid)
             if entry.as_child is not None:
                 self._drop_child(entry.as_child)
                 entry.as_child = None
             self._forget_if_empty(uid)
 
     def run_body(self, key: Key) -> Obj | None:
-        """A new copy of the newest cached body; None when there is none."""
+        """The newest cached body; None when there is none. It is shared: nobody may change it."""
         entry = self._entries.get(key.uid)
-        if entry is None or entry.body is None:
-            return None
-        body: Any = json.loads(entry.body)
-        return body if isinstance(body, dict) else None
+        return None if entry is None or entry.body is None else self._parsed.of(key.uid, entry.body)
 
     def put_pod(self, fact: PodFact, version: int) -> bool:
         """Put in a state of a pod; False when this or a newer one is cached already."""

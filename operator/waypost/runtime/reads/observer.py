@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from waypost.api import meta
 from waypost.api.isolation.policy import NamespacePolicy
-from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.nodes.event import awaited
 from waypost.engine.state.observed import Observed, Reads
 from waypost.engine.state.transition import TAIL
@@ -33,7 +32,9 @@ from waypost.ports.log_end import read_log_end
 from waypost.ports.offload import Offload, inline
 from waypost.runtime.cache.endpoints import PROBED, EndpointCache
 from waypost.runtime.cache.events import EventCache
+from waypost.runtime.cache.pruned import PrunedFields
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.cache.statuses import Statuses
 from waypost.runtime.memory.entries import read_entries
 from waypost.runtime.reads.definitions import Definitions
 from waypost.runtime.reads.events import events_of
@@ -105,6 +106,8 @@ class Observer:
             parents=self._parents,
         )
         self._namespaces: dict[str, tuple[float, bool]] = {}
+        self._statuses = Statuses()
+        self._pruned = PrunedFields()
         self._policies = Policies(cluster=cluster, clock=clock, policies=policies)
         self._guards = Guards(cluster=cluster, clock=clock, name=approvals.policy)
         self._strict = approvals.strict
@@ -125,7 +128,7 @@ class Observer:
         generation = metadata.get("generation")
         generation = generation if isinstance(generation, int) else 1
         # Before anything is looked at: it may take a while.
-        status = _status(body)
+        status = self._statuses.of(key.uid, body)
         requested = {**body, "spec": children.effective_spec(body)}
         definition, origin = await self._definitions.of(
             key, generation=generation, body=requested, status=status
@@ -156,7 +159,7 @@ class Observer:
             tracked=runs.tracked_by_git(body),
             workflow=runs.workflow_of(metadata),
             keep_until=runs.keep_until(body),
-            pruned=runs.pruned_of(body),
+            pruned=self._pruned.of(key.uid, body),
             reserved=tuple(text for _, text in runs.reserved_names(metadata)),
             pods=pods,
             jobs=dict(entry.jobs),
@@ -302,6 +305,8 @@ class Observer:
         """Drop what is cached here of a run that no longer exists."""
         self._live.forget(uid)
         self._problems.forget(uid)
+        self._statuses.forget(uid)
+        self._pruned.forget(uid)
 
     async def _read_start_events(
         self, key: Key, observed: Observed, pods: tuple[PodFact, ...]
@@ -388,9 +393,3 @@ class Observer:
             log.warning("namespace %s cannot be read: %s", namespace, failure_text(error))
         self._namespaces[namespace] = (now, terminating)
         return terminating
-
-
-def _status(body: Obj) -> AgentWorkflowStatus:
-    # Only the operator writes it, and the CRD bounds it. This may raise, because an unreadable
-    # status must not be taken for "nothing has run yet".
-    return AgentWorkflowStatus.model_validate(objects.section(body, "status"))

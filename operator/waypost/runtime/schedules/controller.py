@@ -3,6 +3,7 @@
 import contextlib
 from typing import Final
 
+from waypost.api.wire.write import to_wire
 from waypost.engine.state.decision import RunEvent
 from waypost.kube.objects import section
 from waypost.ports.clock import Clock
@@ -22,7 +23,6 @@ from waypost.runtime.reconcile_loop import ReconcileLoop, Reconciler
 from waypost.runtime.schedules.reads import ScheduleReads
 from waypost.runtime.writes.run_events import RunEvents
 from waypost.runtime.writes.started_runs import StartedRuns
-from waypost.runtime.writes.status_patch import to_wire
 from waypost.runtime.writes.status_write import write_status
 from waypost.schedules.decide import Step, needs, step
 from waypost.schedules.subject import Schedule, ScheduledRun, schedule, schedule_of

@@ -15,7 +15,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from waypost.api import meta
-from waypost.api.checkpoints import checkpoint_of, is_left_over
+from waypost.api.checkpoints import by_path, checkpoint_of, is_left_over
 from waypost.api.status import AgentWorkflowStatus
 from waypost.kube import names, node_records
 from waypost.kube.facts.children import root_uid
@@ -179,9 +179,10 @@ def _is_closed(run: Obj, ref: AttemptRef) -> bool:
         status = AgentWorkflowStatus.model_validate(section(run, "status"))
     except ValidationError:
         return False
-    checkpoint = checkpoint_of(status.nodes, ref.path)
+    nodes = by_path(status.nodes)
+    checkpoint = checkpoint_of(nodes, ref.path)
     if checkpoint is None:
-        return is_left_over(status.nodes, status.round, ref.path, ref.round)
+        return is_left_over(nodes, status.round, ref.path, ref.round)
     return checkpoint.has_closed(ref.attempt)
 
 

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from waypost.api import meta
 from waypost.api.checkpoints import checkpoint_of
-from waypost.api.status import AgentWorkflowStatus
 from waypost.kube import objects
 from waypost.kube.facts import jobs
 from waypost.kube.facts.jobs import JobFact
@@ -19,6 +18,7 @@ from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, Conflict, Kind, NotFound, Obj, Rejected
 from waypost.ports.telemetry import Telemetry
 from waypost.runtime.cache.runs import Key, RunCache
+from waypost.runtime.cache.statuses import Statuses
 
 STRAY_SECONDS: Final = 60.0  # a younger Job may belong to a status that is not yet in the cache
 
@@ -42,6 +42,7 @@ class Sweeper:
         self._clock = clock
         self._telemetry = telemetry
         self._namespaces = namespaces
+        self._statuses = Statuses()
 
     async def sweep(self) -> None:
         """Delete every Job that no status names, after a live read of its run.
@@ -53,6 +54,7 @@ class Sweeper:
             ClusterError: A request failed; what was deleted so far is not reported.
         """
         removed = 0
+        self._statuses = Statuses()
         for namespace in self._namespaces:
             for body in await self._jobs_in(namespace):
                 removed += await self._sweep_job(body)
@@ -99,18 +101,17 @@ class Sweeper:
     async def _is_named(self, key: Key, job: JobFact) -> bool:
         """Whether the run's status names this attempt: the cache first, then a live read."""
         cached = self._store.run_body(key)
-        if cached is not None and _names(cached, job):
+        if cached is not None and self._names(key, cached, job):
             return True
         body = await self._cluster.get(Kind.AGENT_WORKFLOW, namespace=key.namespace, name=key.name)
-        return _names(body, job)
+        return self._names(key, body, job)
 
-
-def _names(body: Obj, job: JobFact) -> bool:
-    if written_by_newer_engine(body):
-        return True  # what it names may stand where this release does not look
-    try:
-        status = AgentWorkflowStatus.model_validate(objects.section(body, "status"))
-    except ValidationError:
-        return True  # an unreadable status may name it: delete nothing of this run
-    checkpoint = checkpoint_of(status.nodes, job.path)
-    return checkpoint is not None and checkpoint.knows(job.attempt)
+    def _names(self, key: Key, body: Obj, job: JobFact) -> bool:
+        if written_by_newer_engine(body):
+            return True  # what it names may stand where this release does not look
+        try:
+            status = self._statuses.of(key.uid, body)
+        except ValidationError:
+            return True  # an unreadable status may name it: delete nothing of this run
+        checkpoint = checkpoint_of(status.nodes, job.path)
+        return checkpoint is not None and checkpoint.knows(job.attempt)

@@ -9,23 +9,7 @@ from typing import Any
 
 from waypost.api.base import StatusModel
 from waypost.api.status import AgentWorkflowStatus
-
-
-def to_wire(status: StatusModel) -> dict[str, Any]:
-    """A status model as JSON: camelCase keys, no fields that are None, but nulls inside outputs."""
-    wire: dict[str, Any] = {}
-    for name, info in type(status).model_fields.items():
-        value = getattr(status, name)
-        if value is None:
-            continue
-        key = info.alias or name
-        if isinstance(value, StatusModel):
-            wire[key] = to_wire(value)
-        elif isinstance(value, list) and value and isinstance(value[0], StatusModel):
-            wire[key] = [to_wire(item) for item in value]
-        else:
-            wire[key] = value
-    return wire
+from waypost.api.wire.write import to_wire
 
 
 def status_patch(

@@ -1,10 +1,12 @@
 """The cache: newest wins, echoes are known, what is gone is gone."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from waypost.runtime.cache.newest import version_of
+from waypost.runtime.cache.parsed import ParsedBodies, RunText, text_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.telemetry.signals import Signals
 
@@ -57,14 +59,60 @@ def test_a_run_that_has_ended_and_is_not_asked_for_more(
     assert not store.has_ended(RUN_UID)
 
 
-def test_bodies_are_copies_without_managed_fields() -> None:
+def test_a_body_is_parsed_once_and_has_no_managed_fields() -> None:
     store = RunCache()
     store.put_run(run())
     first = store.run_body(KEY)
     assert first is not None
     assert "managedFields" not in first["metadata"]
-    first["spec"]["x"] = 1
-    assert (store.run_body(KEY) or {})["spec"] == {}, "a pass cannot spoil the cache"
+    assert store.run_body(KEY) is first, "World checks that nobody changes it"
+    store.put_run(run("6", spec={"x": 1}))
+    assert (store.run_body(KEY) or {})["spec"] == {"x": 1}
+
+
+def test_what_the_operator_has_written_is_not_parsed_and_what_it_received_is_not_kept() -> None:
+    store, own, received = RunCache(), run("5"), run("6")
+    store.put_run(own, own=True)
+    assert (store.run_body(KEY) or {})["spec"] is own["spec"]
+    store.put_run(received)
+    received["spec"]["x"] = 1
+    assert (store.run_body(KEY) or {})["spec"] == {}, "a watch event is the watch's"
+
+
+def test_a_name_that_another_run_took_has_its_body() -> None:
+    store, other = RunCache(), run("5", spec={"x": 1})
+    store.put_run(run("9"), own=True)
+    other["metadata"]["namespace"] = "theirs"
+    store.put_run(other)
+    found = store.run_body(Key("theirs", "brief", RUN_UID))
+    assert (found or {})["spec"] == {"x": 1}
+
+
+def test_s801_few_bodies_are_kept_parsed() -> None:
+    parsed = ParsedBodies()
+    bodies = {f"uid-{at}": text_of({"kind": at}, None) for at in range(300)}
+    first = [parsed.of(uid, text) for uid, text in bodies.items()]
+    again = [parsed.of(uid, text) for uid, text in reversed(bodies.items())]
+    kept = sum(one is other for one, other in zip(reversed(first), again, strict=True))
+    assert 50 <= kept <= 150
+    large = text_of({"kind": "x", "spec": "x" * 5 * 1024 * 1024}, None)
+    assert parsed.of("large", large) is parsed.of("large", large), "one is always kept"
+    before = parsed.of("large", large)
+    assert parsed.of("small", bodies["uid-0"]) == {"spec": None, "kind": 0}
+    assert parsed.of("large", large) is not before
+
+
+def test_the_spec_is_written_as_json_once_for_each_generation() -> None:
+    def text(generation: object, spec: object, before: RunText | None) -> RunText:
+        return text_of({"metadata": {"generation": generation}, "spec": spec}, before)
+
+    first = text(1, {"a": [1, "ä"]}, None)
+    assert json.loads(first.join()) == {"metadata": {"generation": 1}, "spec": {"a": [1, "ä"]}}
+    assert len(first) == len(first.join())
+    assert text(1, {"a": [1, "ä"]}, first).spec is first.spec
+    assert json.loads(text(2, {"a": 2}, first).join())["spec"] == {"a": 2}
+    unknown = text(None, {"a": 1}, None)
+    assert json.loads(text(None, {"a": 2}, unknown).join())["spec"] == {"a": 2}
 
 
 @pytest.mark.parametrize("version", [None, "", "abc", 7, {}])

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waypost.api.approval import ApprovalStatus
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.runtime.writes.status_patch import status_patch, to_wire
+from waypost.api.wire.write import to_wire
+from waypost.runtime.writes.status_patch import status_patch
 
 from tests.support.builders import attempt, node_status, status
 

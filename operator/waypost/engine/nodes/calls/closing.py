@@ -56,7 +56,7 @@ def _closed_as(transition: Transition, fact: ApprovalFact, path: str) -> Approva
 
 def _has_ended(transition: Transition, fact: ApprovalFact, path: str) -> bool:
     """Whether the attempt of an item that is not open has ended, or its node was removed."""
-    known = checkpoint_of(transition.node_statuses, path)
+    known = checkpoint_of(transition.statuses, path)
     if known is None:
         return fact.round < transition.observed.status.round
     return known.has_closed(fact.attempt)
