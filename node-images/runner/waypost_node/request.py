@@ -3,7 +3,6 @@
 import json
 import os
 import time
-from pathlib import Path
 
 from waypost.protocol.ijson import Json
 from waypost.protocol.record import Attempt
@@ -21,8 +20,9 @@ def load() -> Request:
     Raises:
         OSError, ValueError: the file is missing or malformed.
     """
-    path = Path(os.environ.get("WAYPOST_REQUEST", REQUEST_FILE))
-    return from_json(json.loads(path.read_bytes()))
+    place = os.environ.get("WAYPOST_REQUEST", REQUEST_FILE)
+    with open(place, "rb") as file:  # noqa: PTH123 - the import of pathlib delays the user's code
+        return from_json(json.load(file))
 
 
 def attempt_of(request: Request) -> Attempt:
