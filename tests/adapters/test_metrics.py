@@ -14,8 +14,8 @@ from waypost.ingress.metrics import IngressMetrics
 from waypost.model_gateway.metrics import ModelMetrics
 from waypost.notifier.metrics import NotifierMetrics
 from waypost.telemetry.calls import ModelCall
+from waypost.telemetry.endings import ApprovalEnded, AttemptEnded, RunEnded
 from waypost.telemetry.signals import Signals
-from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, RunEnded
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 T0 = datetime(2026, 11, 23, tzinfo=UTC)

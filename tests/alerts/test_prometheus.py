@@ -19,8 +19,8 @@ from waypost.archive.metrics import ArchiveMetrics
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.ingress.metrics import IngressMetrics
 from waypost.notifier.metrics import NotifierMetrics
+from waypost.telemetry.endings import AttemptEnded, RunEnded
 from waypost.telemetry.signals import Signals
-from waypost.telemetry.spans import AttemptEnded, RunEnded
 
 from e2e.cluster import monitoring, settings
 from e2e.cluster.monitoring import Prometheus

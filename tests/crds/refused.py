@@ -9,15 +9,14 @@ from tests.crds.manifests import (
     approval,
     container,
     gate,
-    kept,
     node,
     pause,
-    record,
     workflow,
 )
 from tests.crds.refused_finally import FINALLY
 from tests.crds.refused_kinds import KINDS, row
 from tests.crds.refused_loops import LOOPS
+from tests.crds.refused_records import RECORDS
 
 
 def with_env(**variable: Any) -> Manifest:
@@ -32,6 +31,7 @@ STRICT = [
     *KINDS,
     *FINALLY,
     *LOOPS,
+    *RECORDS,
     row(
         "rerun-of-an-item-without-a-number",
         workflow(rerun={"round": 2, "from": ["scan/x"]}),
@@ -379,16 +379,6 @@ STRICT = [
         "found votes in a new Approval",
     ),
     row("approval-with-answer", approval(answer=False), "found answer in a new Approval"),
-    row("record-of-nobody", record(run=None), "spec.run"),
-    row("record-of-unknown-type", record(type="Diary"), "spec.type: Unsupported value"),
-    row(
-        "record-in-two-forms",
-        record(object="k"),
-        "the payload must be in one of data, compressed and object; found data, object",
-    ),
-    row("record-in-two-places", kept(compressed="a", object="k"), "found compressed, object"),
-    row("record-too-long", kept(compressed="A" * 1_400_001), "spec.compressed: Too long"),
-    row("record-without-key", kept(object=""), "spec.object"),
 ]
 
 # kubectl asks for strict validation; other clients may not, and unknown fields are then dropped.

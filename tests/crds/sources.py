@@ -32,7 +32,7 @@ def oidc(**changed: Any) -> Manifest:
         "audience": "https://waypost.example/ci",
         "claims": {"repository": ["octo/hello"], "urn:x/y.z": ["a", "b"]},
     }
-    return source(auth={"oidc": {**fields, **changed}})
+    return source(auth={"oidc": {**fields, **changed}}, requestsPerMinute=600)
 
 
 FULL: Manifest = source(

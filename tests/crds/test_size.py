@@ -11,7 +11,8 @@ from waypost.api.crd.resources import RESOURCES
 from waypost.api.workflow import MAX_FINALLY_NODES, MAX_NODES
 
 # kubectl apply without --server-side keeps the object in an annotation of at most 262,144 bytes.
-LARGEST: Final = 220_000
+# The rest is for labels and annotations that installers add, and for the next fields.
+LARGEST: Final = 230_000
 # How many rules one object can make the API server evaluate: 200 nodes with everything in them.
 MOST_RULES: Final = 400_000
 

@@ -26,8 +26,8 @@ from waypost.api.meta import ConditionReason
 from waypost.api.state.usage import Usage
 from waypost.protocol.reasons import Reason
 from waypost.telemetry.calls import ModelCall
+from waypost.telemetry.endings import ApprovalEnded, AttemptEnded, Ended, RunEnded
 from waypost.telemetry.signals import Signals
-from waypost.telemetry.spans import ApprovalEnded, AttemptEnded, Ended, RunEnded
 
 _FAST: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _POD: Final = (0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)

@@ -13,7 +13,7 @@ from waypost.telemetry import spans
 from waypost.telemetry.agent_spans import agent_spans, provider_type
 from waypost.telemetry.calls import model_calls
 from waypost.telemetry.content import ContentPolicy
-from waypost.telemetry.spans import AttemptEnded, Ended
+from waypost.telemetry.endings import AttemptEnded, Ended
 
 logger = logging.getLogger(__name__)
 

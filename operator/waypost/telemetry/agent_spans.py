@@ -21,7 +21,8 @@ from waypost.protocol.work import Trace
 from waypost.telemetry import conventions
 from waypost.telemetry.calls import first_byte, seconds_of
 from waypost.telemetry.content import ContentPolicy, content_of
-from waypost.telemetry.spans import AttemptEnded, Attribute, SpanEvent, SpanFact, run_attributes
+from waypost.telemetry.endings import AttemptEnded
+from waypost.telemetry.spans import Attribute, SpanEvent, SpanFact, run_attributes
 
 Entry = Mapping[str, Any]
 Timed = tuple[int, Entry, datetime, datetime]  # its place in the trace, start, end

@@ -14,7 +14,8 @@ from waypost.kube.trace_ids import span_id, trace_id
 from waypost.protocol.work import Trace
 from waypost.telemetry import conventions
 from waypost.telemetry.agent_spans import agent_spans
-from waypost.telemetry.spans import AttemptEnded, SpanFact
+from waypost.telemetry.endings import AttemptEnded
+from waypost.telemetry.spans import SpanFact
 
 T0 = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 SPEC = {"nodes": [{"name": "draft", "container": {"image": "x"}}]}

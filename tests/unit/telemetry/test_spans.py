@@ -12,15 +12,8 @@ from waypost.engine.state.observed import Observed
 from waypost.kube.facts.approvals import ApprovalFact
 from waypost.kube.timestamps import timestamp
 from waypost.kube.trace_ids import span_id, trace_id, traceparent
-from waypost.telemetry.spans import (
-    ApprovalEnded,
-    AttemptEnded,
-    RunEnded,
-    ended,
-    escalated,
-    span,
-    spans,
-)
+from waypost.telemetry.endings import ApprovalEnded, AttemptEnded, RunEnded
+from waypost.telemetry.spans import ended, escalated, span, spans
 
 T0 = datetime(2026, 11, 23, 3, 10, tzinfo=UTC)
 SPEC = {
