@@ -28,6 +28,7 @@ PROTOCOL = {
     "waypost.protocol.artifacts.media": {"media_tokens"},
     "waypost.protocol.artifacts.request": {"Artifacts", "Content", "Given", "Taken"},
     "waypost.protocol.carrying": {"LARGEST", "OUTPUT_FILE"},
+    "waypost.protocol.gateways.trust": {"Trust", "trust_from_text"},
     "waypost.protocol.ijson": {
         *("BigIntegerError", "IJsonError", "Json", "MAX_DEPTH", "NotJsonError"),
         *("canonical", "check", "digest", "parse", "step"),
@@ -77,12 +78,15 @@ NODE = {
     "waypost_node.gateway": {
         *("FIRST_WAIT", "GatewayError", "LONGEST_WAIT", "Passing", "TIMES"),
         *("content_of", "headers_of", "pause_after"),
+        *("given_up", "lost", "options_of"),
     },
     "waypost_node.http": {"error_bodies"},
     "waypost_node.http.error_bodies": {"sentence_of", "status_of"},
     "waypost_node.probe": {"run"},
     "waypost_node.sigterm": {"woken_by_signals"},
     "waypost_node.redaction": {"public"},
+    "waypost_node.tls.trust": {"NoTrust", "client_options"},
+    "waypost_node.tls.words": {"tls_problem"},
     "waypost_node.user_code": {"jsonable"},
 }
 Name = tuple[str, str]  # module, name

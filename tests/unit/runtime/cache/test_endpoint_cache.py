@@ -120,7 +120,8 @@ async def test_a_key_reaches_the_pod_as_a_file_and_by_no_other_way() -> None:
             assert source == {"secret": {"name": "openai", "items": [item]}}
 
 
-def test_nothing_but_the_model_gateway_and_the_ingress_reads_secrets() -> None:
+def test_only_services_that_need_keys_read_secrets() -> None:
+    """`gateway/tls` reads the one Secret with the CA of the gateways (S778)."""
     assert [kind for kind in Kind if "secret" in kind.plural] == [Kind.SECRET]
     package = Path(waypost.__file__).parent
     readers = [
@@ -128,7 +129,8 @@ def test_nothing_but_the_model_gateway_and_the_ingress_reads_secrets() -> None:
         for path in package.rglob("*.py")
         if "Kind.SECRET" in path.read_text()
     ]
-    assert sorted(readers) == ["ingress/keys.py", "model_gateway/keys.py"]
+    expected = ["gateway/tls/secret.py", "ingress/keys.py", "model_gateway/keys.py"]
+    assert sorted(readers) == expected
 
 
 # --- the cache itself ----------------------------------------------------------------------------
