@@ -12,7 +12,7 @@ from waypost.cli.lint.linter import lint
 from waypost.cli.lint.manifests import documents
 from waypost.compiler.definition import define
 
-from tests.fuzz.crds import BY_KIND, NAME, VALUES, examples, objects
+from tests.fuzz.crds import BY_KIND, NAME, VALUES, manifests
 from tests.fuzz.extent import extent
 from tests.support.play import Play
 
@@ -24,7 +24,7 @@ GRAPHS = pytest.mark.parametrize("kind", ["AgentWorkflow", "AgentWorkflowTemplat
 @extent
 @given(data=st.data())
 def test_lint_names_object_and_field(kind: str, data: st.DataObject) -> None:
-    manifest = data.draw(objects(kind) | examples(kind))
+    manifest = data.draw(manifests(kind))
     _lint(kind, manifest)
 
 
@@ -46,7 +46,7 @@ def _has_no_name(message: str, manifest: dict[str, Any]) -> bool:
 @extent
 @given(data=st.data())
 def test_the_compiler_refuses_and_never_raises(kind: str, data: st.DataObject) -> None:
-    manifest = data.draw(objects(kind) | examples(kind))
+    manifest = data.draw(manifests(kind))
     definition = define(manifest.get("spec"), any_inputs=kind != "AgentWorkflow")
     for problem in definition.problems:
         assert problem.message.strip()
@@ -60,7 +60,7 @@ def test_any_value_in_place_of_a_spec(spec: Any) -> None:
 
 
 @extent
-@given(manifest=objects("AgentWorkflow") | examples("AgentWorkflow"))
+@given(manifest=manifests("AgentWorkflow"))
 def test_the_operator_accepts_or_refuses_a_run(manifest: dict[str, Any]) -> None:
     """A pass with no other objects: the run waits, has a Job, or has failed with a reason."""
     assert manifest["kind"] == meta.AGENT_WORKFLOW.kind
