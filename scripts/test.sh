@@ -175,4 +175,4 @@ echo "test 3/4: API server, without an operator"
 tests "3 API server" tests -m "$needs_api" -n "$workers" --dist loadfile
 
 echo "test 4/4: end to end, beside each other"
-tests "4 end to end" e2e -m "e2e and not alone and not nightly" -n $((workers + 3)) --dist loadfile
+tests "4 end to end" e2e -m "e2e and not alone and not nightly" -n $((workers + 2)) --dist loadfile
