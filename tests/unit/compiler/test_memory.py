@@ -250,6 +250,20 @@ def test_facts_that_fit_are_accepted() -> None:
         assert not problems(stating({"facts": facts}, memory=MEMORY)), facts
 
 
+def test_bounds_that_are_not_proven_are_named_one_by_one() -> None:
+    """S738: as for inputs; the value is checked again before the checkpoint."""
+    fact = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+    given = {"type": "object", "properties": {"facts": {"type": "array", "items": fact}}}
+    raw = stating({"facts": "${self.output.facts}"}, memory={"key": "k"})
+    raw["nodes"][0]["outputSchema"] = {**given, "required": ["facts"]}
+    found = [text for text in problems(raw, "warning") if "remember" in text]
+    assert not problems(raw)
+    assert found[0] == (
+        "nodes.a.remember.facts: memory.factSchema takes at most 20 items; not proven of array"
+    )
+    assert all("anyOf" not in text for text in found)
+
+
 def test_facts_of_another_node_are_refused() -> None:
     """S744: a node remembers its own output."""
     raw = stating({"facts": "${nodes.b.output}"}, memory=MEMORY)

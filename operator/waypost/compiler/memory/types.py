@@ -64,5 +64,5 @@ def facts_type(spec: AgentWorkflowSpec, once: Linked) -> Json:
         once: Caches linked schemas.
     """
     fact = spec.memory.facts_meet if spec.memory is not None else True
-    listed = {"type": "array", "items": once.of(fact), "maxItems": MOST_FACTS}
-    return {"anyOf": [listed, {"type": "null"}]}
+    # One schema with two types: of alternatives the comparison could prove none.
+    return {"type": ["array", "null"], "items": once.of(fact), "maxItems": MOST_FACTS}
