@@ -58,7 +58,11 @@ def violations(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:
             yield Violation("I9", f"{gate.path} expires at another time than it should")
         if gate.expired and was_answered(scenario, gate):
             yield Violation("I9", f"{gate.path} expired, and an answer came in time")
-        if gate.expired and gate.settled_at is not None and gate.settled_at < since + patience:
+        if (
+            gate.expired
+            and gate.settled_at is not None
+            and gate.settled_at + _ROUNDED < since + patience
+        ):
             yield Violation("I9", f"{gate.path} expired before its time")
         taken = gate.state in ("Approved", "Denied") and not gate.expired
         if taken and gate.answers and gate.answers[0][0] > gate.due + _SLACK:
