@@ -68,6 +68,12 @@ def start_models(space: Space, image: str, script: Obj) -> str:
     return f"http://{address}:{PORT}/v1"
 
 
+def network_of(url: str) -> str:
+    """The network of pods, of which a server at `url` is one."""
+    first, second, *_ = url.partition("://")[2].split(".")
+    return f"{first}.{second}.0.0/16"
+
+
 def start_mcp(space: Space, image: str) -> str:
     """Address of an MCP server over streamable HTTP: mcp-server-time behind fastmcp."""
     config = {"mcpServers": {"time": {"command": "mcp-server-time", "args": []}}}

@@ -186,11 +186,10 @@ def place(space: Space, kube: Kube, cluster: api.Cluster, operator: Operator) ->
         pytest.skip("the network of pods is not known")
     script = {"apiKey": KEY, "scripts": SCRIPTS}
     url = outside.start_models(space, cluster.images["operator"], script)
-    pods = url.partition("://")[2].rsplit(".", 2)[0].split(".")
     chosen = {
         "modelGateway.enabled": "true",
         "modelGateway.clusterIP": ADDRESS,
-        "modelGateway.privateHosts[0]": f"{pods[0]}.{pods[1]}.0.0/16",
+        "modelGateway.privateHosts[0]": outside.network_of(url),
     }
     install(kube, cluster.chart_values | chosen)
     hosts = {"keys": url.partition("://")[2].partition("/")[0], "foreign": "api.openai.com"}

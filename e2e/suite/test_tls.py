@@ -79,7 +79,6 @@ def place(
         pytest.skip("the network of pods is not known")
     script = {"apiKey": KEY, "scripts": SCRIPTS}
     url = outside.start_models(space, cluster.images["operator"], script)
-    pods = url.partition("://")[2].rsplit(".", 2)[0].split(".")
     before = space.start(holding("before", ledger))
     ledger.holds(before.uid)
     chosen = {
@@ -87,7 +86,7 @@ def place(
         "tls.acceptPlain": "true",
         "modelGateway.enabled": "true",
         "modelGateway.clusterIP": ADDRESS,
-        "modelGateway.privateHosts[0]": f"{pods[0]}.{pods[1]}.0.0/16",
+        "modelGateway.privateHosts[0]": outside.network_of(url),
     }
     install(kube, cluster.chart_values | chosen)
     keys(space, "keys", hosts=url.partition("://")[2].partition("/")[0])

@@ -23,6 +23,7 @@ from waypost.protocol.agents.gated_calls import GatedCall
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
 from waypost_node.http.error_bodies import sentence_of
+from waypost_node.tls.causes import causes
 
 from waypost_agent.provider.error_words import meaning_of
 from waypost_agent.provider.model_gateway import GatewayRefusal, GatewayUnverified
@@ -102,14 +103,14 @@ class Refusal(NamedTuple):
 
 def refusal_of(error: Exception) -> Refusal:
     """What an exception of a provider's library means."""
-    refused = next((c for c in _causes(error) if isinstance(c, GatewayRefusal)), None)
+    refused = next((c for c in causes(error) if isinstance(c, GatewayRefusal)), None)
     if refused is not None:
         return _of_gateway(refused)
-    unverified = next((c for c in _causes(error) if isinstance(c, GatewayUnverified)), None)
+    unverified = next((c for c in causes(error) if isinstance(c, GatewayUnverified)), None)
     if unverified is not None:
         text = f"the model gateway cannot be verified: {one_line(str(unverified))}"
         return Refusal(Reason.PROVIDER_ERROR, text, again=True)
-    unusable = next((c for c in _causes(error) if isinstance(c, UnusableAnswer)), None)
+    unusable = next((c for c in causes(error) if isinstance(c, UnusableAnswer)), None)
     if unusable is not None:
         return _of_unusable(unusable)
     if isinstance(error, ModelHTTPError):
@@ -229,23 +230,14 @@ def _is_too_long(status: int, text: str) -> bool:
 
 
 def _of_connection(error: ModelConnectionError) -> Refusal:
-    causes = list(_causes(error))
-    said = one_line(next((str(c) for c in reversed(causes) if str(c)), str(error)))
-    if any(isinstance(c, ssl.SSLCertVerificationError) for c in causes) or "CERTIFICATE" in said:
+    chain = causes(error)
+    said = one_line(next((str(c) for c in reversed(chain) if str(c)), str(error)))
+    if any(isinstance(c, ssl.SSLCertVerificationError) for c in chain) or "CERTIFICATE" in said:
         text = f"its certificate is not trusted: {said}; name its CA in the ModelProvider's tls"
         return Refusal(Reason.PROVIDER_ERROR, text)
-    if any(isinstance(c, httpx2.ReadTimeout) for c in causes):
+    if any(isinstance(c, httpx2.ReadTimeout) for c in chain):
         return Refusal(Reason.PROVIDER_ERROR, "no answer in time")
     return Refusal(Reason.PROVIDER_ERROR, f"no connection: {said}", again=True)
-
-
-def _causes(error: BaseException) -> "list[BaseException]":
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in causes:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return causes
 
 
 def _error_text(body: Any) -> str:
@@ -259,7 +251,7 @@ def _error_text(body: Any) -> str:
 
 def _invalid_field(error: Exception) -> str:
     """What is wrong in an answer: the field, without the library's dump."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, pydantic.ValidationError):
             return first_problem(cause)
     known = isinstance(error, ModelAPIError | UnexpectedModelBehavior)

@@ -85,6 +85,7 @@ NODE = {
     "waypost_node.probe": {"run"},
     "waypost_node.sigterm": {"woken_by_signals"},
     "waypost_node.redaction": {"public"},
+    "waypost_node.tls.causes": {"causes"},
     "waypost_node.tls.trust": {"NoTrust", "client_options"},
     "waypost_node.tls.words": {"tls_problem"},
     "waypost_node.user_code": {"jsonable"},

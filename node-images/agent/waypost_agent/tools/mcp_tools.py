@@ -33,7 +33,7 @@ from waypost_agent.tools import mcp_connection, mcp_messages, mcp_session, tool_
 from waypost_agent.tools.mcp_connection import Refusals
 from waypost_agent.tools.mcp_listing import Listing, left_out_text, list_tools
 from waypost_agent.tools.mcp_session import McpSession
-from waypost_agent.tools.result_pages import ANY_OBJECT
+from waypost_agent.tools.result_pages import offered
 from waypost_agent.tools.tool_results import Content
 from waypost_agent.tools.tool_schemas import definition_digest
 
@@ -175,15 +175,7 @@ class McpTools(AbstractToolset[None]):
 
     async def get_tools(self, ctx: RunContext[None]) -> dict[str, ToolsetTool[None]]:
         """The allowed tools, as the server described them when the attempt began."""
-        return {
-            tool.name: ToolsetTool(
-                toolset=self,
-                tool_def=_definition(tool),
-                max_retries=ctx.max_retries,
-                args_validator=ANY_OBJECT,
-            )
-            for tool in self._allowed
-        }
+        return {tool.name: offered(self, _definition(tool), ctx) for tool in self._allowed}
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]

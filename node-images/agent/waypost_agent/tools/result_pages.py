@@ -16,7 +16,7 @@ from waypost_agent.tools.tool_results import Content, as_text
 
 NAME: Final = "read_tool_result"
 # Arguments as they come; who answers a call judges them.
-ANY_OBJECT: Final = SchemaValidator(
+_ANY_OBJECT: Final = SchemaValidator(
     core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
 )
 _KEPT: Final = 64 * 1024 * 1024  # characters of all results that are kept whole
@@ -34,6 +34,18 @@ _DEFINITION: Final = ToolDefinition(
     },
     metadata={"annotations": {"readOnlyHint": True}},
 )
+
+
+def offered(
+    toolset: AbstractToolset[None], definition: ToolDefinition, ctx: RunContext[None]
+) -> ToolsetTool[None]:
+    """A tool that judges its arguments itself."""
+    return ToolsetTool(
+        toolset=toolset,
+        tool_def=definition,
+        max_retries=ctx.max_retries,
+        args_validator=_ANY_OBJECT,
+    )
 
 
 class ResultPages(AbstractToolset[None]):
@@ -69,13 +81,7 @@ class ResultPages(AbstractToolset[None]):
         """The tool, once there is something to read."""
         if not self._offered:
             return {}
-        tool = ToolsetTool(
-            toolset=self,
-            tool_def=_DEFINITION,
-            max_retries=ctx.max_retries,
-            args_validator=ANY_OBJECT,
-        )
-        return {NAME: tool}
+        return {NAME: offered(self, _DEFINITION, ctx)}
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]

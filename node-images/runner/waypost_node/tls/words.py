@@ -5,6 +5,8 @@ import ssl
 from typing import Final
 from urllib.parse import urlsplit
 
+from waypost_node.tls.causes import causes
+
 _NAME: Final = "the name in its certificate is another one"
 _EXPIRED: Final = "its certificate has expired"
 _EARLY: Final = "its certificate is not valid yet"
@@ -53,16 +55,6 @@ def _shakes_hands(url: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def causes(error: BaseException) -> list[BaseException]:
-    """The error, and what caused it: HTTP clients wrap the errors of TLS."""
-    found: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in found:
-        found.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    return found
 
 
 def _of(error: BaseException) -> str:

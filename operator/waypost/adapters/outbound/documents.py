@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from waypost.adapters.outbound.resolver import CheckedResolver, refusal_in
+from waypost.adapters.outbound.resolver import refusal_in
+from waypost.adapters.outbound.session import checked_session
 from waypost.kube.egress.addresses import AddressRules
 
 SECONDS: Final = 5.0
@@ -39,12 +40,7 @@ class Documents:
     ) -> None:
         self._rules = rules
         self._trusted: ssl.SSLContext | bool = trusted if trusted is not None else True
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=CheckedResolver(rules), ttl_dns_cache=10),
-            trust_env=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=seconds),
-        )
+        self._session = checked_session(rules, seconds=seconds)
 
     async def close(self) -> None:
         """Close all connections."""

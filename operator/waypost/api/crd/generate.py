@@ -18,7 +18,7 @@ from waypost.api.crd.resources import RESOURCES, Resource
 from waypost.api.crd.rules.table import RULES
 
 _HEADER = "# Written by `make crds` from operator/waypost/api. Do not edit.\n"
-_SEE = "See nodes"
+_SEE = "See nodes."
 _API_VERSION = "Version of the API: waypost.dev/v1alpha1."
 
 

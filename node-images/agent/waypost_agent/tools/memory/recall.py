@@ -8,7 +8,7 @@ from pydantic_ai.tools import ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from waypost.protocol.ijson import Json, canonical
 
-from waypost_agent.tools.result_pages import ANY_OBJECT
+from waypost_agent.tools.result_pages import offered
 from waypost_agent.tools.tool_results import Content
 
 NAME: Final = "recall"
@@ -56,13 +56,7 @@ class Recall(AbstractToolset[None]):
 
     async def get_tools(self, ctx: RunContext[None]) -> dict[str, ToolsetTool[None]]:
         """The tool."""
-        tool = ToolsetTool(
-            toolset=self,
-            tool_def=_DEFINITION,
-            max_retries=ctx.max_retries,
-            args_validator=ANY_OBJECT,
-        )
-        return {NAME: tool}
+        return {NAME: offered(self, _DEFINITION, ctx)}
 
     async def call_tool(
         self, name: str, tool_args: dict[str, Any], ctx: RunContext[None], tool: ToolsetTool[None]
