@@ -8,13 +8,16 @@ import { applyTheme } from "./theme";
 import "@xyflow/react/dist/base.css";
 import "./styles.css";
 
+const unauthenticated = (error: Error | null) => error instanceof Refused && error.status === 401;
+
 applyTheme();
 const client: QueryClient = new QueryClient({
   // A session that has ended shows at the first request; who the user is decides what is shown.
   queryCache: new QueryCache({
     onError: (error, query) => {
-      if (error instanceof Refused && error.status === 401 && query.queryKey[0] !== "me")
-        client.invalidateQueries({ queryKey: ["me"] });
+      // Asking again would take the form from a person who is already logging in.
+      if (unauthenticated(error) && query.queryKey[0] !== "me")
+        client.invalidateQueries({ queryKey: ["me"], predicate: (me) => !unauthenticated(me.state.error) });
     },
   }),
   defaultOptions: {

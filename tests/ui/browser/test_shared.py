@@ -1,12 +1,13 @@
 """The pages of a server that many people use: log in, choose a namespace, log out."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.ui import samples
 from tests.ui.browser.conftest import GIVEN_UP, ROOT, listen
@@ -72,6 +73,30 @@ async def test_s658_people_log_in_and_out(browser: Browser, crowd: Crowd) -> Non
         await expect(page.get_by_role("heading", name="Log in")).to_be_visible()
         await expect(page.locator("tbody tr")).to_have_count(0)
         await log_in(page, "ben-1")
+        await expect(page.get_by_role("heading", name="Which namespace?")).to_be_visible()
+
+
+async def test_a_late_refusal_leaves_the_token_in_the_form(browser: Browser, crowd: Crowd) -> None:
+    async with opened(browser, crowd) as (page, _):
+        await log_in(page, "ann-1")
+        await expect(page.locator("tbody tr")).to_have_count(2)
+        held = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await held.wait()
+            await route.continue_()
+
+        await page.route("**/api/runs?*", hold)
+        async with page.expect_response("**/api/runs?*") as late:
+            await page.get_by_role("button", name="Log out").click()
+            token = page.get_by_label("Token for the API server")
+            await token.fill("ben-1")
+            held.set()
+        await (await late.value).finished()
+        # The page has handled the refusal when a later request is through.
+        await page.evaluate("() => fetch('api/me').then((answer) => answer.text())")
+        await expect(token).to_have_value("ben-1")
+        await page.get_by_role("button", name="Log in").click()
         await expect(page.get_by_role("heading", name="Which namespace?")).to_be_visible()
 
 
