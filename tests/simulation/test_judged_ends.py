@@ -5,15 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import Obj
+from waypost.ports.cluster import Kind, Obj
 
+from tests.fakes.faults import Request, Written
 from tests.fakes.nodes.programs import Ledger
 from tests.simulation.judging.others import StrangeJudge
 from tests.simulation.judging.unsealed_maps import unstored
 from tests.simulation.reference.interpreter import VERDICT, End, choices_of
+from tests.simulation.reference.maps import MapWatch
 from tests.simulation.scenario.plan import Act, Node, Read, Scenario, Trouble
 from tests.simulation.watching.choices import stays_lost
 from tests.simulation.watching.evidence import AttemptStory, Evidence, PodStory
+from tests.simulation.watching.machines import Machines
 
 BEST = Node("best", "first", of=("b", "a"))
 RACE = Scenario(seed=0, nodes=(Node("a", "python"), Node("b", "python", values=()), BEST))
@@ -83,6 +86,26 @@ def test_s69_a_map_whose_list_is_refused_fails(
     seen = Evidence(refused_records=refused, ended={"a": 41.5, "b": 41.5})
     found = unstored(RACE.by_name[node], seen)
     assert found == ({End("Failed", "RecordRejected")} if accepted else set())
+
+
+@pytest.mark.parametrize(
+    ("result", "unreadable", "held"),
+    [
+        pytest.param("AlreadyExists", 1, True, id="exists-but-cannot-be-read (seed 802225)"),
+        pytest.param("AlreadyExists", 0, False, id="exists"),
+        pytest.param("done", 1, False, id="stored"),
+        pytest.param("RefusedForNow", 0, True, id="refused-for-now"),
+        pytest.param("Rejected", 0, False, id="refused-permanently"),
+    ],
+)
+def test_s69_a_record_is_held_while_nobody_knows_what_is_stored(
+    result: str, unreadable: int, held: bool
+) -> None:
+    seen = Evidence(unreadable_records=unreadable)
+    request = Request("create", Kind.NODE_RECORD, "default", "brief-b-items-2049df8b56", "operator")
+    watch = MapWatch(RACE, seen, Machines(), lambda _: None, lambda _, text: None)
+    watch.written(Written(request, result, at=5.0))
+    assert bool(seen.held_records) is held
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ async def withhold(stage: "Stage", trouble: Trouble) -> None:
     what, failing = trouble.choice.split()[1], rule(trouble.choice)
     withheld = stage.world.cluster.withheld
     withheld.append(failing)
+    unreadable = what in ("records", "all")
+    stage.seen.unreadable_records += unreadable
     stage.exercise(trouble)
     try:
         await standstill.outlast(
@@ -78,3 +80,4 @@ async def withhold(stage: "Stage", trouble: Trouble) -> None:
         )
     finally:
         withheld.remove(failing)
+        stage.seen.unreadable_records -= unreadable

@@ -112,13 +112,15 @@ class MapWatch:
         self._doomed: dict[str, int] = {}  # round in which a map was seen to have failed
 
     def written(self, write: Written) -> None:
-        """Take note of a NodeRecord that the API server refuses."""
+        """Take note of a NodeRecord that the API server refuses, or does not show to the operator
+        that has to know whether the one with this name is its own."""
         if write.request.kind is not Kind.NODE_RECORD:
             return
         name, held = write.request.name, self._seen.held_records
+        known = write.result == "AlreadyExists" and not self._seen.unreadable_records
         if write.result == "Rejected":
             self._seen.refused_records[name] = write.at
-        elif write.result in ("done", "unchanged", "AlreadyExists"):
+        elif known or write.result in ("done", "unchanged"):
             held.pop(name, None)
         else:
             held[name] = (held.get(name, (write.at, 0.0))[0], write.at)

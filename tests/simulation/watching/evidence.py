@@ -209,8 +209,9 @@ class Evidence:
     tries: dict[str, list[float]] = field(default_factory=dict)  # to create a Job, by its name
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
     refused_records: dict[str, float] = field(default_factory=dict)  # permanently, and when last
-    # Those that are refused for now: since when, and when last.
+    # Those that are refused for now, or exist and cannot be read: since when, and when last.
     held_records: dict[str, tuple[float, float]] = field(default_factory=dict)
+    unreadable_records: int = 0  # troubles that now keep the operator from reading NodeRecords
     violations: list[Violation] = field(default_factory=list)
     run: Obj = field(default_factory=dict)  # as last seen
     decided_at: float = 0.0  # what is stored now, at the earliest

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from waypost.api import meta
+from waypost.kube.facts.restarts import CONTAINER_STATUS_UNKNOWN
 from waypost.kube.objects import items, moment, section, text
 
-# The kubelet does not know how the container ended: exit code and message are placeholders.
-CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 CREATING: Final = ("", "ContainerCreating", "PodInitializing")
 
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.endpoint import KeyRef
 from waypost.kube.facts import restarts
-from waypost.kube.facts.other_containers import CONTAINER_STATUS_UNKNOWN as CONTAINER_STATUS_UNKNOWN
 from waypost.kube.facts.other_containers import CREATING, InitFact, init_fact, other_trouble
 from waypost.kube.facts.requests import launched_as
+from waypost.kube.facts.restarts import CONTAINER_STATUS_UNKNOWN
 from waypost.kube.objects import (
     condition_text,
     controller,
@@ -156,7 +156,7 @@ def probe_pod_fact(body: Any) -> PodFact | None:
 def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
     metadata, status = section(body, "metadata"), section(body, "status")
     container = named(items(status, "containerStatuses"), meta.NODE_CONTAINER)
-    count = restarts.count_of(container)
+    count = restarts.count_of(container, status)
     state = restarts.first_state(container)
     ended, running, waiting = (section(state, k) for k in ("terminated", "running", "waiting"))
     over = text(status, "phase") in ("Succeeded", "Failed")

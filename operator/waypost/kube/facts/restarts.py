@@ -3,8 +3,10 @@ a policy of others has changed the pod. Reading a body never raises."""
 
 from typing import Any, Final
 
-from waypost.kube.objects import items, named, section, text
+from waypost.kube.objects import items, moment, named, section, text
 
+# The kubelet does not know how the container ended: exit code and message are placeholders.
+CONTAINER_STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 _NEVER: Final = ("", "Never")
 ALWAYS: Final = "Always"
 
@@ -19,19 +21,37 @@ def policy_of(spec: Any, container: str) -> str:
     return policy
 
 
-def count_of(status: Any) -> int:
-    """How often a container has been started again, from its status."""
-    count = section(status).get("restartCount")
+def count_of(container: Any, pod: Any) -> int:
+    """How often a container has been started again, from its status and the status of its pod.
+
+    A kubelet that ends a pod itself, such as for an eviction, and does not find the container
+    counts a restart that never comes (`convertToAPIContainerStatuses` in kubelet_pods.go).
+    """
+    count = _count_of(container)
+    ended_by_kubelet = text(pod, "phase") == "Failed" and bool(text(pod, "reason"))
+    presumed = ended_by_kubelet and _is_placeholder(container, "state")
+    return count - 1 if count and presumed and _is_placeholder(container, "lastState") else count
+
+
+def _count_of(container: Any) -> int:
+    count = section(container).get("restartCount")
     return count if type(count) is int and count > 0 else 0
 
 
-def first_state(status: Any) -> dict[str, Any]:
+def _is_placeholder(container: Any, field: str) -> bool:
+    """Whether a state says that the kubelet did not find the container."""
+    ended = section(container, field, "terminated")
+    unknown = text(ended, "reason") == CONTAINER_STATUS_UNKNOWN
+    return unknown and moment(ended, "startedAt") is None
+
+
+def first_state(container: Any) -> dict[str, Any]:
     """The state that counts, from the status of a container: of its first run. It is empty if
     the kubelet does not have it any more; it keeps only the end of the run before the last."""
-    count = count_of(status)
+    count = _count_of(container)
     if count == 0:
-        return section(status, "state")
-    last = section(status, "lastState")
+        return section(container, "state")
+    last = section(container, "lastState")
     return {"terminated": section(last, "terminated")} if count == 1 and last else {}
 
 

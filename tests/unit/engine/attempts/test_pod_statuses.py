@@ -35,6 +35,9 @@ def waits(reason: str, message: str = "") -> dict[str, Any]:
     return node(waiting={"reason": reason, "message": message})
 
 
+USED_TO_RUN = (
+    "The container could not be located when the pod was deleted.  The container used to be Running"
+)
 UNKNOWN = ended(137, "ContainerStatusUnknown", startedAt=None, finishedAt=None, message=NOT_FOUND)
 
 
@@ -464,6 +467,36 @@ def test_s524_a_container_that_is_started_again(
     fact = pod_fact(status)
     assert fact is not None
     assert (fact.over, fact.starts_again, fact.exit_code) == (over, repeats, code)
+
+
+FULL = 'Usage of EmptyDir volume "tmp" exceeds the limit "256Mi". '
+LOST = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": USED_TO_RUN}
+GONE = {"exitCode": 137, "reason": "ContainerStatusUnknown", "message": NOT_FOUND}
+
+
+@pytest.mark.parametrize(
+    ("count", "end", "last", "why", "reason"),
+    [
+        pytest.param(1, GONE, LOST, "Evicted", "OutOfDisk", id="evicted"),
+        pytest.param(1, GONE, LOST, "Terminated", "Disrupted", id="its-machine-shuts-down"),
+        pytest.param(1, GONE, LOST, "", "ContainerRestarted", id="the-pod-was-not-ended"),
+        pytest.param(2, GONE, LOST, "Evicted", "ContainerRestarted", id="once-more-before"),
+        pytest.param(1, CRASH, LOST, "Evicted", "ContainerRestarted", id="the-second-run-is-known"),
+        pytest.param(1, GONE, CRASH, "Evicted", "ContainerRestarted", id="the-first-run-is-known"),
+    ],
+)
+def test_s524_a_kubelet_that_ends_a_pod_counts_a_restart_that_never_comes(
+    count: int, end: dict[str, Any], last: dict[str, Any], why: str, reason: str
+) -> None:
+    container = {
+        "name": "node",
+        "restartCount": count,
+        "state": {"terminated": end},
+        "lastState": {"terminated": last},
+    }
+    outcome = judged(body(container, spec={"restartPolicy": "Never"}, reason=why, message=FULL))
+    assert isinstance(outcome, Failed)
+    assert (outcome.reason, outcome.started) == (reason, True)
 
 
 def test_s524_only_the_first_run_is_judged() -> None:
