@@ -11,6 +11,7 @@ from tests.fakes.faults import Request, Written
 from tests.fakes.nodes.programs import Ledger
 from tests.simulation.judging.others import StrangeJudge
 from tests.simulation.judging.unsealed_maps import unstored
+from tests.simulation.play.after_the_end import stops_a_copy
 from tests.simulation.reference.interpreter import VERDICT, End, choices_of
 from tests.simulation.reference.maps import MapWatch
 from tests.simulation.scenario.plan import Act, Node, Read, Scenario, Trouble
@@ -106,6 +107,22 @@ def test_s69_a_record_is_held_while_nobody_knows_what_is_stored(
     watch = MapWatch(RACE, seen, Machines(), lambda _: None, lambda _, text: None)
     watch.written(Written(request, result, at=5.0))
     assert bool(seen.held_records) is held
+
+
+@pytest.mark.parametrize(
+    ("verb", "result", "job", "accepted"),
+    [
+        pytest.param("patch", "unchanged", "brief-a-1-6a6e99ea", True, id="again (seed 2001616)"),
+        pytest.param("patch", "done", "brief-a-1-6a6e99ea", False, id="for-the-first-time"),
+        pytest.param("patch", "unchanged", "brief-b-1-0b641dd9", False, id="nobody-copied-its-pod"),
+        pytest.param("delete", "unchanged", "brief-a-1-6a6e99ea", False, id="a-deletion"),
+    ],
+)
+def test_i11_a_stop_of_a_job_whose_pod_was_copied_may_be_repeated(
+    verb: str, result: str, job: str, accepted: bool
+) -> None:
+    write = Written(Request(verb, Kind.JOB, "default", job, "operator"), result, at=360.0)
+    assert stops_a_copy(write, {"brief-a-1-6a6e99ea"}) is accepted
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ async def stays_quiet(stage: "Stage") -> None:
         and (w.request.verb, w.request.kind) != ("delete", Kind.NETWORK_POLICY)  # an unused one
     ]
     done = [w for w in written if w.result != "NotFound"]  # by one whose watch is stale
+    copied = {name.rpartition("-")[0] for name in stage.seen.copies}
+    done = [w for w in done if not stops_a_copy(w, copied)]
     if stage.is_gone:
         done = [w for w in done if not _is_found_out(w, written)]
     if done or len(written) > _TRIES:
@@ -59,6 +61,14 @@ def _is_swept(written: Written, dropped: set[str]) -> bool:
 def _is_of_a_probe(write: Written) -> bool:
     """Whether a write is one of the probes of the ModelProvider, which do not end with the run."""
     return write.request.kind is Kind.MODEL_PROVIDER or write.request.name.startswith("main-probe-")
+
+
+def stops_a_copy(write: Written, copied: set[str]) -> bool:
+    """Whether a write stops a Job that is stopped already. An operator that has not read the Job
+    takes the copy of a pod that is gone for the pod, until the answer shows it the Job."""
+    request = write.request
+    is_stop = (request.verb, request.kind) == ("patch", Kind.JOB)
+    return is_stop and write.result == "unchanged" and request.name in copied
 
 
 def _is_found_out(write: Written, written: list[Written]) -> bool:
