@@ -25,6 +25,43 @@ from tests.simulation.watching.decisions import awake_before
 from tests.simulation.watching.relaunches import Relaunches
 from tests.support.virtual import PROCESS
 
+# --- the question of a round is withdrawn before the next round's status says so ------------------
+
+ASKED_AGAIN = Scenario(
+    seed=2002715,
+    latency=0.3,
+    deliveries=("stale", "stale", "immediate"),
+    nodes=(
+        Node("n0", "approval", answers=(Answer(20.0, "Approved"),)),
+        Node(
+            "n1",
+            "container",
+            depends_on=("n0",),
+            tolerated=True,
+            fallback={"n": -1},
+            timeout=45.0,
+            acts=(Act("hangs", 690, seconds=2),),
+        ),
+        Node("n2", "approval", reads=(Read("text", "n1"),), answers=(Answer(39.5, "Approved"),)),
+        Node("n3", "approval", when=When("approved", "n2"), patience=40.0),
+    ),
+    troubles=(
+        Trouble("shutdown", at=23.67, seconds=0.8),
+        Trouble("freeze_fence", seconds=9.4, number=3),
+    ),
+    rounds=(Round("begun", pause=20.0),),
+)
+
+
+def test_s460_the_time_of_a_question_that_is_asked_again_begins_again() -> None:
+    violations, seen = play(ASKED_AGAIN)
+    assert violations == []
+    assert [gate.state for gate in seen.gates.values() if gate.path == "n3"] == [
+        "Withdrawn",
+        "Denied",
+    ]
+
+
 # --- an operator is frozen between a decision and its status -------------------------------------
 
 GATE = Scenario(

@@ -185,8 +185,9 @@ class Watcher:
                 if was.get(field) != node.get(field):
                     self.blame("I10" if field == "phase" else "I1", f"{path}: {field} changed")
         if node["phase"] == "Waiting":
-            waiting = Waiting(self.now, self.seen.decided_at)
-            self.seen.waiting.setdefault(path, waiting)
+            if was.get("startedAt") != node.get("startedAt"):  # asked again (S460)
+                self.seen.waiting.pop(path, None)
+            self.seen.waiting.setdefault(path, Waiting(self.now, self.seen.decided_at))
         if was.get("phase") != node["phase"]:
             self.seen.ended[path] = self.now
             self.tell(f"{path} {node['phase']} {node.get('reason', '')}".rstrip())
