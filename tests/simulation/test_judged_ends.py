@@ -12,6 +12,7 @@ from tests.fakes.nodes.programs import Ledger
 from tests.simulation.judging.others import StrangeJudge
 from tests.simulation.judging.unsealed_maps import unstored
 from tests.simulation.play.after_the_end import stops_a_copy
+from tests.simulation.play.stage import play
 from tests.simulation.reference.interpreter import VERDICT, End, choices_of
 from tests.simulation.reference.maps import MapWatch
 from tests.simulation.scenario.plan import Act, Node, Read, Scenario, Trouble
@@ -257,3 +258,12 @@ def test_s85_outputs_that_cannot_be_read_at_the_deadline_are_left_out(
     judge = StrangeJudge(plan, seen, Ledger())
     judge._ends = {"a": End("Succeeded", output={"n": 1}), VERDICT: End("Succeeded")}
     assert len(list(judge._run())) == wrong
+
+
+def test_s42_a_deadline_does_not_begin_while_a_person_has_to_act() -> None:
+    """Seed 2004696: n1 waits longer than its deadline for somebody who continues the run."""
+    asked = Node("n0", "approval", patience=30.0, pauses=True)
+    after = Node("n1", "python", reads=(Read("reason", "n0"),), deadline=5.0, acts=(Act("echoes"),))
+    violations, seen = play(Scenario(seed=0, nodes=(asked, after)))
+    assert violations == []
+    assert seen.nodes["n1"]["phase"] == "Cancelled"

@@ -64,9 +64,15 @@ class Clocks:
                 self._ready.pop(node.name, None)
             if node.last and self._verdict is None:
                 self._ready.pop(node.name, None)
-            elif all(entries.get(name, {}).get("phase") in FINAL for name in node.upstream):
+            elif all(self._is_over(name, entries) for name in node.upstream):
                 self._ready.setdefault(node.name, since)
             yield from self._node(node, before.get(node.name, {}), entry, now)
+
+    def _is_over(self, name: str, entries: dict[str, Obj]) -> bool:
+        """Whether nodes that wait for a node may start: it has ended, and no person has to act."""
+        phase = entries.get(name, {}).get("phase")
+        pauses = phase == "Failed" and self._scenario.by_name[name].pauses
+        return phase in FINAL and not pauses
 
     def run_is_late(self, now: float) -> bool:
         """Whether the deadline of the run may have passed."""
