@@ -1,14 +1,13 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
 The parts hostile, everyday, archive, passes and requests need no cluster. They print a table, and
-the command exits with 1 if something is over its bound; they run only when they are named.
+the command exits with 1 if something is over its bound. The part throughput sets the cluster up by
+itself, twice. All of these run only when they are named.
 """
 
 import argparse
 import sys
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from e2e.bench import archive, audit, chains, maps, passes, requests
@@ -16,20 +15,22 @@ from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
 from e2e.bench.hostile import everyday
+from e2e.bench.throughput import measure as throughput
 from e2e.cluster import api
 from e2e.suite.forwarding import forwarded
 from e2e.suite.install import install
 from e2e.suite.kube import Kube, connected
 from e2e.suite.operators import Operator, machine_of
-from e2e.suite.space import Space, allow_approvers
+from e2e.suite.space import temporary
 
 RESULT = Path("build/bench.json")
-WITHOUT_CLUSTER: dict[str, Callable[[], int]] = {
+BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "hostile": lambda: hostile.main([]),
     "everyday": everyday.main,
     "archive": archive.main,
     "passes": passes.main,
     "requests": requests.main,
+    "throughput": lambda: throughput.main(RESULT),
 }
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
 
@@ -37,14 +38,14 @@ PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
 def main() -> int:
     """Run the parts that were asked for; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m e2e.bench", description=__doc__)
-    known = (*PARTS, *WITHOUT_CLUSTER)
-    text = f"of {', '.join(known)}; all that need a cluster"
+    known = (*PARTS, *BY_THEMSELVES)
+    text = f"of {', '.join(known)}; without one, those that share a cluster"
     parser.add_argument("parts", nargs="*", metavar="PART", help=text)
     chosen = parser.parse_args().parts or list(PARTS)
     unknown = [part for part in chosen if part not in known]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(known)}")
-    codes = [WITHOUT_CLUSTER[part]() for part in chosen if part in WITHOUT_CLUSTER]
+    codes = [BY_THEMSELVES[part]() for part in chosen if part in BY_THEMSELVES]
     chosen = [part for part in chosen if part in PARTS]
     if chosen:
         _on_cluster(chosen)
@@ -68,7 +69,7 @@ def _on_cluster(chosen: list[str]) -> None:
 
 
 def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) -> list[Figure]:
-    with _namespace(kube) as space:
+    with temporary(kube, "bench") as space:
         needs_log: dict[str, Callable[[audit.AuditLog], list[Figure]]] = {
             "writes": lambda log: chains.writes(space, operator, log),
             "approvals": lambda log: chains.approvals(space, log),
@@ -85,18 +86,6 @@ def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) ->
             print(f"  left out: {part} is counted in the audit log, which this cluster has not")
             return []
         return needs_log[part](audit.from_now(cluster.audit_log))
-
-
-@contextmanager
-def _namespace(kube: Kube) -> Iterator[Space]:
-    name = f"bench-{uuid.uuid4().hex[:6]}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    kube.request("POST", "/api/v1/namespaces", body)
-    allow_approvers(kube, name)
-    try:
-        yield Space(kube, name)
-    finally:
-        kube.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
 if __name__ == "__main__":

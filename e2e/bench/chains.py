@@ -119,7 +119,7 @@ def _by_hand(space: Space, runner: str, name: str, length: int) -> float:
     began = time.monotonic()
     for index in range(length):
         job = f"{name}-{index}"
-        space.create("jobs", _job(job, runner))
+        space.create("jobs", raw_job(job, runner))
         until(lambda job=job: _complete(space, job), within=60, what=job, poll=0.05)  # type: ignore[misc]
     return time.monotonic() - began
 
@@ -130,10 +130,11 @@ def _complete(space: Space, job: str) -> bool:
     return any(c["type"] == "Complete" and c["status"] == "True" for c in conditions)
 
 
-def _job(name: str, runner: str) -> Obj:
+def raw_job(name: str, image: str) -> Obj:
+    """A Job with one pod, with the limits of a node."""
     container = {
         "name": "node",
-        "image": runner,
+        "image": image,
         "command": ["python3", "-c", "print(1)"],
         "resources": {"limits": {"cpu": "1", "memory": "512Mi"}, "requests": {"cpu": "50m"}},
     }

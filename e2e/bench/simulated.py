@@ -10,7 +10,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -89,20 +89,13 @@ class Machine:
             self._beat()
             for thread in threads:
                 thread.start()
-            for other in others:
-                self._cordon(other, on=True)
-            yield self
+            with cordoned(self.kube, others):
+                yield self
         finally:
-            for other in others:
-                self._cordon(other, on=False)
             self._stop.set()
             with self._wake:
                 self._wake.notify()
             self.kube.request("DELETE", f"{NODES}/{self.name}")
-
-    def _cordon(self, node: str, *, on: bool) -> None:
-        body = {"spec": {"unschedulable": on or None}}
-        self.kube.request("PATCH", f"{NODES}/{node}", body, content_type=MERGE)
 
     def _beat(self) -> None:
         room = {"cpu": "1000", "memory": "4Ti", "ephemeral-storage": "4Ti", "pods": str(PODS)}
@@ -180,6 +173,23 @@ class Machine:
     def _remove(self, pod: Obj) -> None:
         target = path_of("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
         self.kube.request("DELETE", target, {"gracePeriodSeconds": 0})
+
+
+@contextmanager
+def cordoned(kube: Kube, nodes: Sequence[str]) -> Iterator[None]:
+    """No new pod is placed on these nodes while the context lasts."""
+    try:
+        for node in nodes:
+            _cordon(kube, node, on=True)
+        yield
+    finally:
+        for node in nodes:
+            _cordon(kube, node, on=False)
+
+
+def _cordon(kube: Kube, node: str, *, on: bool) -> None:
+    body = {"spec": {"unschedulable": on or None}}
+    kube.request("PATCH", f"{NODES}/{node}", body, content_type=MERGE)
 
 
 def _record(pod: Obj, outcome: Outcome) -> CommitRecord:

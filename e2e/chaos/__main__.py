@@ -9,9 +9,6 @@ import random
 import shutil
 import sys
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.bench import audit
@@ -27,13 +24,14 @@ from e2e.cluster.embedded.provider import Embedded
 from e2e.cluster.settings import from_environment
 from e2e.cluster.shell import Progress
 from e2e.suite.install import install
-from e2e.suite.kube import Kube, connected
+from e2e.suite.kube import connected
 from e2e.suite.ledger import start_ledger
 from e2e.suite.operators import Operator, machine_of
-from e2e.suite.space import Space, allow_approvers
+from e2e.suite.space import temporary
 
 RESULT = Path("build/chaos.json")
-RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+SWEPT = {"waypost-e2e": "true"}  # the end-to-end tests remove what an earlier process has left
+RESTRICTED = {**SWEPT, "pod-security.kubernetes.io/enforce": "restricted"}
 
 
 def main() -> int:
@@ -49,7 +47,10 @@ def main() -> int:
         assert host is not None
         operator = Operator(kube, host)
         operator.ready()
-        with _namespace(kube, {}) as kept, _namespace(kube, RESTRICTED) as space:
+        with (
+            temporary(kube, "chaos", SWEPT) as kept,
+            temporary(kube, "chaos", RESTRICTED) as space,
+        ):
             ledger = start_ledger(kube, kept.name, cluster.images["runner"])
             backdrop = raise_backdrop(space, ledger, cluster)  # before there is a second machine
             try:
@@ -104,19 +105,6 @@ def _plan() -> Plan:
     given = parser.parse_args()
     _say(f"chaos: seed {given.seed}")
     return Plan(given.runs, given.minutes * 60, given.every, given.seed)
-
-
-@contextmanager
-def _namespace(kube: Kube, labels: dict[str, str]) -> Iterator[Space]:
-    name = f"chaos-{uuid.uuid4().hex[:6]}"
-    metadata = {"name": name, "labels": {"waypost-e2e": "true", **labels}}
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-    kube.request("POST", "/api/v1/namespaces", body)
-    allow_approvers(kube, name)
-    try:
-        yield Space(kube, name)
-    finally:
-        kube.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,7 @@ from e2e.suite.operators import NAMESPACE, RELEASE
 CHART = REPOSITORY / "charts" / "waypost"
 
 
-def install(kube: Kube, values: Mapping[str, str], *, chart: Path = CHART) -> None:
+def install(kube: Kube, values: Mapping[str, str | int], *, chart: Path = CHART) -> None:
     """Install or upgrade with these values and wait until the operator is ready."""
     kube.must(
         "helm",
@@ -21,9 +21,9 @@ def install(kube: Kube, values: Mapping[str, str], *, chart: Path = CHART) -> No
     )
 
 
-def _option(value: str) -> str:
-    """A value is text, unless it is a word for a boolean."""
-    return "set" if value in ("true", "false") else "set-string"
+def _option(value: str | int) -> str:
+    """A value is text, unless it is a number or a word for a boolean."""
+    return "set" if isinstance(value, int) or value in ("true", "false") else "set-string"
 
 
 def uninstall(kube: Kube) -> None:

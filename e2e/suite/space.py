@@ -1,7 +1,9 @@
 """One namespace of the cluster, and the runs in it."""
 
 import json
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -195,6 +197,20 @@ def allow_approvers(kube: Kube, namespace: str) -> None:
         "subjects": [{"apiGroup": group, "kind": "User", "name": user} for user in APPROVERS],
     }
     kube.request("POST", path_of("rolebindings", namespace), body)
+
+
+@contextmanager
+def temporary(kube: Kube, prefix: str, labels: Mapping[str, str] | None = None) -> Iterator[Space]:
+    """A namespace with approvers that lasts as long as the context."""
+    name = f"{prefix}-{uuid.uuid4().hex[:6]}"
+    metadata = {"name": name, "labels": dict(labels or {})}
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    kube.request("POST", "/api/v1/namespaces", body)
+    allow_approvers(kube, name)
+    try:
+        yield Space(kube, name)
+    finally:
+        kube.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
 def node_of(run: Obj, path: str) -> Obj:
