@@ -86,6 +86,13 @@ def test_the_current_version_of_the_template_is_requested(api: Api) -> None:
     assert api.patched[0][1][1]["value"] == rerun
 
 
+def test_s748_a_round_that_reads_the_memory_again_is_requested(api: Api) -> None:
+    begins(api)
+    assert main(["rerun", "notes", "--refresh-memory"]) == 0
+    rerun = {"round": 2, "memory": "Refresh", "requestedBy": "ann"}
+    assert api.patched[0][1][1]["value"] == rerun
+
+
 def test_an_edited_manifest_comes_along(api: Api, tmp_path: Path) -> None:
     begins(api)
     file = tmp_path / "run.yaml"

@@ -109,6 +109,44 @@ def test_a_round_that_is_only_shown(api: Api, capsys: Captured) -> None:
     assert api.patched == []
 
 
+def remembering() -> dict[str, Any]:
+    """The run with a memory that draft is given."""
+    run = failed(memory={"key": "acme"})
+    run["status"]["memory"] = {
+        "scope": "triage",
+        "key": "acme",
+        "digest": "sha256:0",
+        "record": "m",
+        "episodes": 1,
+        "facts": 2,
+    }
+    return run
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (
+            ["--refresh-memory"],
+            "the memory of acme is read again when the round begins; the run has read 1 episode "
+            "and 2 facts of it",
+        ),
+        (
+            [],
+            "the memory of acme stays as the run has read it: 1 episode and 2 facts "
+            "(--refresh-memory reads it again)",
+        ),
+    ],
+)
+def test_s748_a_round_that_reads_the_memory_again(
+    api: Api, capsys: Captured, options: list[str], line: str
+) -> None:
+    serve(api, remembering())
+    assert main(["rerun", "brief", "--dry-run", *options]) == 0
+    assert printed(capsys)[1] == line
+    assert api.patched == []
+
+
 def test_as_a_document(api: Api, capsys: Captured) -> None:
     serve(api, failed())
     argv = ["rerun", "brief", "--dry-run", "--from", "log", "--skip", "draft", "-o", "json"]

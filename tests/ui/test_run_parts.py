@@ -72,6 +72,15 @@ async def test_a_preview_of_a_round_that_would_be_rejected(served: Place) -> Non
     assert "there is no node 'nothing'" in shown["problems"][0]
 
 
+def remembering() -> Obj:
+    """The failed run, with a memory that it has read."""
+    body = failures.failed()
+    body["spec"]["memory"] = {"key": "acme"}
+    known = {"scope": "triage", "key": "acme", "digest": "sha256:0", "record": "m"}
+    body["status"]["memory"] = {**known, "episodes": 1, "facts": 2}
+    return body
+
+
 def operator(kind: str, body: Obj) -> Obj | None:
     """Begins the round that is requested."""
     wanted = body["spec"].get("rerun", {}).get("round", 1)
@@ -96,6 +105,21 @@ async def test_s666_a_round_in_the_name_of_the_user(served: Place) -> None:
     }
 
 
+async def test_s748_a_round_that_reads_the_memory_again(
+    kubernetes: Kubernetes, served: Place
+) -> None:
+    body = remembering()
+    kubernetes.put("agentworkflows", body)
+    _, shown = await served.get(f"{RUN}/rerun?refreshMemory=1")
+    assert shown["memory"]["refresh"] is True
+    assert shown["memory"]["key"] == "acme"
+    kubernetes.on_patch = operator
+    status, _ = await served.post(f"{RUN}/rerun", {"round": 2, "refreshMemory": True})
+    assert status == 200
+    spec = kubernetes.get("agentworkflows", "demo", failures.NAME)["spec"]
+    assert spec["rerun"] == {"round": 2, "memory": "Refresh", "requestedBy": "ann"}
+
+
 async def test_s666_a_round_that_was_not_shown_is_refused(served: Place) -> None:
     served.kubernetes.on_patch = operator
     assert (await served.post(f"{RUN}/rerun", {"round": 2}))[0] == 200
@@ -114,6 +138,7 @@ async def test_s666_a_round_that_was_not_shown_is_refused(served: Place) -> None
         ({"round": 2, "from": "classify"}, "from: expected a list of nodes"),
         ({"round": 2, "skip": [1]}, "skip: expected a list of nodes"),
         ({"round": 2, "latest": "yes"}, "latest: expected true or false"),
+        ({"round": 2, "refreshMemory": 1}, "refreshMemory: expected true or false"),
         ({"round": 2, "outputs": {}}, "unknown field 'outputs'"),
     ],
 )

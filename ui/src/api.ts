@@ -135,6 +135,7 @@ export interface Wanted {
   from: string[];
   skip: string[];
   latest: boolean;
+  refreshMemory: boolean;
 }
 
 function wantedQuery(wanted: Wanted): URLSearchParams {
@@ -142,6 +143,7 @@ function wantedQuery(wanted: Wanted): URLSearchParams {
   for (const name of wanted.from) query.append("from", name);
   for (const name of wanted.skip) query.append("skip", name);
   if (wanted.latest) query.set("latest", "1");
+  if (wanted.refreshMemory) query.set("refreshMemory", "1");
   return query;
 }
 

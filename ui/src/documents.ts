@@ -352,6 +352,7 @@ export interface RerunPreview {
   namespace: string;
   round: number;
   afterCleanup?: boolean;
+  memory?: RoundMemory;
   problems: string[];
   nodes: RoundNode[];
   cost: RoundCost;
@@ -363,6 +364,14 @@ export interface RoundCost {
   costUSD?: string;
   estimated?: boolean;
   unknown: string[];
+}
+
+export interface RoundMemory {
+  scope: string;
+  key: string;
+  episodes: number;
+  facts: number;
+  refresh: boolean;
 }
 
 export interface RoundNode {

@@ -9,8 +9,8 @@ GET  /api/runs/NAMESPACE/NAME/io?node=PATH  inputs and output of a node
 GET  /api/runs/NAMESPACE/NAME/attempts?node=PATH&attempt=1&attempt=3  how they differ
 GET  /api/runs/NAMESPACE/NAME/logs?node=PATH&attempt
 GET  /api/runs/NAMESPACE/NAME/diff?other=NAME
-GET  /api/runs/NAMESPACE/NAME/rerun?from&skip&latest  what the next round would do
-POST /api/runs/NAMESPACE/NAME/rerun         {round, from, skip, latest}
+GET  /api/runs/NAMESPACE/NAME/rerun?from&skip&latest&refreshMemory  what the next round would do
+POST /api/runs/NAMESPACE/NAME/rerun         {round, from, skip, latest, refreshMemory}
 POST /api/runs/NAMESPACE/NAME/{suspend,resume,cancel}  {uid}
 GET  /api/approvals?namespace&all&offset&limit
 GET  /api/approvals/NAMESPACE/NAME          the question, and what follows a yes
@@ -39,7 +39,7 @@ from waypost.ui.answering import give
 from waypost.ui.feed import Feed
 from waypost.ui.guard import LARGEST_BODY
 from waypost.ui.lists import Query
-from waypost.ui.rounds import begin
+from waypost.ui.rounds import asked, begin
 from waypost.ui.runs import Runs
 from waypost.ui.stream import changes
 from waypost.views.errors import CannotShow
@@ -176,13 +176,13 @@ class Api:
     async def preview(self, request: Request) -> Response:
         """What the next round would do."""
         found = request.query_params
-        shown = await self.runs.rerun(
-            *_key(request),
-            from_=found.getlist("from"),
-            skip=found.getlist("skip"),
+        wanted = asked(
+            found.getlist("from"),
+            found.getlist("skip"),
             latest=found.get("latest") == "1",
+            refresh_memory=found.get("refreshMemory") == "1",
         )
-        return JSONResponse(shown)
+        return JSONResponse(await self.runs.rerun(*_key(request), wanted))
 
     async def rerun(self, request: Request) -> Response:
         """Request the next round."""

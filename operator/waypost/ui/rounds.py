@@ -9,13 +9,18 @@ from waypost.cli.connection.people import user_name
 from waypost.cli.errors import CommandError, Exit
 from waypost.ports.cluster import Obj
 
-_FIELDS: Final = frozenset({"round", "from", "skip", "latest"})
+_FIELDS: Final = frozenset({"round", "from", "skip", "latest", "refreshMemory"})
 _WAIT: Final = 5.0
 
 
-def asked(from_: Sequence[str], skip: Sequence[str], *, latest: bool) -> Obj:
+def asked(from_: Sequence[str], skip: Sequence[str], *, latest: bool, refresh_memory: bool) -> Obj:
     """`spec.rerun` without `round`, with the fields that say something."""
-    request = {"from": list(from_), "skip": list(skip), "template": "Latest" if latest else None}
+    request = {
+        "from": list(from_),
+        "skip": list(skip),
+        "template": "Latest" if latest else None,
+        "memory": "Refresh" if refresh_memory else None,
+    }
     return {field: value for field, value in request.items() if value}
 
 
@@ -26,7 +31,8 @@ async def begin(session: Session, name: str, body: dict[str, Any]) -> str:
         session: The namespace of the run.
         name: The run.
         body: `round`, the number that was shown; `from` and `skip`, names of nodes; `latest`,
-            whether the run takes the current version of its template.
+            whether the run takes the current version of its template; `refreshMemory`, whether it
+            reads its memory again.
 
     Returns:
         A sentence on what the operator did.
@@ -39,10 +45,12 @@ async def begin(session: Session, name: str, body: dict[str, Any]) -> str:
     shown = body.get("round")
     if not isinstance(shown, int) or isinstance(shown, bool):
         raise CommandError(f"round: expected a number, found {shown!r:.40}", code=Exit.USAGE)
-    latest = body.get("latest", False)
-    if not isinstance(latest, bool):
-        raise CommandError("latest: expected true or false", code=Exit.USAGE)
-    request = asked(_names(body, "from"), _names(body, "skip"), latest=latest)
+    request = asked(
+        _names(body, "from"),
+        _names(body, "skip"),
+        latest=_switch(body, "latest"),
+        refresh_memory=_switch(body, "refreshMemory"),
+    )
     if user := await user_name(session):
         request["requestedBy"] = user
     number = await changes.begin_round(session, name, request, None, expected=shown)
@@ -50,6 +58,13 @@ async def begin(session: Session, name: str, body: dict[str, Any]) -> str:
     if started is None:
         return f"round {number} is requested, but no operator has started it yet"
     return f"round {number} of {name} has started"
+
+
+def _switch(body: dict[str, Any], field: str) -> bool:
+    found = body.get(field, False)
+    if not isinstance(found, bool):
+        raise CommandError(f"{field}: expected true or false", code=Exit.USAGE)
+    return found
 
 
 def _names(body: dict[str, Any], field: str) -> list[str]:

@@ -22,7 +22,6 @@ from waypost.compiler.definition import Definition
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Kind, Obj
 from waypost.ui.feed import Feed
-from waypost.ui.rounds import asked
 from waypost.views.graph import run_graph
 from waypost.views.run.manifest import run_manifest
 
@@ -104,12 +103,10 @@ class Runs:
         known = await definition(session, run)
         return (await compare_attempts(session, run, known, path, numbers)).to_json()
 
-    async def rerun(
-        self, namespace: str, name: str, *, from_: list[str], skip: list[str], latest: bool
-    ) -> JsonObject:
-        """What the next round would do. Raises as `page`."""
-        session = self.in_namespace(namespace)
-        return (await preview(session, name, asked(from_, skip, latest=latest))).to_json()
+    async def rerun(self, namespace: str, name: str, wanted: Obj) -> JsonObject:
+        """What the next round would do, with `wanted` as `rounds.asked` gives it. Raises as
+        `page`."""
+        return (await preview(self.in_namespace(namespace), name, wanted)).to_json()
 
     async def difference(self, namespace: str, name: str, other: str) -> JsonObject:
         """How two runs of a namespace differ. Raises as `page`."""

@@ -32,15 +32,28 @@ class RoundCost(Model):
     unknown: list[str] = Field(default_factory=list)
 
 
+class RoundMemory(View):
+    """What a run has read of its memory: the number of Episodes and Facts. `refresh`: the round
+    reads it again, and may find something else; without it, the round reads the same."""
+
+    scope: str
+    key: str
+    episodes: int
+    facts: int
+    refresh: bool
+
+
 class RerunPreview(View):
     """What a new round would do. With `problems` it would be rejected, and has no nodes.
-    `afterCleanup`: it begins after compensations and finally, so their ends may change it."""
+    `afterCleanup`: it begins after compensations and finally, so their ends may change it.
+    `memory`: only of a run that has read its memory."""
 
     v: int = VERSION
     name: str
     namespace: str
     round: int
     after_cleanup: bool | None = None
+    memory: RoundMemory | None = None
     problems: list[str] = Field(default_factory=list)
     nodes: list[RoundNode] = Field(default_factory=list)
     cost: RoundCost

@@ -10,10 +10,11 @@ from waypost.api.state.usage import Usage
 from waypost.api.status import NodeStatus
 from waypost.compiler.definition import Definition
 from waypost.compiler.node_settings import effect_of
+from waypost.engine.memory.refresh import reads_again
 from waypost.engine.rounds import begin
 from waypost.engine.run.deferred_round import is_deferred
 from waypost.engine.state.observed import Observed
-from waypost.views.documents import RerunPreview, RoundCost, RoundNode
+from waypost.views.documents import RerunPreview, RoundCost, RoundMemory, RoundNode
 from waypost.views.observed import observed_run
 
 _KEPT = ("Reused", "Adopted", "Given", "SkippedByUser")
@@ -38,6 +39,7 @@ def rerun_preview(run: JsonObject, definition: Definition, *, now: datetime) -> 
         namespace=observed.namespace,
         round=requested,
         after_cleanup=True if is_deferred(observed) else None,
+        memory=_memory(observed),
         problems=[str(problem) for problem in problems],
         cost=RoundCost(),
     )
@@ -53,6 +55,20 @@ def _requested(run: JsonObject) -> int:
     rerun = (run.get("spec") or {}).get("rerun") or {}
     number = rerun.get("round")
     return number if isinstance(number, int) else 0
+
+
+def _memory(observed: Observed) -> RoundMemory | None:
+    """What the run has read of its memory, and whether the round reads it again."""
+    known = observed.status.memory
+    if known is None or observed.spec is None or observed.spec.memory is None:
+        return None
+    return RoundMemory(
+        scope=known.scope,
+        key=known.key,
+        episodes=known.episodes,
+        facts=known.facts,
+        refresh=reads_again(observed),
+    )
 
 
 def _node(observed: Observed, status: NodeStatus, before: NodeStatus | None) -> RoundNode:

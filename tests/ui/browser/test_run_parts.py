@@ -8,7 +8,7 @@ from tests.ui import failures
 from tests.ui.browser.conftest import Open
 from tests.ui.browser.test_looks import serious
 from tests.ui.kubernetes import Kubernetes
-from tests.ui.test_run_parts import operator
+from tests.ui.test_run_parts import operator, remembering
 
 RUN = f"runs/demo/{failures.NAME}"
 
@@ -63,6 +63,18 @@ async def test_s666_a_round_by_keyboard_alone(tab: Open, kubernetes: Kubernetes)
         await expect(one.page.get_by_role("status").last).to_contain_text("has started")
     spec = kubernetes.get("agentworkflows", "demo", failures.NAME)["spec"]
     assert spec["rerun"] == {"round": 2, "skip": ["handbook"], "requestedBy": "ann"}
+
+
+async def test_s748_a_round_reads_the_memory_again(tab: Open, kubernetes: Kubernetes) -> None:
+    kubernetes.put("agentworkflows", remembering())
+    async with tab() as one:
+        await one.open(f"{RUN}/rerun")
+        await one.page.get_by_label("Read the memory again").check()
+        await expect(one.page.locator(".verdict", has_text="is read again")).to_contain_text(
+            "The memory of acme is read again when it begins. The run has read 1 Episodes"
+        )
+        await expect(one.page.locator(".decide")).to_contain_text("--refresh-memory")
+        assert await serious(one.page) == []
 
 
 async def test_everything_from_the_start(tab: Open) -> None:

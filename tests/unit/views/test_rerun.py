@@ -128,3 +128,40 @@ def test_an_attempt_in_progress_that_is_stopped_is_named() -> None:
     run["status"]["nodes"] = [{**running, "attempts": attempts}]
     (node,) = preview(run).nodes
     assert (node.action, node.stops) == ("run", "brief-a-1")
+
+
+REMEMBERED = {"key": "customer-7", "scope": "triage", "episodes": 2, "facts": 1}
+
+
+def remembering() -> JsonObject:
+    """A run that has read its memory: b reads it, a does not."""
+    run = body(
+        python("a"),
+        python("b", inputs={"x": "${memory.?last.?outputs.?cause.orValue('nothing')}"}),
+        memory={"key": "customer-7", "remember": {"cause": "${run.name}"}},
+    )
+    run["metadata"]["labels"] = {"waypost.dev/workflow": "triage"}
+    run["status"] |= {
+        "phase": "Succeeded",
+        "finishedAt": at(10),
+        "nodes": ended(run, a="Succeeded", b="Succeeded"),
+        "memory": {**REMEMBERED, "digest": "sha256:0", "record": "m"},
+    }
+    return run
+
+
+@pytest.mark.parametrize("refresh", [True, False])
+def test_s748_the_preview_says_that_the_memory_is_read_again(refresh: bool) -> None:
+    shown = preview(remembering(), **({"memory": "Refresh"} if refresh else {}))
+    assert shown.memory is not None
+    assert shown.memory.to_json() == {**REMEMBERED, "refresh": refresh}
+    found = {node.path: node.action for node in shown.nodes}
+    assert found == {"a": "keep", "b": "run" if refresh else "keep"}
+
+
+def test_a_run_without_memory_has_nothing_to_read_again() -> None:
+    assert preview(chain()).memory is None
+    refused = preview(chain(), memory="Refresh")
+    assert refused.problems == [
+        "rerun.memory: this run has no memory block; add memory: {key: ...}"
+    ]

@@ -1,7 +1,7 @@
 // What a new round of a run would keep, run and skip, and what it would cost; then begins it.
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, type Wanted } from "../api";
-import type { RerunPreview, RoundNode, RunGraph } from "../documents";
+import type { RerunPreview, RoundMemory, RoundNode, RunGraph } from "../documents";
 import { count, money, tame } from "../format";
 import { useMe } from "../parts/me";
 import { RunCrumbs } from "../parts/RunCrumbs";
@@ -21,6 +21,7 @@ export function RerunPage({ namespace, name }: { namespace: string; name: string
     from: names(query.get("from")),
     skip: names(query.get("skip")),
     latest: query.get("latest") === "1",
+    refreshMemory: query.get("memory") === "1",
   };
   const run = useQuery({ queryKey: ["run", namespace, name], queryFn: () => api.run(namespace, name) });
   const found = useQuery({
@@ -35,7 +36,7 @@ export function RerunPage({ namespace, name }: { namespace: string; name: string
     <>
       <RunCrumbs namespace={namespace} name={name} />
       <div className="head"><h1>Rerun {tame(name)}</h1></div>
-      {run.data && <Choices graph={run.data.graph} wanted={wanted} template={!!run.data.run.template} />}
+      {run.data && <Choices graph={run.data.graph} wanted={wanted} template={!!run.data.run.template} memory={found.data?.memory} />}
       {found.error && <Problem error={found.error} retry={() => found.refetch()} />}
       {found.isPending && <Loading what="what a new round would do" />}
       {found.data && !found.error && <Preview shown={found.data} wanted={wanted} last={last} />}
@@ -43,7 +44,7 @@ export function RerunPage({ namespace, name }: { namespace: string; name: string
   );
 }
 
-function Choices({ graph, wanted, template }: { graph: RunGraph; wanted: Wanted; template: boolean }) {
+function Choices({ graph, wanted, template, memory }: { graph: RunGraph; wanted: Wanted; template: boolean; memory?: RoundMemory }) {
   const reached = new Set(graph.edges.map((edge) => edge.to));
   const roots = graph.nodes.filter((node) => !reached.has(node.path) && !node.stage).map((node) => node.path);
   const all = roots.length > 0 && roots.every((path) => wanted.from.includes(path)) && roots.length === wanted.from.length;
@@ -59,6 +60,12 @@ function Choices({ graph, wanted, template }: { graph: RunGraph; wanted: Wanted;
         <label className="choice">
           <input type="checkbox" checked={wanted.latest} onChange={(event) => setQuery({ latest: event.target.checked ? "1" : "" })} />{" "}
           Take the current version of the template
+        </label>
+      )}
+      {(memory || wanted.refreshMemory) && (
+        <label className="choice">
+          <input type="checkbox" checked={wanted.refreshMemory} onChange={(event) => setQuery({ memory: event.target.checked ? "1" : "" })} />{" "}
+          Read the memory again
         </label>
       )}
     </>
@@ -79,6 +86,11 @@ function Preview({ shown, wanted, last }: { shown: RerunPreview; wanted: Wanted;
     <>
       <p className="verdict"><strong>Round {shown.round}:</strong> {counts.join(", ")}. {cost(shown)}</p>
       {shown.afterCleanup && <p className="verdict">It begins after compensations and finally, whose ends may change it.</p>}
+      {shown.memory?.refresh && (
+        <p className="verdict">
+          The memory of {tame(shown.memory.key)} is read again when it begins. The run has read {count(shown.memory.episodes)} Episodes and {count(shown.memory.facts)} facts of it.
+        </p>
+      )}
       <Chosen wanted={wanted} />
       <Nodes nodes={shown.nodes} wanted={wanted} last={last} />
       <Begin shown={shown} wanted={wanted} />
@@ -171,6 +183,7 @@ function command(shown: RerunPreview, wanted: Wanted): string {
   for (const path of wanted.from) parts.push("--from", quoted(path));
   for (const path of wanted.skip) parts.push("--skip", quoted(path));
   if (wanted.latest) parts.push("--latest");
+  if (wanted.refreshMemory) parts.push("--refresh-memory");
   return parts.join(" ");
 }
 

@@ -28,6 +28,13 @@ def rerun(
         bool,
         typer.Option("--latest", help="Use the current version of the run's template."),
     ] = False,
+    refresh_memory: Annotated[
+        bool,
+        typer.Option(
+            "--refresh-memory",
+            help="Read the memory of the run again; nodes that read something else run again.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Show what the round would do and cost; change nothing."),
@@ -65,8 +72,13 @@ def rerun(
     from waypost.kube.objects import items, text
 
     given = changes.given_outputs(output or [])
-    template = "Latest" if latest else None
-    request = {"from": from_, "skip": skip, "outputs": given, "template": template}
+    request = {
+        "from": from_,
+        "skip": skip,
+        "outputs": given,
+        "template": "Latest" if latest else None,
+        "memory": "Refresh" if refresh_memory else None,
+    }
     edited = None if file is None else changes.edited_spec(file, run)
 
     named = {key: value for key, value in request.items() if value}

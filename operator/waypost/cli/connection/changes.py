@@ -70,8 +70,8 @@ async def begin_round(
     Args:
         session: where to.
         name: the run.
-        asked: what to run again: `from`, `skip`, `outputs`, `template` (`spec.rerun` without
-            `round`).
+        asked: what to run again: `from`, `skip`, `outputs`, `template`, `memory` (`spec.rerun`
+            without `round`).
         edited: a new spec; None keeps the present one.
         expected: the number that the round must have; None: any.
 

@@ -9,7 +9,7 @@ from waypost.cli.report import format
 from waypost.cli.report.output import emit, form_of
 from waypost.cli.report.tables import show_table
 from waypost.ports.cluster import Obj
-from waypost.views.documents import RerunPreview, RoundCost
+from waypost.views.documents import RerunPreview, RoundCost, RoundMemory
 
 _WORDS = {"keep": "kept", "run": "run", "skip": "skipped"}
 
@@ -55,6 +55,8 @@ def _print(shown: RerunPreview) -> None:
     typer.echo(f"round {shown.round} of {shown.name} would begin: {listed}")
     if shown.after_cleanup:
         typer.echo("it begins after compensations and finally, whose ends may change it")
+    if shown.memory is not None:
+        typer.echo(memory_line(shown.memory))
     rows = [
         (node.action, node.path, node.kind, node.phase, node.effect, _why(node.message, node.stops))
         for node in shown.nodes
@@ -62,6 +64,21 @@ def _print(shown: RerunPreview) -> None:
     show_table(("ACTION", "NODE", "KIND", "NOW", "EFFECT", "WHY"), rows)
     typer.echo(cost_line(shown.cost))
     typer.echo("nothing was changed; the same command without --dry-run begins the round")
+
+
+def memory_line(memory: RoundMemory) -> str:
+    """What the round reads of the memory."""
+    read = f"{format.count(memory.episodes, 'episode')} and {format.count(memory.facts, 'fact')}"
+    name = format.tame(memory.key, limit=80)
+    if memory.refresh:
+        return (
+            f"the memory of {name} is read again when the round begins; the run has read {read} "
+            "of it"
+        )
+    return (
+        f"the memory of {name} stays as the run has read it: {read} "
+        "(--refresh-memory reads it again)"
+    )
 
 
 def _why(message: str | None, stops: str | None) -> str:

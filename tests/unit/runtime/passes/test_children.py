@@ -3,6 +3,11 @@ to S213).
 """
 
 import pytest
+from waypost.api.rerun import Rerun
+from waypost.api.state.child import ChildStatus
+from waypost.api.template.called import Called
+from waypost.engine.nodes.children.patches import request_round
+from waypost.kube.facts.children import ChildFact
 from waypost.kube.names import child_name
 from waypost.kube.objects import section
 from waypost.ports.cluster import Kind, Unavailable
@@ -495,3 +500,21 @@ async def test_an_edit_of_the_inputs_of_a_child_fails_the_node() -> None:
         await world.finished()
         assert world.node("check")["reason"] == "ChildChanged"
         assert child(world)["status"]["phase"] == "Cancelled"
+
+
+def test_a_parent_leaves_nothing_of_an_earlier_round_of_its_child() -> None:
+    """S207: all that the last round asked for is removed, also that it read the memory again."""
+    called = Called("double")
+    fact = ChildFact("c", "u", "p", "7", "check", called, "")
+    status = ChildStatus(name="c", generation=1, round=3)
+    patch = request_round(
+        fact, status, latest=False, requesters=[], artifacts=None, concurrency=None
+    )
+    left = {**patch.body["spec"]["rerun"]}
+    assert left.pop("round") == 3
+    assert left == dict.fromkeys(_asked(), None)
+
+
+def _asked() -> set[str]:
+    """The fields of a rerun as the API server knows them, without its number."""
+    return {field.alias or name for name, field in Rerun.model_fields.items()} - {"round"}

@@ -98,7 +98,8 @@ def request_round(
         artifacts: Those that its inputs name; None to keep what it has.
         concurrency: The key that it holds for its node; None if it holds none.
     """
-    rerun: JsonObject = dict.fromkeys(("from", "outputs", "skip", "template", "requestedBy"))
+    fields = ("from", "outputs", "skip", "template", "memory", "requestedBy")
+    rerun: JsonObject = dict.fromkeys(fields)
     rerun["round"] = child.round
     key = concurrency.model_dump(by_alias=True, mode="json") if concurrency else None
     parent: JsonObject = {"budget": _budget(child), "concurrency": key}
