@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from waypost.protocol import ijson
+from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.request import Request
@@ -124,7 +125,7 @@ def _worked(request: Request, deadline: float) -> WorkResult:
         except modules.BadName as error:
             raise WorkFailed(Reason.NODE_ERROR, str(error)) from None
     result = _by_kind(request, deadline)
-    problem = _unfit(request, result.output)
+    problem = _unfit(request, result.output) or _remembered_secret(request, result.output)
     if problem is not None:
         raise _unkept(Reason.OUTPUT_INVALID, problem, result)
     return result
@@ -184,6 +185,15 @@ def _unfit(request: Request, output: object) -> str | None:
 
     violations = schema.validate(request.output_schema, checked)
     return "; ".join(map(str, violations)) or None
+
+
+def _remembered_secret(request: Request, output: Json) -> str | None:
+    """Why the output cannot be remembered; None if it can, or is not."""
+    if not request.secret_env and not request.secret_folders:
+        return None
+    from waypost_node.redaction import secret_in_output  # imported late: few nodes need it
+
+    return secret_in_output(request, output)
 
 
 def _judged(error: BaseException) -> tuple[Reason, str]:

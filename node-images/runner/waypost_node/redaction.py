@@ -1,14 +1,19 @@
-"""Removes secrets from texts."""
+"""Removes secrets from texts, and finds them in outputs."""
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
 
+from waypost.protocol.ijson import Json
+from waypost.protocol.request import Request
 from waypost.protocol.text import printable
 
 MARK: Final = "[redacted]"
+_LARGEST: Final = 64 * 1024  # bytes of a file that is looked for
+_MOST: Final = 100  # files of a folder
 SHORTEST: Final = 6  # characters; a shorter one would match innocent text
 
 
@@ -42,3 +47,48 @@ def _forms(secret: str) -> set[str]:
     as_json = json.dumps(secret)[1:-1]
     as_base64 = base64.b64encode(secret.encode()).decode()
     return {secret, as_json, as_base64, quote(secret, safe=""), quote_plus(secret)}
+
+
+def secret_in_output(request: Request, output: Json) -> str | None:
+    """Why the run cannot remember the output: it has the value of a secret of the pod (S750); None
+    if it has none."""
+    if not request.secret_env and not request.secret_folders:
+        return None
+    text = json.dumps(output, ensure_ascii=False)
+    for place, value in _values(request):
+        if Redactor([value]).finds(text):
+            return (
+                f"the output contains the value of a Secret ({place}), and this run remembers "
+                "what the node returns; leave the value out of the output"
+            )
+    return None
+
+
+def _values(request: Request) -> Iterator[tuple[str, str]]:
+    """(place, value) of each secret; a value without spaces and line breaks around it."""
+    for name in request.secret_env:
+        yield f"env {name}", os.environ.get(name, "").strip()
+    for folder in request.secret_folders:
+        for path in _files(folder):
+            yield path, _content(path).strip()
+
+
+def _files(place: str) -> list[str]:
+    """The keys of a mounted Secret: links beside the hidden folders of the kubelet. With a subPath
+    the place is the file itself."""
+    if os.path.isfile(place):  # noqa: PTH113 - the import of pathlib delays the user's code
+        return [place]
+    try:
+        names = sorted(name for name in os.listdir(place) if not name.startswith(".."))  # noqa: PTH208
+    except OSError:
+        return []
+    return [f"{place}/{name}" for name in names[:_MOST]]
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            found = file.read(_LARGEST + 1)
+    except OSError:
+        return ""
+    return found.decode("utf-8", "ignore") if len(found) <= _LARGEST else ""

@@ -52,6 +52,8 @@ class Request(NamedTuple):
         gateway: Base URL of the gateway; None when there is none.
         stored_inputs: Digest of inputs that are too large and must be fetched from the gateway.
         artifacts: The folders that the node takes and makes; None for none.
+        secret_env: Variables whose values must not be in the output: it is remembered.
+        secret_folders: Folders whose files must not be in it either.
     """
 
     run_name: str
@@ -75,6 +77,8 @@ class Request(NamedTuple):
     gateway: str | None = None
     stored_inputs: str | None = None
     artifacts: Artifacts | None = None
+    secret_env: tuple[str, ...] = ()
+    secret_folders: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """The document, without optional fields that are None."""
@@ -101,6 +105,8 @@ class Request(NamedTuple):
             "inputs": self.inputs if self.stored_inputs is None else None,
             "storedInputs": self.stored_inputs,
             "artifacts": self.artifacts.to_json() if self.artifacts else None,
+            "secretEnv": list(self.secret_env) or None,
+            "secretFolders": list(self.secret_folders) or None,
         }
         return document | {key: value for key, value in optional.items() if value is not None}
 
@@ -138,7 +144,16 @@ def from_json(document: Json) -> Request:
         gateway=_optional(_text, document, "gateway"),
         stored_inputs=_optional(_text, document, "storedInputs"),
         artifacts=artifacts_from_json(document["artifacts"]) if "artifacts" in document else None,
+        secret_env=_texts(document, "secretEnv"),
+        secret_folders=_texts(document, "secretFolders"),
     )
+
+
+def _texts(document: dict[str, Any], name: str) -> tuple[str, ...]:
+    found = document.get(name, [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise _wrong(name, "a list of strings", found)
+    return tuple(found)
 
 
 def _optional(

@@ -1,11 +1,13 @@
 """What the static check says about `memory`, and about expressions that read it."""
 
+from typing import Any
+
 import pytest
 from waypost.api.base import JsonObject
 from waypost.compiler.definition import define
 from waypost.compiler.templates import define_template
 
-from tests.support.builders import agent, gate, python, spec
+from tests.support.builders import agent, container, gate, python, spec
 
 NUMBER: JsonObject = {
     "type": "object",
@@ -303,3 +305,98 @@ def test_what_is_remembered_does_not_change_the_checkpoint() -> None:
     one = define(stating({"facts": "${self.output.facts}"}, memory=MEMORY))
     other = define(stating({"facts": []}, memory=MEMORY))
     assert one.fingerprints == other.fingerprints
+
+
+HIDDEN: JsonObject = {
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer"},
+        "password": {"type": "string", "x-waypost-sensitive": True},
+        "card": {"$ref": "#/$defs/card"},
+        "facts": {"type": "array"},
+    },
+    "$defs": {"card": {"type": "object", "x-waypost-sensitive": True}},
+}
+
+
+def marked(memory: JsonObject | None = None, **fields: Any) -> JsonObject:
+    """A run whose node has marked values in its output, and whose inputs have one."""
+    node = python("a", outputSchema=HIDDEN, **fields)
+    given: JsonObject = {"inputSchema": HIDDEN, "inputs": {"n": 1, "password": "x"}}
+    return spec(node, memory={"key": "k", **(memory or {})}, **given)
+
+
+@pytest.mark.parametrize(
+    ("raw", "place", "path"),
+    [
+        pytest.param(
+            marked({"remember": {"p": "${nodes.a.output.password}"}}),
+            "memory.remember.p",
+            "nodes.a.output.password",
+            id="S749-episode",
+        ),
+        pytest.param(
+            marked({"remember": {"c": "${nodes.a.?output.?card.?number}"}}),
+            "memory.remember.c",
+            "nodes.a.output.card.number",
+            id="S749-below-a-reference",
+        ),
+        pytest.param(
+            marked({"key": "for-${inputs.password}"}),
+            "memory.key",
+            "inputs.password",
+            id="S749-key",
+        ),
+        pytest.param(
+            marked(remember={"facts": [{"text": "is ${self.output.password}"}]}),
+            "nodes.a.remember.facts",
+            "self.output.password",
+            id="S749-fact",
+        ),
+        pytest.param(
+            marked(remember={"facts": [{"text": "${inputs.password}"}]}),
+            "nodes.a.remember.facts",
+            "inputs.password",
+            id="S749-input-in-a-fact",
+        ),
+    ],
+)
+def test_marked_values_are_not_remembered(raw: JsonObject, place: str, path: str) -> None:
+    says = f"{place}: reads {path}, which a schema marks with x-waypost-sensitive; such values "
+    assert [one for one in problems(raw) if one.startswith(says)], problems(raw)
+
+
+def test_s749_what_is_not_marked_is_remembered() -> None:
+    facts = {"facts": "${self.output.facts}"}
+    remember = {"n": "${nodes.a.output.n}", "all": "${nodes.a.output}"}
+    assert problems(marked({"remember": remember}, remember=facts)) == []
+
+
+def test_s749_a_fact_has_no_marked_value() -> None:
+    found = problems(marked({"factSchema": HIDDEN}))
+    assert found == [
+        "memory.factSchema: marks a value with x-waypost-sensitive, and facts are kept; remove "
+        "the value or the mark"
+    ]
+
+
+SECRET: JsonObject = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+
+
+@pytest.mark.parametrize(
+    ("remember", "warns"),
+    [
+        ({"facts": [{"text": "${self.output}"}]}, True),
+        (None, False),
+    ],
+    ids=["remembered", "not-remembered"],
+)
+def test_s750_secrets_of_a_container_are_not_looked_for(
+    remember: JsonObject | None, warns: bool
+) -> None:
+    own: dict[str, Any] = {"remember": remember} if remember else {}
+    node = container("a", env=[SECRET], **own)
+    found = problems(spec(node, memory={"key": "k"}), severity="warning")
+    assert (
+        any("values of its Secrets in the output of a container node" in f for f in found) is warns
+    )

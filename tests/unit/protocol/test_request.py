@@ -40,6 +40,7 @@ BARE = FULL._replace(
     gateway=None,
 )
 FUNCTION = BARE._replace(python=PythonWork(function="billing.tools:total"))
+SECRETS = BARE._replace(secret_env=("TOKEN",), secret_folders=("/keys",))
 STORED = BARE._replace(stored_inputs="sha256:ab")
 
 
@@ -50,6 +51,7 @@ STORED = BARE._replace(stored_inputs="sha256:ab")
         pytest.param(BARE, id="bare"),
         pytest.param(FUNCTION, id="function"),
         pytest.param(STORED, id="stored-inputs"),
+        pytest.param(SECRETS, id="secrets"),
     ],
 )
 def test_a_request_reads_back(request_: Request) -> None:

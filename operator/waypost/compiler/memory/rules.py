@@ -8,6 +8,8 @@ from waypost.api.base import JsonObject, parse_duration
 from waypost.api.memory.model import Inject, Review
 from waypost.api.modifiers.memory import MAX_EXPIRY, key_problem
 from waypost.api.workflow import AgentWorkflowSpec, Node
+from waypost.compiler.memory.marks import mark_problems
+from waypost.compiler.memory.secrets import held_back
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.scopes import scoped_in
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
@@ -19,6 +21,7 @@ _NO_BLOCK: Final = "this run has no memory block; add memory: {key: ...}"
 def memory_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Report keys that can never be used, and entries that would be kept for too long."""
     yield from _fact_problems(spec)
+    yield from mark_problems(spec)
     memory = spec.memory
     if memory is None:
         if spec.rerun is not None and spec.rerun.memory is not None:
@@ -86,8 +89,9 @@ def notes_of(spec: AgentWorkflowSpec, node: Node) -> Notes | None:
 def memory_warnings(
     spec: AgentWorkflowSpec, locals_: Mapping[str, JsonObject], templates: Mapping[str, JsonObject]
 ) -> Iterator[Problem]:
-    """Warn of memory that all workflows share, of child runs of a map that share a key, and of
-    facts that an agent may have copied from a server and that nobody reviews.
+    """Warn of memory that all workflows share, of child runs of a map that share a key, of facts
+    that an agent may have copied from a server and that nobody reviews, and of Secrets in the
+    container of a node whose output is remembered.
 
     Args:
         spec: The spec.
@@ -103,6 +107,10 @@ def memory_warnings(
             found = f"tools of {servers[0]} can put text into these facts, and memory.review: "
             advice = "Automatic lets later runs read them unseen; use review: Required"
             yield Problem(f"{node.place}.remember", found + advice, "warning")
+        if node.container is not None and any(held_back(spec, node)):
+            found = "the run remembers its output, and nobody looks for the values of its Secrets "
+            advice = "in the output of a container node; leave them out of it"
+            yield Problem(f"{node.place}.container", found + advice, "warning")
         if node.workflow is None or node.for_each is None:
             continue
         called = node.workflow.called

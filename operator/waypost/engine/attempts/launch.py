@@ -11,6 +11,7 @@ from waypost.api.isolation.policy import violations
 from waypost.api.status import AttemptStatus
 from waypost.api.workflow import Node
 from waypost.compiler import node_settings
+from waypost.compiler.memory.secrets import held_back
 from waypost.engine.artifacts import taken
 from waypost.engine.attempts import images
 from waypost.engine.attempts.reads import LOOK_FIRST
@@ -198,6 +199,7 @@ def _request(
 ) -> Request:
     node, observed = transition.node(path), transition.observed
     kind = engine_kind(node)
+    held = held_back(transition.spec, node)
     return Request(
         run_name=observed.name,
         namespace=observed.namespace,
@@ -221,6 +223,8 @@ def _request(
         http=rendered.http,
         gateway=settings.gateway_url,
         artifacts=rendered.artifacts.request if rendered.artifacts else None,
+        secret_env=held.env,
+        secret_folders=held.folders,
     )
 
 

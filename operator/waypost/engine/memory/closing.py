@@ -8,6 +8,7 @@ from waypost.api.base import JsonObject
 from waypost.api.memory.model import MAX_EPISODE_BYTES
 from waypost.api.state.memory import RunEnd
 from waypost.api.status import RunPhase
+from waypost.compiler.memory.marks import without_marks
 from waypost.engine.memory import outbox
 from waypost.engine.memory.identity import kept_for, origin_of
 from waypost.engine.state.transition import Transition
@@ -78,10 +79,12 @@ def _record_episode(transition: Transition, ended: RunEnd) -> bool:
 
 
 def remembered(transition: Transition) -> JsonObject:
-    """`memory.remember`, evaluated as outputs are: a key without a source is left out."""
+    """`memory.remember`, evaluated as outputs are: a key without a source is left out, and what
+    schemas mark as sensitive is replaced (S749)."""
     block = transition.spec.memory
     templates = (block.remember if block is not None else None) or {}
     view = transition.context({one.node for one in references_in(templates)})
+    view = without_marks(view, transition.spec, transition.observed.definition.graph.nodes)
     budget, values = Budget.of_many(), {}
     for key, template in templates.items():
         value = render_json({key: template}, view, budget)

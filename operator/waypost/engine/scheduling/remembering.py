@@ -12,6 +12,7 @@ from waypost.api.memory.model import MAX_FACT_BYTES, MAX_FIELDS, MAX_SUBJECT
 from waypost.api.modifiers.memory import MOST_FACTS, MOST_OF_NODE
 from waypost.api.record import RecordType
 from waypost.api.state.memory import MAX_OUTBOX
+from waypost.compiler.memory.marks import output_without_marked, without_marks
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Failed, Remembered, Succeeded
 from waypost.engine.state.transition import Transition
@@ -95,12 +96,13 @@ def _facts(transition: Transition, path: str, outcome: Succeeded) -> dict[int, J
     remember = transition.node(path).remember
     if remember is None or not _remembers(transition, path):
         return {}
-    context = transition.context(())
-    output = declare_numbers(outcome.output, transition.node(path).output_schema)
+    node = transition.node(path)
+    context = without_marks(transition.context(()), transition.spec, {})
+    output = output_without_marked(node, outcome.output)
     view: JsonObject = {
         "inputs": context["inputs"],
         "run": context["run"],
-        "self": {"output": output},
+        "self": {"output": declare_numbers(output, node.output_schema)},
     }
     found = render_json(remember.facts, view)
     if isinstance(found, RenderError):

@@ -4,7 +4,7 @@ Whether an alternative applies to a value is not judged: what one of them marks 
 mark never depends on a value that somebody else chooses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from waypost.protocol.ijson import Json
@@ -26,13 +26,28 @@ def without_marked(value: Json, schema: Json) -> Json:
             of another type than it says, is left out as a whole: it may be the same data in another
             form.
     """
-    if not any(part.get(MARK) is True for part in parts(schema)):
+    if not marks(schema):
         return value
     type_ = schema.get("type") if isinstance(schema, dict) else None
     expected = _TYPES.get(type_, object) if isinstance(type_, str) else object
     if not isinstance(value, dict | list) or not isinstance(value, expected):
         return REPLACED
     return _Walk(schema).of(value, [schema])
+
+
+def marks(schema: Json) -> bool:
+    """Whether a schema marks anything."""
+    return any(part.get(MARK) is True for part in parts(schema))
+
+
+def is_marked(schema: Json, steps: Iterable[str]) -> bool:
+    """Whether the value at this path is marked, or lies in one that is.
+
+    Args:
+        schema: The schema of the value at the beginning of the path.
+        steps: Names of properties.
+    """
+    return marks(schema) and _Walk(schema).marks_at([schema], list(steps))
 
 
 class _Walk:
@@ -49,6 +64,15 @@ class _Walk:
         if isinstance(value, list):
             return [self.of(item, _of_item(applied, at)) for at, item in enumerate(value)]
         return value
+
+    def marks_at(self, schemas: list[Json], steps: list[str]) -> bool:
+        """Whether the value at this path below the schemas is in one that is marked."""
+        applied = list(self._applied(schemas))
+        if any(schema.get(MARK) is True for schema in applied):
+            return True
+        if not steps:
+            return False
+        return self.marks_at(_of_name(applied, steps[0]), steps[1:])
 
     def _applied(self, schemas: list[Json]) -> Iterator[dict[str, Any]]:
         """The schemas, and those that they name for the same place, each once."""

@@ -473,3 +473,87 @@ async def test_many_facts_are_written_pass_by_pass() -> None:
         assert status["phase"] == "Succeeded"
         assert len(entries(world, "Fact")) == 120
         assert "outbox" not in memory_of(world, "first")
+
+
+MARKED: JsonObject = {
+    "type": "object",
+    "properties": {
+        "facts": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"text": {"type": "string"}, "subject": {"$ref": "#/$defs/hidden"}},
+                "required": ["text"],
+                "additionalProperties": False,
+            },
+        },
+        "pin": {"$ref": "#/$defs/hidden"},
+    },
+    "$defs": {"hidden": {"type": "string", "x-waypost-sensitive": True}},
+}
+
+
+@virtual
+async def test_marked_values_of_an_output_are_replaced() -> None:
+    """S749: in facts and in the Episode; the output of the node stays."""
+    output = {"facts": [{"text": "Prefers mail", "subject": "Anna"}], "pin": "4711"}
+    body = learning(stating(outputSchema=MARKED), remember={"all": "${nodes.a.output}"})
+    async with World(script={"a": [gives(output)]}) as world:
+        world.start()
+        ended = await ran(world, "first", body)
+        assert ended["phase"] == "Succeeded", ended["conditions"]
+        (fact,) = entries(world, "Fact")
+        assert (fact["spec"]["subject"], fact["spec"]["value"]) == ("[redacted]", PLAIN)
+        (episode,) = entries(world)
+        assert episode["spec"]["value"] == {
+            "all": {
+                "facts": [{"text": "Prefers mail", "subject": "[redacted]"}],
+                "pin": "[redacted]",
+            }
+        }
+        assert world.node("a", "first")["output"] == output
+
+
+@virtual
+async def test_marked_values_of_items_are_replaced() -> None:
+    """S749: of a map in the Episode, and of what its items state."""
+    output = {"facts": [{"text": "Prefers mail", "subject": "Anna"}], "pin": "4711"}
+    node = stating(outputSchema=MARKED, forEach={"items": "${inputs.list}"})
+    body = learning(node, remember={"pin": "${nodes.a.output[0].pin}"})
+    async with World(script={"a/0": [gives(output)]}) as world:
+        world.start()
+        ended = await ran(world, "first", {**body, "inputs": {"list": [1]}})
+        assert ended["phase"] == "Succeeded", ended["conditions"]
+        (fact,) = entries(world, "Fact")
+        assert fact["spec"]["subject"] == "[redacted]"
+        (episode,) = entries(world)
+        assert episode["spec"]["value"] == {"pin": "[redacted]"}
+
+
+@virtual
+async def test_the_request_names_the_secrets_its_output_must_not_have() -> None:
+    """S750: only of a node whose output is remembered."""
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    env = [{"name": "TOKEN", "valueFrom": secret}, {"name": "PLAIN", "value": "x"}]
+    volumes = [{"name": "keys", "mountPath": "/keys", "secret": {"secretName": "s"}}]
+    isolation: dict[str, Any] = {"isolation": {"volumes": volumes}}
+    nodes = [
+        stating("a", env=env, **isolation),
+        python("b", env=env, **isolation),
+        python("c", env=env),
+    ]
+    seen: dict[str, Any] = {}
+
+    def look(view: PodView) -> Outcome:
+        asked = view.request
+        seen[view.path] = asked.get("secretEnv"), asked.get("secretFolders")
+        return view.succeeds({"facts": []})
+
+    async with World(script={name: [look] for name in "abc"}) as world:
+        world.start()
+        await ran(world, "first", learning(*nodes, remember={"c": "${nodes.c.output.facts}"}))
+    assert seen == {
+        "a": (["TOKEN"], ["/keys"]),
+        "b": (None, None),
+        "c": (["TOKEN"], None),
+    }
