@@ -426,6 +426,16 @@ export interface RunManifest {
   status: string;
 }
 
+export interface RunMemory {
+  scope: string;
+  key: string;
+  at?: string;
+  episodes: number;
+  facts: number;
+  entries: string[];
+  unwritten: number;
+}
+
 export interface RunReport {
   v: number;
   run: RunView;
@@ -484,6 +494,7 @@ export interface RunView {
   isolation?: ControlStatus[];
   budget?: JsonObject;
   template?: PinnedTemplate;
+  memory?: RunMemory;
   parent?: string;
   requestedBy?: string;
   roundRequestedBy?: string;

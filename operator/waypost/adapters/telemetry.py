@@ -9,7 +9,7 @@ from waypost.adapters.tracing import NoTracer, Tracer
 from waypost.engine.state.decision import Decision, Traces
 from waypost.engine.state.observed import Observed
 from waypost.kube.trace_ids import trace_id
-from waypost.telemetry import spans
+from waypost.telemetry import memory, spans
 from waypost.telemetry.agent_spans import agent_spans, provider_type
 from waypost.telemetry.calls import model_calls
 from waypost.telemetry.content import ContentPolicy
@@ -33,6 +33,7 @@ class OperatorTelemetry:
             found = (
                 *spans.ended(observed, before, after, items),
                 *spans.escalated(decision.escalated),
+                *memory.written(after, decision.entries_stored),
             )
             self._count(observed, found, decision.traces)
             self._emit(observed, found, decision.traces)

@@ -27,6 +27,7 @@ from waypost.telemetry.spans import Attribute, SpanEvent, SpanFact, run_attribut
 Entry = Mapping[str, Any]
 Timed = tuple[int, Entry, datetime, datetime]  # its place in the trace, start, end
 _REASONS: Final = frozenset(reason.value for reason in Reason)
+_RECALL: Final = "recall"
 _FAILED_TOOL: Final = {"error": "tool_error", "refused": "tool_refused"}
 
 
@@ -71,6 +72,13 @@ def provider_type(observed: Observed, attempt: AttemptEnded) -> str | None:
     models = models_of(node.agent, usual)
     provider = observed.providers.get(models[0].provider) if models else None
     return provider.type if provider else None
+
+
+def _recalls(observed: Observed, attempt: AttemptEnded) -> bool:
+    """Whether the agent can search its notes, with a tool whose name no other tool has."""
+    node = observed.definition.graph.nodes.get(node_of(attempt.path))
+    given = node.agent.memory if node is not None and node.agent is not None else None
+    return given is not None and _RECALL in (given.tools or ())
 
 
 def _timed(trace: Trace) -> Iterator[Timed]:
@@ -139,7 +147,9 @@ def _part(
             answering = observed.providers.get(str(entry["provider"]))
             provider = answering.type if answering else None
     elif entry["type"] == "tool":
-        operation, subject, remote = conventions.EXECUTE_TOOL, str(entry.get("name", "")), False
+        subject, remote = str(entry.get("name", "")), False
+        recalls = subject == _RECALL and not entry.get("server") and _recalls(observed, attempt)
+        operation = conventions.SEARCH_MEMORY if recalls else conventions.EXECUTE_TOOL
         error = _FAILED_TOOL.get(str(entry.get("outcome")), "")
         own, provider = _tool(entry, name=subject) | dict(content_of(entry, content)), None
     else:

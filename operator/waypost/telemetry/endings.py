@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waypost.api.state.usage import Usage
+from waypost.telemetry.memory import MemoryUsed
 from waypost.telemetry.steps import StepEnded
 
 
@@ -65,4 +66,4 @@ class ChoiceEnded:
     finished: datetime
 
 
-Ended = RunEnded | AttemptEnded | ApprovalEnded | ChoiceEnded | StepEnded
+Ended = RunEnded | AttemptEnded | ApprovalEnded | ChoiceEnded | StepEnded | MemoryUsed

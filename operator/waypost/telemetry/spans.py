@@ -21,7 +21,7 @@ from waypost.engine.state.observed import Observed
 from waypost.engine.state.paths import node_of
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import span_id, trace_id
-from waypost.telemetry import conventions, steps
+from waypost.telemetry import conventions, memory, steps
 from waypost.telemetry.endings import (
     ApprovalEnded,
     AttemptEnded,
@@ -29,6 +29,7 @@ from waypost.telemetry.endings import (
     Ended,
     RunEnded,
 )
+from waypost.telemetry.memory import MemoryUsed
 from waypost.telemetry.steps import StepEnded
 
 Attribute = str | int | float | bool | tuple[str, ...]
@@ -91,7 +92,7 @@ def ended(
     """
     nodes = {node.name: node for node in observed.spec.all_nodes} if observed.spec else {}
     earlier = {node.path: node for node in before.nodes}
-    facts: list[Ended] = []
+    facts: list[Ended] = [*memory.read(before, after)]
     for status in after.nodes:
         past, node = earlier.get(status.path), nodes.get(status.path)
         if past is status:  # most have not changed
@@ -252,8 +253,9 @@ def _outcome(after: AgentWorkflowStatus, condition: str) -> str:
 def span(observed: Observed, fact: Ended) -> SpanFact:
     """The span of one fact."""
     uid = observed.uid
-    common = run_attributes(observed, round_=fact.round)
     root = span_id(uid, "", fact.round, 0)
+    if isinstance(fact, MemoryUsed):
+        return _memory_span(observed, fact, root)
     if isinstance(fact, RunEnded):
         name, path, number, parent = f"{conventions.INVOKE_WORKFLOW} {observed.name}", "", 0, ""
         start, error = fact.started, "" if fact.outcome == SUCCEEDED else fact.reason
@@ -268,7 +270,7 @@ def span(observed: Observed, fact: Ended) -> SpanFact:
         # A denial is an answer, not an error.
         name, path, number, parent = f"approval {fact.path}", fact.path, fact.level, root
         start, error = fact.opened, ""
-    attributes = {**common, **_attributes(observed, fact)}
+    attributes = {**run_attributes(observed, round_=fact.round), **_attributes(observed, fact)}
     if error:
         attributes[conventions.ERROR_TYPE] = error
     return SpanFact(
@@ -283,6 +285,19 @@ def span(observed: Observed, fact: Ended) -> SpanFact:
         error=error,
         attributes=attributes,
         events=tuple(_moments(fact)) if isinstance(fact, AttemptEnded) else (),
+    )
+
+
+def _memory_span(observed: Observed, fact: MemoryUsed, root: str) -> SpanFact:
+    """It has no length: it is one write, that of the status."""
+    return SpanFact(
+        name=memory.name_of(fact),
+        trace_id=trace_id(observed.uid),
+        span_id=memory.id_of(fact, observed.uid),
+        parent_id=root,
+        start=fact.finished,
+        end=fact.finished,
+        attributes={**run_attributes(observed, round_=fact.round), **_attributes(observed, fact)},
     )
 
 
@@ -324,6 +339,8 @@ def _attributes(observed: Observed, fact: Ended) -> dict[str, Attribute]:
         }
     if isinstance(fact, StepEnded):
         return {**steps.attributes_of(fact)}
+    if isinstance(fact, MemoryUsed):
+        return {**memory.attributes_of(fact)}
     if isinstance(fact, ChoiceEnded):
         return {
             conventions.NODE_PATH: fact.path,

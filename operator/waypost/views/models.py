@@ -166,6 +166,19 @@ class Obstacle(Model):
     command: str | None = None
 
 
+class RunMemory(View):
+    """What a run has read of its memory. `entries`: the names of at most 50 of them. `unwritten`:
+    records with entries that the run remembers and that are not created yet."""
+
+    scope: str
+    key: str
+    at: str | None = None
+    episodes: int
+    facts: int
+    entries: list[str] = Field(default_factory=list)
+    unwritten: int = 0
+
+
 class RunView(View):
     """A run."""
 
@@ -190,6 +203,7 @@ class RunView(View):
     isolation: list[ControlStatus] | None = None
     budget: JsonObject | None = None
     template: PinnedTemplate | None = None
+    memory: RunMemory | None = None
     parent: str | None = None  # the run that started this one
     requested_by: str | None = None  # who started it, or wrote the schedule that did
     round_requested_by: str | None = None  # who raised its last round

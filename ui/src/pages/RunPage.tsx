@@ -79,6 +79,7 @@ function Head({ page }: { page: Page }) {
     ["By", startedBy(run)],
   ];
   if (run.template) facts.push(["Template", `${tame(run.template.name)} (generation ${run.template.generation})`]);
+  if (run.memory) facts.push(["Memory", `${tame(run.memory.key)}: ${count(run.memory.episodes)} Episodes, ${count(run.memory.facts)} facts`]);
   if (run.round > 1) facts.push(["Round", String(run.round)]);
   return (
     <section className="run-head" aria-label="Run">

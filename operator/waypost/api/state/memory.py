@@ -30,6 +30,7 @@ class MemoryStatus(StatusModel):
     record: str = Field(max_length=253, description="NodeRecord that holds the snapshot.")
     episodes: int = Field(ge=0, description="Number of Episodes in the snapshot.")
     facts: int = Field(ge=0, description="Number of Facts in the snapshot.")
+    at: Timestamp | None = Field(default=None, description="Time of the snapshot.")
     entries: list[_Name] | None = Field(
         default=None, max_length=MAX_LISTED, description="Names of the MemoryEntries read."
     )

@@ -20,6 +20,7 @@ from waypost.views.models import (
     ItemsView,
     ModelView,
     NodeView,
+    RunMemory,
     RunView,
 )
 
@@ -91,6 +92,13 @@ def headline(run: RunView) -> Text:
     return line
 
 
+def _memory(memory: RunMemory) -> str:
+    counts = (format.count(memory.episodes, "episode"), format.count(memory.facts, "fact"))
+    read = f"{memory.key} in {memory.scope}: read {' and '.join(counts)}"
+    waiting = format.count(memory.unwritten, "record") if memory.unwritten else ""
+    return f"{read}; {waiting} not written yet" if waiting else read
+
+
 def details(run: RunView) -> Iterator[Text]:
     """The lines below the headline: usage, budget, what the run waits for, why it failed."""
     if run.usage:
@@ -105,6 +113,8 @@ def details(run: RunView) -> Iterator[Text]:
         yield Text(f"{stage} runs after {run.verdict.phase} ({run.verdict.reason})")
     if by := _started_by(run):
         yield Text(f"by       {format.tame(by)}")
+    if run.memory:
+        yield Text(f"memory   {format.tame(_memory(run.memory))}")
     if run.template:
         pin = run.template
         yield Text(f"template {pin.name}, generation {pin.generation}, {pin.digest[:19]}")

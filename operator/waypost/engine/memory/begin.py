@@ -25,6 +25,7 @@ from waypost.kube.facts.read_problems import MEMORY
 from waypost.kube.manifests.attempt_job import Owner
 from waypost.kube.memory.phases import readable
 from waypost.kube.memory.snapshot import Snapshot, take
+from waypost.kube.timestamps import timestamp
 
 _STORE_AGAIN: Final = timedelta(seconds=10)
 _FRESH: Final = timedelta(seconds=10)
@@ -108,7 +109,7 @@ def _store(transition: Transition, snapshot: Snapshot, found: MemoryKey) -> bool
     if unstored(observed, "Memory") is not None:
         transition.requeue_at(transition.now + _STORE_AGAIN)
         return False
-    status, record = recorded(observed, snapshot, found)
+    status, record = recorded(observed, snapshot, found, transition.now)
     transition.before.append(PutRecord(record))
     transition.payloads[status.record] = snapshot.value
     conditions = noted(observed, snapshot, transition.now)
@@ -118,7 +119,7 @@ def _store(transition: Transition, snapshot: Snapshot, found: MemoryKey) -> bool
 
 
 def recorded(
-    observed: Observed, snapshot: Snapshot, found: MemoryKey
+    observed: Observed, snapshot: Snapshot, found: MemoryKey, now: datetime
 ) -> tuple[MemoryStatus, JsonObject]:
     """What the status says of a snapshot, and its NodeRecord."""
     owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
@@ -133,6 +134,7 @@ def recorded(
         record=record["metadata"]["name"],
         episodes=snapshot.episodes,
         facts=snapshot.facts,
+        at=timestamp(now),
         entries=list(snapshot.entries[:MAX_LISTED]) or None,
     )
     return status, record

@@ -11,6 +11,7 @@ from waypost.api.status import RunPhase
 from waypost.compiler.memory.marks import without_marks
 from waypost.engine.memory import outbox
 from waypost.engine.memory.identity import kept_for, origin_of
+from waypost.engine.state.decision import EntriesStored
 from waypost.engine.state.transition import Transition
 from waypost.engine.state.visible import scheduled_at
 from waypost.expressions.estimates.cost import Budget
@@ -70,6 +71,8 @@ def _record_episode(transition: Transition, ended: RunEnd) -> bool:
     manifest = _manifest(transition, values, succeeded=ended.phase == "Succeeded")
     problem = outbox.put(transition, [manifest], end=ended)
     if problem is None:
+        stored = EntriesStored("", transition.observed.status.round, 1, transition.now)
+        transition.entries_stored.append(stored)
         return True
     if problem.permanent:
         outbox.note(transition, refused=problem.message)

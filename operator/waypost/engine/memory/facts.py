@@ -5,6 +5,7 @@ from waypost.api.base import JsonObject
 from waypost.compiler.memory.rules import review_of
 from waypost.engine.memory import outbox
 from waypost.engine.memory.identity import kept_for, origin_of
+from waypost.engine.state.decision import EntriesStored
 from waypost.engine.state.outcome import Remembered
 from waypost.engine.state.transition import Transition
 from waypost.kube.memory.remembered import Stated, fact
@@ -19,6 +20,11 @@ def keep(transition: Transition) -> None:
     problem = outbox.put(transition, made)
     if problem is not None:  # only one that is permanent: the others hold their node
         outbox.note(transition, refused=problem.message)
+        return
+    round_, now = transition.observed.status.round, transition.now
+    transition.entries_stored += [
+        EntriesStored(each.path, round_, len(each.facts), now) for each in transition.remembered
+    ]
 
 
 def _entries(transition: Transition, remembered: Remembered) -> list[JsonObject]:

@@ -68,7 +68,7 @@ def refreshed(observed: Observed, now: datetime) -> tuple[Observed, JsonObject]:
     assert known is not None, "it reads again"
     assert isinstance(found, tuple), "asked before"
     taken = begin.taken(observed, found, now)
-    status, record = begin.recorded(observed, taken, found)
+    status, record = begin.recorded(observed, taken, found, now)
     before = observed.payloads.get(known.record)
     status = changed_memory(status, outbox=known.outbox)
     run = changed_run(

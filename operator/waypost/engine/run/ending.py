@@ -129,6 +129,7 @@ def build_decision(transition: Transition) -> Decision:
         refusals=tuple(transition.refusals),
         traces=dict(transition.traces),
         ended_items=tuple(transition.ended_items),
+        entries_stored=tuple(transition.entries_stored),
         escalated=tuple(transition.escalated),
         requeue_at=min(transition.timers, default=None),
         slots=slots.decided(transition),

@@ -202,6 +202,16 @@ class RunEvent:
 
 
 @dataclass(frozen=True)
+class EntriesStored:
+    """What the run remembers from this pass on: the facts of a node or item, or the Episode."""
+
+    path: str  # "" for the Episode
+    round: int
+    count: int
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Decision:
     """The complete next status, and the actions before and after it is written."""
 
@@ -215,6 +225,7 @@ class Decision:
     ended_items: tuple[NodeStatus, ...] = ()
     # Gates and items that ask a next level, as they were at the level that nobody answered.
     escalated: tuple[NodeStatus, ...] = ()
+    entries_stored: tuple[EntriesStored, ...] = ()
     requeue_at: datetime | None = None
     slots: SlotsDecided = NO_SLOTS
     awaits_template: str = ""  # name of the template whose changes must wake the run

@@ -24,7 +24,7 @@ from waypost.api.wire.by_phase import Statuses
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph
 from waypost.engine.state import visible
-from waypost.engine.state.decision import After, Before, PutRecord, RunEvent
+from waypost.engine.state.decision import After, Before, EntriesStored, PutRecord, RunEvent
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import Remembered, Succeeded
 from waypost.engine.state.paths import attempt_ref, node_of
@@ -86,6 +86,7 @@ class Transition:
         self.escalated: list[NodeStatus] = []  # gates and items as they were at the level before
         self.ended_items: list[NodeStatus] = []  # with an attempt or a question that ended
         self.remembered: list[Remembered] = []  # by nodes that succeed in this pass
+        self.entries_stored: list[EntriesStored] = []
         self.timers: list[datetime] = []
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet

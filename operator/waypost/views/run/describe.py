@@ -24,6 +24,7 @@ from waypost.views.models import (
     ItemsView,
     ItemView,
     NodeView,
+    RunMemory,
     RunView,
 )
 from waypost.views.related import Related
@@ -68,6 +69,7 @@ def run_view(run: JsonObject, *, now: datetime, related: Related | None = None) 
         isolation=status.isolation,
         budget=spec.get("budget"),
         template=status.template,
+        memory=_memory(status),
         parent=text(section(spec, "parent"), "run") or None,
         requested_by=text(spec, "requestedBy")
         or text(section(spec, "origin"), "requestedBy")
@@ -85,6 +87,21 @@ def run_view(run: JsonObject, *, now: datetime, related: Related | None = None) 
             )
             for node in _nodes(spec, status, related.definition)
         ],
+    )
+
+
+def _memory(status: AgentWorkflowStatus) -> RunMemory | None:
+    memory = status.memory
+    if memory is None:
+        return None
+    return RunMemory(
+        scope=memory.scope,
+        key=memory.key,
+        at=memory.at,
+        episodes=memory.episodes,
+        facts=memory.facts,
+        entries=list(memory.entries or ()),
+        unwritten=len(memory.outbox or ()),
     )
 
 
