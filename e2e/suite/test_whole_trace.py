@@ -168,7 +168,9 @@ def ended(space: Space, cluster: api.Cluster, operator: Operator, installed: Wat
 
 
 def test_the_spans_form_one_tree(ended: Ended) -> None:
-    assert Counter(ended.tree.paths()) == SPANS
+    # Whether a container took a second to start depends on the machine.
+    paths = [path for path in ended.tree.paths() if not path[-1].startswith("pull ")]
+    assert Counter(paths) == SPANS
     flaky = [attributes(span) for span in ended.tree.named("node flaky")]
     assert [one[conventions.NODE_OUTCOME] for one in flaky] == ["NodeError", "Succeeded"]
     (agent,) = ended.tree.named("invoke_agent think")
@@ -215,6 +217,32 @@ def test_the_commands_show_the_same(ended: Ended) -> None:
     actions = {one["path"]: one["action"] for one in again["nodes"]}
     runs = {"think", "review", "publish"}
     assert actions == {path: "run" if path in runs else "keep" for path in nodes}
+
+
+def test_the_difference_to_a_fork(ended: Ended) -> None:
+    """`waypost diff` of the run and one that takes over its checkpoints, and whose question another
+    answer gets."""
+    ended.prints("fork", "whole", "--name", "again", "--input", "why=another-answer")
+    space = ended.run.space
+    forked = space.get("agentworkflows", "again")
+    assert forked is not None, "fork has made it"
+    again = Run(space, "again", forked["metadata"]["uid"])
+    again.answer("review", decision="Denied")
+    assert again.finished()["status"]["phase"] == "Failed"
+    found = ended.document("diff", "whole", "again")
+    assert [(row["name"], row["phase"]) for row in found["runs"]] == [
+        ("whole", "Succeeded"),
+        ("again", "Failed"),
+    ]
+    assert found["spec"] == []
+    assert [change["path"] for change in found["inputs"]] == ["why"]
+    nodes = {pair["path"]: pair for pair in found["nodes"]}
+    assert nodes["review"]["phases"] == ["Succeeded", "Failed"]
+    assert nodes["publish"]["phases"] == ["Succeeded", "Skipped"]
+    for path in ("fetch", "flaky", "scan", "think", "greet"):
+        assert nodes[path]["output"] == "same", f"{path} was not taken over"
+    printed = ended.prints("diff", "whole", "again")
+    assert printed.startswith("whole (Succeeded)  again (Failed)")
 
 
 # --- Prometheus ----------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ FACT = SpanFact(
     attributes={"waypost.node.attempt": 2, "waypost.node.path": "work"},
     events=(SpanEvent("waypost.reask", T0 + timedelta(seconds=1), {"reasons": ("a", "b")}),),
     remote=True,
+    links=(("4bf92f3577b34da6a3ce929d0e0e4736", "53995c3f42cd8ad8"),),
 )
 
 
@@ -77,6 +78,8 @@ def test_over_the_wire(collector: tuple[str, list[bytes]]) -> None:
         "waypost.node.path": "work",
     }
     assert span.kind == 3, "client"
+    (link,) = span.links
+    assert (link.trace_id.hex(), link.span_id.hex()) == FACT.links[0]
     (event,) = span.events
     assert (event.name, event.time_unix_nano) == ("waypost.reask", 1795403401_123456000)
     assert [v.string_value for v in event.attributes[0].value.array_value.values] == ["a", "b"]

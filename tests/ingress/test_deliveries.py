@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from waypost.api.meta import ANNOTATION_TRACEPARENT
 from waypost.ingress.app import build_app
 from waypost.ports.cluster import (
     Busy,
@@ -56,6 +57,19 @@ async def test_a_signed_request_becomes_an_event() -> None:
             "payload": PUSH,
             "source": {"name": "github"},
         }
+
+
+@pytest.mark.parametrize("valid", [True, False])
+async def test_s752_an_event_names_the_span_of_its_sender(valid: bool) -> None:
+    given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" if valid else "00-nothing"
+    async with place() as p:
+        p.source()
+        body = json.dumps(PUSH).encode()
+        answer = await p.post(body, {**github(body), "traceparent": given})
+        assert answer.status_code == 202
+        [event] = p.events()
+        notes = event["metadata"].get("annotations", {})
+        assert notes == ({ANNOTATION_TRACEPARENT: given} if valid else {})
 
 
 async def test_over_the_network() -> None:

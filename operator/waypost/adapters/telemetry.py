@@ -14,6 +14,7 @@ from waypost.telemetry.agent_spans import agent_spans, provider_type
 from waypost.telemetry.calls import model_calls
 from waypost.telemetry.content import ContentPolicy
 from waypost.telemetry.endings import AttemptEnded, Ended
+from waypost.telemetry.pulls import pull_span
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class OperatorTelemetry:
         before, after, items = observed.status, decision.status, decision.ended_items
         try:
             found = (
-                *spans.ended(observed, before, after, items),
+                *spans.with_callers(spans.ended(observed, before, after, items), decision.callers),
                 *spans.escalated(decision.escalated),
                 *memory.written(after, decision.entries_stored),
             )
@@ -60,6 +61,8 @@ class OperatorTelemetry:
         """Emit parents before children: if a crash loses the rest, it leaves no orphans."""
         for fact in found:
             self._tracer.emit(spans.span(observed, fact))
+            if (pull := pull_span(observed, fact)) is not None:
+                self._tracer.emit(pull)
             self._agent_spans(observed, fact, traces)
 
     def _agent_spans(self, observed: Observed, fact: Ended, traces: Traces) -> None:

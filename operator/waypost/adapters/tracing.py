@@ -15,7 +15,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from waypost import __version__
@@ -93,6 +93,7 @@ class OtlpTracer:
                 Event(event.name, dict(event.attributes), _nanoseconds(event.time))
                 for event in fact.events
             ],
+            links=[Link(_context(*link, remote=True)) for link in fact.links],
             kind=SpanKind.CLIENT if fact.remote else SpanKind.INTERNAL,
             status=status,
             start_time=_nanoseconds(fact.start),
@@ -114,11 +115,11 @@ def otlp_tracer(*, endpoint: str, conventions: VersionName = "1.41") -> Tracer:
     return OtlpTracer(exporter=exporter, conventions=conventions)
 
 
-def _context(trace_id: str, span_id: str) -> SpanContext:
+def _context(trace_id: str, span_id: str, *, remote: bool = False) -> SpanContext:
     return SpanContext(
         trace_id=int(trace_id, 16),
         span_id=int(span_id, 16),
-        is_remote=False,
+        is_remote=remote,
         trace_flags=TraceFlags(TraceFlags.SAMPLED),
     )
 

@@ -105,6 +105,7 @@ class AttemptChanges(TypedDict, total=False):
     launched_at: str
     queued_until: str | None
     scheduled_at: str | None
+    prepared_at: str | None
     pod_uid: str | None
     started_at: str | None
     finished_at: str | None

@@ -77,9 +77,13 @@ LABEL_MEMORY_TYPE: Final = f"{GROUP}/memory-type"  # on a MemoryEntry: its type
 LABEL_SOURCE_RUN: Final = f"{GROUP}/source-run"  # on a MemoryEntry: uid of the run it comes from
 
 LABEL_PROBE: Final = f"{GROUP}/probe"  # uid of the ModelProvider or ToolServer that is probed
+# On a run or a WorkflowEvent: the span of the caller, in the format of W3C Trace Context.
+ANNOTATION_TRACEPARENT: Final = f"{GROUP}/traceparent"
 ANNOTATION_FORKED_FROM: Final = f"{GROUP}/forked-from"  # on a run: name and uid of another one
 ANNOTATION_PROBE: Final = f"{GROUP}/probe-request"  # the request of a probe
 ANNOTATION_PROBE_AT: Final = f"{GROUP}/probe-at"  # on a resource: a new value requests a probe
+
+SANDBOX_READY: Final = "PodReadyToStartContainers"  # a condition of pods
 
 FINALIZER_RESULT: Final = f"{GROUP}/result"  # on pods: the result is not yet in status
 FINALIZER_CHILD: Final = f"{GROUP}/child"  # on child runs: their end is not yet in the parent

@@ -76,6 +76,7 @@ class AttemptStatus(StatusModel):
         default=None, max_length=64, description="uid of the pod whose result was used."
     )
     scheduled_at: Timestamp | None = Field(default=None, description="Time when it was scheduled.")
+    prepared_at: Timestamp | None = Field(default=None, description="Time when images were left.")
     started_at: Timestamp | None = Field(default=None, description="Time of its container's start.")
     finished_at: Timestamp | None = Field(default=None, description="Time when the attempt ended.")
     reason: str | None = Field(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from waypost.api.base import JsonObject
+from waypost.api.meta import ANNOTATION_TRACEPARENT
 from waypost.api.source.model import EventSourceSpec, OidcToken
 from waypost.ingress.core.content import content_of
 from waypost.ingress.core.headers import Headers
@@ -16,6 +17,7 @@ from waypost.ingress.directory import Directory
 from waypost.ingress.issuers import IssuerError, Issuers
 from waypost.ingress.keys import Keys
 from waypost.kube import objects
+from waypost.kube.trace_ids import caller
 from waypost.ports.cluster import (
     AlreadyExists,
     Cluster,
@@ -92,7 +94,7 @@ class Deliveries:
                 case Unfit():
                     raise unfit(judged)
                 case _:
-                    return await self._create(namespace, source, judged)
+                    return await self._create(namespace, source, _called(judged, headers))
 
     async def show(self, namespace: str, source: str, event: str, headers: Headers) -> Answer:
         """What became of an event of a source. The request is signed as one with an empty body.
@@ -218,6 +220,16 @@ def _challenge(spec: EventSourceSpec, body: Any) -> _Challenge | None:
     text = body.get("challenge")
     asked = body.get("type") == "url_verification" and isinstance(text, str)
     return _Challenge(text) if asked and isinstance(text, str) else None
+
+
+def _called(manifest: JsonObject, headers: Headers) -> JsonObject:
+    """The event with the span of its sender, if the request names one (S752)."""
+    given = headers.only("traceparent").strip()
+    if caller(given) is None:
+        return manifest
+    metadata = manifest["metadata"]
+    notes = {**metadata.get("annotations", {}), ANNOTATION_TRACEPARENT: given}
+    return {**manifest, "metadata": {**metadata, "annotations": notes}}
 
 
 def _origin(event: Any) -> JsonObject:

@@ -17,6 +17,7 @@ from waypost.api.event.model import (
 )
 from waypost.kube.objects import moment, section, text
 from waypost.kube.timestamps import parse_timestamp
+from waypost.kube.trace_ids import caller_of
 from waypost.protocol import ijson
 
 KEPT_PENDING: Final = timedelta(days=7)
@@ -52,6 +53,7 @@ class EventFact:
     source: str = ""  # name of the EventSource that it comes from
     problem: str = ""  # why nothing can be done with it
     deleting: bool = False
+    caller: str = ""  # traceparent of the delivery
 
     @property
     def phase(self) -> EventPhase:
@@ -102,6 +104,7 @@ def event_fact(body: Any) -> EventFact | None:
         source=text(section(spec, "source"), "name"),
         problem=_problem(spec),
         deleting=bool(metadata.get("deletionTimestamp")),
+        caller=caller_of(body),
     )
 
 

@@ -13,6 +13,7 @@ CHAT: Final = "chat"
 EXECUTE_TOOL: Final = "execute_tool"
 SEARCH_MEMORY: Final = "search_memory"
 UPSERT_MEMORY: Final = "upsert_memory"
+PULL: Final = "pull"  # not of the conventions: begins the name of a span alone
 
 OPERATION: Final = "gen_ai.operation.name"
 PROVIDER: Final = "gen_ai.provider.name"

@@ -39,6 +39,7 @@ class AttemptEnded:
     usage: Usage | None = None  # what an agent used
     admitted: datetime | None = None  # by its queue
     scheduled: datetime | None = None  # its pod was bound to a machine
+    prepared: datetime | None = None  # nothing was left but its image and its creation
 
 
 @dataclass(frozen=True)

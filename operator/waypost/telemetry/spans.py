@@ -10,7 +10,7 @@ Span names and attributes follow the OpenTelemetry GenAI conventions where they 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from waypost.api.kinds.table import KINDS
@@ -20,7 +20,7 @@ from waypost.api.workflow import Node
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.paths import node_of
 from waypost.kube.timestamps import parse_timestamp
-from waypost.kube.trace_ids import span_id, trace_id
+from waypost.kube.trace_ids import caller, span_id, trace_id
 from waypost.telemetry import conventions, memory, steps
 from waypost.telemetry.endings import (
     ApprovalEnded,
@@ -60,6 +60,7 @@ class SpanFact:
         attributes: By their full name.
         events: In no particular order.
         remote: Whether another service did the work (a client span).
+        links: (trace, span) of what others did and this follows from.
     """
 
     name: str
@@ -72,6 +73,7 @@ class SpanFact:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
     events: tuple[SpanEvent, ...] = ()
     remote: bool = False
+    links: tuple[tuple[str, str], ...] = ()
 
 
 def ended(
@@ -113,6 +115,18 @@ def ended_since(observed: Observed, since: datetime) -> tuple[Ended, ...]:
     return tuple(fact for fact in found if fact.finished >= since)
 
 
+def with_callers(found: Iterable[Ended], callers: Mapping[str, str]) -> Iterator[Ended]:
+    """The facts, with what delivered the events that nodes took: a status does not have it.
+
+    Args:
+        found: As from `ended`.
+        callers: The traceparent of the delivery, by the path of the node.
+    """
+    for fact in found:
+        given = callers.get(fact.path, "") if isinstance(fact, StepEnded) else ""
+        yield replace(fact, caller=given) if given and isinstance(fact, StepEnded) else fact
+
+
 def spans(
     observed: Observed,
     before: AgentWorkflowStatus,
@@ -145,6 +159,7 @@ def _attempts(
             usage=item.usage,
             admitted=parse_timestamp(item.queued_until),
             scheduled=parse_timestamp(item.scheduled_at),
+            prepared=parse_timestamp(item.prepared_at),
         )
 
 
@@ -254,14 +269,15 @@ def span(observed: Observed, fact: Ended) -> SpanFact:
     """The span of one fact."""
     uid = observed.uid
     root = span_id(uid, "", fact.round, 0)
-    if isinstance(fact, MemoryUsed):
-        return _memory_span(observed, fact, root)
     if isinstance(fact, RunEnded):
         name, path, number, parent = f"{conventions.INVOKE_WORKFLOW} {observed.name}", "", 0, ""
         start, error = fact.started, "" if fact.outcome == SUCCEEDED else fact.reason
     elif isinstance(fact, AttemptEnded):
         name, path, number, parent = f"node {fact.path}", fact.path, fact.number, root
         start, error = fact.launched, "" if fact.outcome == SUCCEEDED else fact.outcome
+    elif isinstance(fact, MemoryUsed):  # of no length: it is one write, that of the status
+        name, path, number, parent = memory.name_of(fact), fact.path, 0, root
+        start, error = fact.finished, ""
     elif isinstance(fact, ChoiceEnded | StepEnded):
         label = f"first {fact.path}" if isinstance(fact, ChoiceEnded) else steps.name_of(fact)
         name, path, number, parent = label, fact.path, 0, root
@@ -276,29 +292,33 @@ def span(observed: Observed, fact: Ended) -> SpanFact:
     return SpanFact(
         name=name,
         trace_id=trace_id(uid),
-        span_id=steps.id_of(fact, uid)
-        if isinstance(fact, StepEnded)
-        else span_id(uid, path, fact.round, number),
+        span_id=_own_id(fact, uid) or span_id(uid, path, fact.round, number),
         parent_id=parent,
         start=min(start, fact.finished),
         end=fact.finished,
         error=error,
         attributes=attributes,
         events=tuple(_moments(fact)) if isinstance(fact, AttemptEnded) else (),
+        links=tuple(_callers(observed, fact)),
     )
 
 
-def _memory_span(observed: Observed, fact: MemoryUsed, root: str) -> SpanFact:
-    """It has no length: it is one write, that of the status."""
-    return SpanFact(
-        name=memory.name_of(fact),
-        trace_id=trace_id(observed.uid),
-        span_id=memory.id_of(fact, observed.uid),
-        parent_id=root,
-        start=fact.finished,
-        end=fact.finished,
-        attributes={**run_attributes(observed, round_=fact.round), **_attributes(observed, fact)},
-    )
+def _own_id(fact: Ended, uid: str) -> str:
+    """The id of a span that may stand beside another one of its node; "" for the others."""
+    if isinstance(fact, MemoryUsed):
+        return memory.id_of(fact, uid)
+    return steps.id_of(fact, uid) if isinstance(fact, StepEnded) else ""
+
+
+def _callers(observed: Observed, fact: Ended) -> Iterator[tuple[str, str]]:
+    """What started the run, and what delivered the event that a node took."""
+    given = ""
+    if isinstance(fact, RunEnded):
+        given = observed.caller
+    elif isinstance(fact, StepEnded):
+        given = fact.caller
+    if (found := caller(given)) is not None:
+        yield found
 
 
 def _moments(fact: AttemptEnded) -> Iterator[SpanEvent]:

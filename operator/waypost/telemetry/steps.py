@@ -31,6 +31,7 @@ class StepEnded:
         finished: End.
         number: Of the attempt that asked people; 0 for other kinds.
         child: The child run of a workflow node; "" for other kinds.
+        caller: traceparent of the delivery of the event that an event node took; "" without one.
     """
 
     path: str
@@ -41,6 +42,7 @@ class StepEnded:
     finished: datetime
     number: int = 0
     child: str = ""
+    caller: str = ""
 
 
 def steps(past: NodeStatus | None, status: NodeStatus, *, kind: str) -> Iterator[StepEnded]:

@@ -89,8 +89,8 @@ async def test_s751_a_run_that_reads_and_remembers() -> None:
     tracer = Kept()
     counted = OperatorTelemetry(metrics=Metrics(), tracer=tracer)
     memory = {"key": "customer-7", "review": "Automatic", "remember": {"n": "${run.name}"}}
-    node = {"remember": {"facts": "${self.output.facts}"}}
-    body = triage(python("a", **node), memory=memory)
+    remember = {"facts": "${self.output.facts}"}
+    body = triage(python("a", remember=remember), memory=memory)
     facts = {"facts": [{"text": "Prefers mail"}, {"text": "Is in Leipzig"}]}
     async with World(script={"a": [gives(facts)] * 2}) as world:
         world.start(telemetry=counted)

@@ -52,6 +52,12 @@ def attempt(**times: Any) -> AttemptStatus:
         ),
         pytest.param(attempt(), Related(), "queue 8 work 12", id="pod-is-gone"),
         pytest.param(
+            attempt(scheduledAt=at(3), preparedAt=at(4)),
+            Related(),
+            "scheduling 3 startup 1 pull 4 work 12",
+            id="S753-the-pull-outlives-the-events",
+        ),
+        pytest.param(
             attempt(scheduledAt=at(3)),
             Related(),
             "scheduling 3 startup 5 work 12",

@@ -55,6 +55,7 @@ def complete(
         attempt,
         pod_uid=pod.uid,
         scheduled_at=_at(transition, pod.scheduled_at),
+        prepared_at=_at(transition, pod.prepared_at),
         started_at=_at(transition, pod.started_at),
     )
     report = outcome.report

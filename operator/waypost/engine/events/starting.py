@@ -136,6 +136,7 @@ def _manifest(event: EventFact, start: RunStart, name: str, begun_at: datetime) 
             "annotations": {
                 meta.ANNOTATION_EVENT: _mark(event),
                 meta.ANNOTATION_KEEP_UNTIL: keep_until,
+                **({meta.ANNOTATION_TRACEPARENT: event.caller} if event.caller else {}),
             },
             **({"labels": {meta.LABEL_EVENT_SOURCE: event.source}} if short else {}),
         },

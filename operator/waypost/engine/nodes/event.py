@@ -171,6 +171,8 @@ def _take(transition: Transition, path: str, mine: list[EventFact]) -> None:
     if transition.ended(path):
         taken = [*(wait.taken or ()), event.uid][-KEPT_TAKEN:]
         transition.update(path, event=wait.model_copy(update={"taken": taken}))
+        if event.caller:
+            transition.callers[path] = event.caller
 
 
 def _output(transition: Transition, path: str, event: EventFact) -> JsonObject:

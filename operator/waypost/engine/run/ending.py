@@ -130,6 +130,7 @@ def build_decision(transition: Transition) -> Decision:
         traces=dict(transition.traces),
         ended_items=tuple(transition.ended_items),
         entries_stored=tuple(transition.entries_stored),
+        callers=dict(transition.callers),
         escalated=tuple(transition.escalated),
         requeue_at=min(transition.timers, default=None),
         slots=slots.decided(transition),

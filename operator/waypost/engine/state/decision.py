@@ -226,6 +226,8 @@ class Decision:
     # Gates and items that ask a next level, as they were at the level that nobody answered.
     escalated: tuple[NodeStatus, ...] = ()
     entries_stored: tuple[EntriesStored, ...] = ()
+    # traceparent of the delivery of the event that an event node takes, by its path.
+    callers: Mapping[str, str] = field(default_factory=dict)
     requeue_at: datetime | None = None
     slots: SlotsDecided = NO_SLOTS
     awaits_template: str = ""  # name of the template whose changes must wake the run

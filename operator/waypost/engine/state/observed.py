@@ -59,6 +59,7 @@ class Observed:
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object
     workflow: str = ""  # its label waypost.dev/workflow
+    caller: str = ""  # traceparent of what started it
     keep_until: datetime | None = None  # its schedule may still look for it: no TTL before
     pruned: tuple[str, ...] = ()  # fields the user applied and the API server dropped
     reserved: tuple[str, ...] = ()  # a sentence on each label and annotation of our domain

@@ -87,6 +87,7 @@ class Transition:
         self.ended_items: list[NodeStatus] = []  # with an attempt or a question that ended
         self.remembered: list[Remembered] = []  # by nodes that succeed in this pass
         self.entries_stored: list[EntriesStored] = []
+        self.callers: dict[str, str] = {}
         self.timers: list[datetime] = []
         self.waits_to_read: set[str] = set()  # nodes that need what could not be read
         self.outputs_wait = ""  # why the outputs of the run cannot be evaluated yet

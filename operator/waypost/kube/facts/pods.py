@@ -86,6 +86,7 @@ class PodFact:
     waiting_reason: str = ""  # ErrImagePull, CreateContainerConfigError...
     waiting_message: str = ""
     unschedulable: str = ""  # the scheduler's text
+    prepared_at: datetime | None = None  # its sandbox is ready and its init containers are done
     gated: str = ""  # why it must not be scheduled yet, for example because of a queue
     pod_reason: str = ""  # Evicted, DeadlineExceeded...
     pod_message: str = ""
@@ -188,6 +189,7 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
         deleting_until=moment(metadata, "deletionTimestamp"),
         unready_since=_since(status, "Ready", "False"),
         scheduled_at=_since(status, "PodScheduled", "True"),
+        prepared_at=_prepared_at(status),
         started_at=_started_at(state, status, last=last, created=created),
         finished_at=_finished_at(ended, created=created),
         terminated=bool(ended) if not count else over,
@@ -216,6 +218,14 @@ def _pod_state(body: Any, *, run_uid: str, path: str, attempt: int) -> PodFact:
             text(item, "name") != meta.NODE_CONTAINER for item in items(body, "spec", "containers")
         ),
     )
+
+
+def _prepared_at(status: dict[str, Any]) -> datetime | None:
+    """When nothing was left before the container but its image and its creation; None if the
+    kubelet does not say it."""
+    sandbox = _since(status, meta.SANDBOX_READY, "True")
+    initialized = _since(status, "Initialized", "True")
+    return sandbox and max(sandbox, initialized or sandbox)
 
 
 def _started_at(
@@ -277,8 +287,8 @@ def _deletion_requested(metadata: dict[str, Any]) -> datetime | None:
 
 
 def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
-    """A newer state of a pod, with the time of its deletion, and the end of the first run of its
-    container, if only an earlier state shows them.
+    """A newer state of a pod, with the time of its deletion, the end of the first run of its
+    container, and when it was prepared, if only an earlier state shows them.
 
     Args:
         pod: The newer state.
@@ -286,6 +296,8 @@ def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
     """
     if earlier is None:
         return pod
+    if pod.prepared_at is None and earlier.prepared_at is not None:  # its sandbox is gone
+        pod = replace(pod, prepared_at=earlier.prepared_at)
     known = earlier.terminated or earlier.restarts
     if pod.restarts and known and pod.exit_code is None and earlier.exit_code is not None:
         pod = replace(pod, **{name: getattr(earlier, name) for name in _OF_AN_END})

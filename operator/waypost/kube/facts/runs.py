@@ -19,6 +19,7 @@ _FOR_USERS = frozenset(
         meta.LABEL_BACKFILL,
         meta.LABEL_WORKFLOW,
         meta.ANNOTATION_KEEP_UNTIL,
+        meta.ANNOTATION_TRACEPARENT,
     }
 )
 _LONGEST_KEPT = timedelta(days=2)  # after the run was created

@@ -26,6 +26,7 @@ from waypost.kube.logs.document import tail
 from waypost.kube.node_records import record_fact
 from waypost.kube.payloads import RecordFact
 from waypost.kube.timestamps import parse_timestamp
+from waypost.kube.trace_ids import caller_of
 from waypost.ports.clock import Clock
 from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, failure_text
 from waypost.ports.log_end import read_log_end
@@ -158,6 +159,7 @@ class Observer:
             deleting=deleting,
             tracked=runs.tracked_by_git(body),
             workflow=runs.workflow_of(metadata),
+            caller=caller_of(body),
             keep_until=runs.keep_until(body),
             pruned=self._pruned.of(key.uid, body),
             reserved=tuple(text for _, text in runs.reserved_names(metadata)),

@@ -38,7 +38,11 @@ def segments(
     pod = _pod_of(attempt, path, related.pods)
     marks = _recorded(attempt)
     marks = _before_start(pod, related.events) if pod is not None else marks
-    marks.append((_current(marks) if started is None else "startup" if marks else "queue", until))
+    last = "startup" if marks else "queue"
+    if attempt.prepared_at and not any(name == "pull" for name, _ in marks):
+        # Without Events: nothing was left but the image and the creation of the container.
+        marks, last = [*marks, ("startup", parse_timestamp(attempt.prepared_at))], "pull"
+    marks.append((_current(marks) if started is None else last, until))
     found = list(_cut(launched, until, marks))
     if started is not None:
         found += _cut(started, finished or now, [("work", finished or now)])

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from waypost.api import meta
 from waypost.kube.names import started_name
 from waypost.kube.objects import section
 from waypost.kube.timestamps import parse_timestamp, timestamp
@@ -35,12 +36,19 @@ async def template(world: World, **fields: Any) -> None:
 
 
 async def start(
-    world: World, id_: str = "e1", *, n: Any = 7, source: str = "github", **more: Any
+    world: World,
+    id_: str = "e1",
+    *,
+    n: Any = 7,
+    source: str = "github",
+    annotations: Obj | None = None,
+    **more: Any,
 ) -> None:
     """The event of a request that starts `triage`."""
     origin = {"name": source, "id": id_}
     run = {"templateRef": {"name": "triage"}, "inputs": {"n": n}}
     body = event(id_, name=source, start=run, source=origin, **more)
+    body["metadata"]["annotations"] = annotations or {}
     await world.user.create(EVENT, namespace=NAMESPACE, body=body)
 
 
@@ -53,6 +61,22 @@ def status(world: World, id_: str = "e1") -> Obj:
 def creates(world: World) -> int:
     """How many runs were ever created."""
     return len({run["metadata"]["uid"] for run in world.all(RUN)})
+
+
+@virtual
+async def test_s752_the_run_of_an_event_names_the_span_of_the_sender() -> None:
+    async with World() as world:
+        world.start()
+        await template(world)
+        given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        for id_, sent in (("e1", given), ("e2", "anything")):
+            await start(world, id_, annotations={meta.ANNOTATION_TRACEPARENT: sent})
+        await world.quiet(5)
+        notes = {
+            run["spec"]["origin"]["event"]: run["metadata"]["annotations"] for run in world.all(RUN)
+        }
+        assert notes["e1"][meta.ANNOTATION_TRACEPARENT] == given
+        assert meta.ANNOTATION_TRACEPARENT not in notes["e2"]
 
 
 @virtual
