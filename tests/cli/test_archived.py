@@ -1,9 +1,13 @@
 """Archived runs on the command line: the same text as from the cluster, filters, rights, export."""
 
+import importlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import uvicorn
@@ -12,7 +16,9 @@ from waypost.archive.core.document import document, encode
 from waypost.archive.core.entry import entry
 from waypost.archive.metrics import ArchiveMetrics
 from waypost.cli.app import main
+from waypost.cli.archive.parquet import row
 from waypost.cli.errors import Exit
+from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Obj
 from waypost.ports.offload import inline
 
@@ -205,6 +211,9 @@ def test_filters(
         pytest.param(["list", "--archived", "--min-cost", "x"], "minCost: expected", id="cost"),
         pytest.param(["get", "notes", "--archived", "--archive", ""], "--archive URL", id="no-url"),
         pytest.param(["archive", "export", "-A", "-n", "x"], "exclude each other", id="export"),
+        pytest.param(["archive", "export", "--format", "csv"], "jsonl or parquet", id="format"),
+        pytest.param(["archive", "export", "--format", "parquet"], "needs --file", id="no-file"),
+        pytest.param(["archive", "export", "--file", "x"], "needs --file", id="file-alone"),
     ],
 )
 def test_options_that_are_refused(
@@ -246,3 +255,70 @@ def test_export(archive: Archived, capsys: Captured) -> None:
     lines = [json.loads(line) for line in shown.out.splitlines()]
     assert [line["run"]["metadata"]["name"] for line in lines] == ["run-1", "run-0"]
     assert shown.err == "2 runs\n"
+
+
+def test_export_to_parquet(archive: Archived, capsys: Captured, tmp_path: Path) -> None:
+    """A row for each run, with the same document."""
+    for number in range(3):
+        archive.keep(finished(number, namespace=NAMESPACE))
+    assert main(["archive", "export"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    file = tmp_path / "runs.parquet"
+    assert main(["archive", "export", "--format", "parquet", "--file", str(file)]) == 0
+    assert capsys.readouterr().err == "3 runs\n"
+    assert [one.name for one in tmp_path.glob("runs*")] == ["runs.parquet"]
+    table = importlib.import_module("pyarrow.parquet").read_table(file)
+    rows = table.to_pylist()
+    assert [found["document"] for found in rows] == lines
+    for found, line in zip(rows, map(json.loads, lines), strict=True):
+        run = line["run"]
+        assert found["name"] == run["metadata"]["name"]
+        assert found["phase"] == run["status"]["phase"]
+        assert found["finished_at"] == parse_timestamp(run["status"]["finishedAt"])
+        assert dict(found["labels"]) == run["metadata"].get("labels", {})
+    assert str(table.schema.field("cost_usd").type) == "decimal128(18, 9)"
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens", "cost"),
+    [
+        ({"inputTokens": 7, "costUSD": "0.0042"}, 7, Decimal("0.0042")),
+        ({"inputTokens": "7", "costUSD": "NaN"}, None, None),
+        ({"inputTokens": True, "costUSD": 1}, None, None),
+        ({"costUSD": "many"}, None, None),
+    ],
+)
+def test_a_row_has_what_it_can(usage: Any, tokens: int | None, cost: Decimal | None) -> None:
+    found = row({"run": {"status": {"usage": usage}}}, "{}")
+    assert (found["input_tokens"], found["cost_usd"]) == (tokens, cost)
+    assert (found["name"], found["started_at"], found["round"]) == ("", None, 1)
+
+
+def test_a_broken_export_leaves_no_file(
+    archive: Archived, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Obj:
+        raise KeyError
+
+    archive.keep(finished(1, namespace=NAMESPACE))
+    file = tmp_path / "runs.parquet"
+    file.write_text("the last one")
+    monkeypatch.setattr("waypost.cli.archive.parquet.row", broken)
+    with pytest.raises(KeyError):
+        main(["archive", "export", "--format", "parquet", "--file", str(file)])
+    assert [one.name for one in tmp_path.glob("runs*")] == ["runs.parquet"]
+    assert file.read_text() == "the last one"
+    elsewhere = tmp_path / "no" / "runs.parquet"
+    argv = ["archive", "export", "--format", "parquet", "--file", str(elsewhere)]
+    assert main(argv) == Exit.USAGE
+    assert "--file" in capsys.readouterr().err
+
+
+def test_parquet_needs_a_library(
+    archive: Archived, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    argv = ["archive", "export", "--format", "parquet", "--file", str(tmp_path / "x")]
+    assert main(argv) == Exit.USAGE
+    assert "install waypost[parquet]" in capsys.readouterr().err
+    assert archive.server.tokens == [], "it is said before anything is read"

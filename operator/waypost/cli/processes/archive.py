@@ -1,5 +1,6 @@
 """`waypost archive`: the service for the history of runs, and the export of what it has."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,13 +52,22 @@ def export(
         str, typer.Option("--since", help="Only ended since then: a time, or 24h.")
     ] = "",
     until: Annotated[str, typer.Option("--until", help="Only ended before: a time, or 24h.")] = "",
+    form: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="jsonl or parquet.")
+    ] = "jsonl",
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Only with parquet: the file to write."),
+    ] = None,
     archive: options.Archive = "",
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
-    """Print archived runs as JSON Lines: one document a line, newest end first.
+    """Print archived runs as JSON Lines, or write a Parquet file: newest end first.
 
-    A document has the payloads of the run if you have the role waypost-view-payloads.
+    A line is the document of a run. A row has the document, and columns to sum up and filter by.
+    A document has the payloads of the run if you have the role waypost-view-payloads. Parquet
+    needs waypost[parquet].
     """
     from waypost.cli.archive.client import Where
     from waypost.cli.archive.rows import Filters, exported
@@ -66,6 +76,15 @@ def export(
     if everywhere and namespace:
         text = "--all-namespaces and --namespace exclude each other; use one of them"
         raise CommandError(text, code=Exit.USAGE)
+    if form not in ("jsonl", "parquet"):
+        raise CommandError(f"--format {form}: expected jsonl or parquet", code=Exit.USAGE)
+    if (form == "parquet") != (file is not None):
+        text = "--format parquet needs --file FILE, and only that format writes a file"
+        raise CommandError(text, code=Exit.USAGE)
+    if file is not None:
+        from waypost.cli.archive.parquet import arrow, write
+
+        arrow()
     target, where = Target(kubeconfig, context, namespace), Where(archive, only=True)
     filters = Filters(template=template, since=since, until=until)
 
@@ -75,9 +94,12 @@ def export(
             target, where, filters, namespace=place, labels=selector, phases=phase or []
         )
         count = 0
-        async for line in lines:
-            typer.echo(line)
-            count += 1
+        if file is not None:
+            count = await write(lines, file)
+        else:
+            async for line in lines:
+                typer.echo(line)
+                count += 1
         typer.echo(f"{count} runs", err=True)
 
     with_cluster(target, work)
