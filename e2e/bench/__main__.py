@@ -1,8 +1,8 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
-The parts hostile, everyday, archive, passes and requests need no cluster. They print a table, and
-the command exits with 1 if something is over its bound. The part throughput sets the cluster up by
-itself, twice. All of these run only when they are named.
+The parts hostile, everyday, archive, passes, requests and events need no cluster. They print a
+table, and the command exits with 1 if something is over its bound. The part throughput sets the
+cluster up by itself, twice. All of these run only when they are named.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.bench import archive, audit, chains, maps, passes, requests
+from e2e.bench import archive, audit, chains, events, maps, passes, requests
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
@@ -30,6 +30,7 @@ BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "archive": archive.main,
     "passes": passes.main,
     "requests": requests.main,
+    "events": events.main,
     "throughput": lambda: throughput.main(RESULT),
 }
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
@@ -41,11 +42,17 @@ def main() -> int:
     known = (*PARTS, *BY_THEMSELVES)
     text = f"of {', '.join(known)}; without one, those that share a cluster"
     parser.add_argument("parts", nargs="*", metavar="PART", help=text)
-    chosen = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--count", type=int, default=events.COUNT, help="Of events.")
+    given = parser.parse_args()
+    chosen = given.parts or list(PARTS)
     unknown = [part for part in chosen if part not in known]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; parts: {', '.join(known)}")
-    codes = [BY_THEMSELVES[part]() for part in chosen if part in BY_THEMSELVES]
+    alone: dict[str, Callable[[], int]] = {
+        **BY_THEMSELVES,
+        "events": lambda: events.main(given.count),
+    }
+    codes = [alone[part]() for part in chosen if part in BY_THEMSELVES]
     chosen = [part for part in chosen if part in PARTS]
     if chosen:
         _on_cluster(chosen)
