@@ -1,5 +1,7 @@
 """Workflows that are accepted with a warning: what is not proven, or may not be there."""
 
+from waypost.api.base import JsonObject
+
 from tests.support.builders import gate, python, spec
 from tests.typed_edges.words import (
     FLAG,
@@ -21,6 +23,17 @@ from tests.typed_edges.words import (
     takes,
     when,
 )
+
+
+def _soft_by(expression: str) -> JsonObject:
+    """Node b reads the list l of node a, which may be skipped."""
+    given = shape(l={"type": "array", "items": loose(x=TEXT)})
+    return spec(
+        python("a", when="${inputs.go}", outputSchema=given),
+        python("b", inputs={"v": f"${{{expression}}}"}),
+        inputs={"go": True},
+    )
+
 
 DOUBTFUL: dict[str, Wrong] = {
     "no-output-schema": Wrong(
@@ -75,6 +88,14 @@ DOUBTFUL: dict[str, Wrong] = {
         reads("nodes.a.output.o.x", o=OPTIONAL_SHAPE),
         "nodes.b.inputs.v: nodes.a.output.o may be null: test nodes.a.output.o != null first",
     ),
+    "S607-another-index-is-tested": Wrong(
+        reads("nodes.a.output.n[3] == null ? 0 : nodes.a.output.n[2].x", n=OPTIONAL_SHAPES),
+        "nodes.b.inputs.v: nodes.a.output.n[2] may be null: test nodes.a.output.n[2] != null first",
+    ),
+    "S607-only-the-length-is-tested": Wrong(
+        reads("nodes.a.output.n.size() > 3 ? nodes.a.output.n[3].x : 0", n=OPTIONAL_SHAPES),
+        "nodes.b.inputs.v: nodes.a.output.n[3] may be null: test nodes.a.output.n[3] != null first",
+    ),
     "absent-in-text": Wrong(
         spec(python("a", outputSchema=loose(x=TEXT)), gate("g", message="${nodes.a.output.?x}!")),
         "nodes.g.approval.message: nodes.a.output.?x may be absent, which has no text: end it "
@@ -98,6 +119,30 @@ DOUBTFUL: dict[str, Wrong] = {
         ),
         "nodes.b.inputs.v: nodes.a.output may be absent: a need not have succeeded, because of "
         "after: [a]; write nodes.a.?output.orValue(...) here too, or add a to dependsOn",
+    ),
+    "S607-soft-by-has-by-index": Wrong(
+        _soft_by("has(nodes.a.output.l[3].x)"),
+        "nodes.b: runs also when a was skipped or failed, because of has(nodes.a.output.l[3].x) in "
+        "inputs.v; if only that property is optional, add a to dependsOn, else say so with "
+        "after: [a]",
+    ),
+    "S607-soft-by-optional-by-index": Wrong(
+        _soft_by("nodes.a.output.l[3].?x"),
+        "nodes.b: runs also when a was skipped or failed, because of nodes.a.output.l[3].?x in "
+        "inputs.v; if only that property is optional, add a to dependsOn, else say so with "
+        "after: [a]",
+    ),
+    "S607-soft-by-size-by-index": Wrong(
+        _soft_by("size(nodes.a.output.l[3].?x.orValue('')) > 0"),
+        "nodes.b: runs also when a was skipped or failed, because of "
+        "size(nodes.a.output.l[3].?x.orValue('')) > 0 in inputs.v; if only "
+        "that property is optional, add a to dependsOn, else say so with after: [a]",
+    ),
+    "S607-soft-by-optional-index": Wrong(
+        _soft_by("nodes.a.output.l[?3].hasValue()"),
+        "nodes.b: runs also when a was skipped or failed, because of "
+        "nodes.a.output.l[?3].hasValue() in inputs.v; if only that property is optional, add a to "
+        "dependsOn, else say so with after: [a]",
     ),
     "soft-by-a-property": Wrong(
         spec(

@@ -87,6 +87,19 @@ RIGHT: dict[str, JsonObject] = {
     "S622-tested-object": reads(
         "nodes.a.output.o != null ? nodes.a.output.o.x : 0", o=OPTIONAL_SHAPE
     ),
+    "S607-tested-by-index": reads(
+        "nodes.a.output.n[3] == null ? 0 : nodes.a.output.n[3].x", n=OPTIONAL_SHAPES
+    ),
+    "S607-field-tested-by-index": reads(
+        "nodes.a.output.n[0].t != null && nodes.a.output.n[0].t.trim() == 'x'",
+        n={"type": "array", "items": shape(t=OPTIONAL_TEXT)},
+    ),
+    "S607-ruled-out-by-when": spec(
+        gives(n=OPTIONAL_SHAPES),
+        python(
+            "b", when="${nodes.a.output.n[1] != null}", inputs={"v": "${nodes.a.output.n[1].x}"}
+        ),
+    ),
     "zipped": spec(
         gives(n=TEXTS),
         takes(

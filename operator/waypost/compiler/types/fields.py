@@ -1,7 +1,9 @@
-"""One step of a path through a schema: the schema of the field, and whether it can be absent."""
+"""One step of a path through a schema: the schema of the field, and whether it can be absent; and
+the schema of a literal."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from waypost.api.nodes.artifacts import TAKEN_SCHEMA
 from waypost.compiler.problems import did_you_mean
@@ -15,7 +17,9 @@ from waypost.compiler.types.schemas import (
     properties_of,
     union,
 )
-from waypost.protocol.ijson import Json
+from waypost.expressions import protobuf
+from waypost.expressions.tree import Constant
+from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
 
 _SHOWN = 10
 # Fields with text that cannot contain null (S13).
@@ -170,3 +174,27 @@ def at_path(view: Json, steps: Iterable[str]) -> Json:
     for step in steps:
         schema = field_of(schema, step, where="").schema
     return schema
+
+
+def _whole(value: int) -> dict[str, Json]:
+    return {"const": value} if abs(value) <= MAX_SAFE_INTEGER else {"type": "integer"}
+
+
+_CONSTANTS: Final[Mapping[int, Callable[[Json], Json]]] = {
+    1: lambda _: {"type": "null"},
+    2: lambda value: {"const": bool(value)},
+    3: lambda value: _whole(value if value < 1 << 63 else value - (1 << 64)),
+    4: lambda value: _whole(value),
+    5: lambda _: {"type": "number"},
+}
+
+
+def literal(expr: Constant) -> dict[str, Json]:
+    """The schema of a literal: its value, as far as the type is one of JSON."""
+    if expr.string is not None:
+        return {"const": expr.string}
+    for number, value in protobuf.fields(expr.raw):
+        if number in _CONSTANTS:
+            made: dict[str, Json] = _CONSTANTS[number](value)
+            return made
+    return Unknown()

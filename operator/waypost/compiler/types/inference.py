@@ -7,18 +7,19 @@ type that is not known is `Unknown`, never a guess: all values meet the inferred
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from waypost.compiler.problems import did_you_mean
 from waypost.compiler.types.cel_checker import Typed
-from waypost.compiler.types.fields import element_of, field_of
+from waypost.compiler.types.fields import element_of, field_of, literal
 from waypost.compiler.types.list_functions import LIST_FUNCTIONS, result_of
 from waypost.compiler.types.narrowing import (
     NOT_AT_FIRST,
     Steps,
     Tested,
+    item_of,
     keeps_no_null,
     not_null_where,
     tested_inside,
@@ -33,7 +34,6 @@ from waypost.compiler.types.schemas import (
     union,
 )
 from waypost.compiler.types.wording import Remark, below_zero, no_first
-from waypost.expressions import protobuf
 from waypost.expressions.expression import Compiled
 from waypost.expressions.references import ROOTS
 from waypost.expressions.tree import (
@@ -48,7 +48,7 @@ from waypost.expressions.tree import (
     is_local_variable,
     walk,
 )
-from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
+from waypost.protocol.ijson import Json
 
 _Scope = Mapping[str, "Inferred"]
 
@@ -117,7 +117,7 @@ class Inference:
                 schema = field_of(self.world, root, where="").schema
                 return Inferred(schema, path=(root,), text=root)
             case Constant():
-                return Inferred(_constant(expr))
+                return Inferred(literal(expr))
             case Select(test_only=True):
                 self._step(expr.operand, expr.field, scope, guarded=True)
                 return Inferred(_BOOLEAN)
@@ -147,10 +147,16 @@ class Inference:
             message = lookup.advice or self._absence(base.text, name)
             self.remarks.append(Remark(message, "warning", absent=not lookup.undeclared))
         schema = lookup.schema
-        if tested and isinstance(schema, dict) and not isinstance(schema, Unknown):
-            known = path in self.tested.not_null
-            schema = Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
+        if tested:
+            schema = self._narrowed(schema, path)
         return Inferred(schema, base.optional, path, f"{base.text}.{name}")
+
+    def _narrowed(self, schema: Json, path: Steps) -> Json:
+        """The schema of a path that a condition tests."""
+        if not isinstance(schema, dict) or isinstance(schema, Unknown):
+            return schema
+        known = path in self.tested.not_null
+        return Narrowed({"allOf": [schema, _NOT_NULL]} if known else schema)
 
     def _no_first(self, path: Steps) -> str:
         read = next((one for one in self.compiled.paths if one.root == path[0]), None)
@@ -265,12 +271,19 @@ class Inference:
     def _item(self, operand: Expr, key: Expr, scope: _Scope, *, optional: bool) -> Inferred:
         base = self._of(operand, scope)
         self._of(key, scope)
-        index = _constant(key).get("const") if isinstance(key, Constant) else None
+        index = literal(key).get("const") if isinstance(key, Constant) else None
         at = index if isinstance(index, int) and not isinstance(index, bool) else None
         text = f"{base.text}[{'' if at is None else at}]"
         if at is not None and at < 0 and not isinstance(operand, MapLiteral):
             self.remarks.append(Remark(below_zero(text, base.text if base.path else ""), "error"))
-        return Inferred(element_of(base.schema, at), optional or base.optional, text=text)
+        path = item_of(base.path, at)
+        schema, tested = element_of(base.schema, at), bool(path) and self.tested.below(path)
+        return Inferred(
+            self._narrowed(schema, path) if tested else schema,
+            optional or base.optional,
+            path if tested else (),
+            text,
+        )
 
     def _by_type(self, call: Call) -> Json:
         kind = self.typed.types.get(call.id, "dyn")
@@ -370,26 +383,3 @@ def _either(branches: Iterable[Inferred]) -> Inferred:
     return Inferred(
         union(schemas) if schemas else Unknown(), optional=any(one.optional for one in listed)
     )
-
-
-def _whole(value: int) -> dict[str, Json]:
-    return {"const": value} if abs(value) <= MAX_SAFE_INTEGER else {"type": "integer"}
-
-
-_CONSTANTS: Final[Mapping[int, Callable[[Json], Json]]] = {
-    1: lambda _: {"type": "null"},
-    2: lambda value: {"const": bool(value)},
-    3: lambda value: _whole(value if value < 1 << 63 else value - (1 << 64)),
-    4: lambda value: _whole(value),
-    5: lambda _: {"type": "number"},
-}
-
-
-def _constant(expr: Constant) -> dict[str, Json]:
-    if expr.string is not None:
-        return {"const": expr.string}
-    for number, value in protobuf.fields(expr.raw):
-        if number in _CONSTANTS:
-            made: dict[str, Json] = _CONSTANTS[number](value)
-            return made
-    return Unknown()

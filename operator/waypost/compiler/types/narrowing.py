@@ -21,6 +21,7 @@ NOT_AT_FIRST: Final = PREVIOUS | {("memory", "last"), ("memory", "lastSucceeded"
 
 _CHOOSING: Final = frozenset(["_?_:_", "_&&_", "_||_"])
 _NULL_FIELD: Final = 1  # of cel.expr.Constant
+_INTEGER_FIELD: Final = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,10 @@ class Tested:
             self.beginnings | other.beginnings,
             self.not_null | other.not_null,
         )
+
+    def below(self, path: Steps) -> bool:
+        """Whether `path`, or a part of it, is known not to be null."""
+        return any(steps[: len(path)] == path for steps in self.not_null)
 
     def about(self, path: Steps) -> bool:
         """Whether a test is about `path`, a part of it, or a value that contains it."""
@@ -82,9 +87,36 @@ def not_null_where(condition: Expr, *, holds: bool) -> frozenset[Steps]:
         case Call(function="_==_" | "_!=_", args=(left, right)):
             if (condition.function == "_!=_") == holds:
                 subject = left if _is_null(right) else right if _is_null(left) else None
-                path = None if subject is None else chain_of(subject)
-                return frozenset([(path.root, *path.fields)] if path else [])
+                path = () if subject is None else _place_of(subject)
+                return frozenset([path] if path else [])
     return frozenset()
+
+
+def index_of(key: Expr) -> int | None:
+    """The index that a literal is; None if it is no literal integer, or a negative one."""
+    fields = protobuf.fields(key.raw) if isinstance(key, Constant) else []
+    found = protobuf.last_int(fields, _INTEGER_FIELD)
+    is_index = any(number == _INTEGER_FIELD for number, _ in fields) and found < 1 << 63
+    return found if is_index else None
+
+
+def item_of(base: Steps, index: int | None) -> Steps:
+    """The path of an item of the list at `base`; () if one of both is not known."""
+    return (*base, f"[{index}]") if base and index is not None else ()
+
+
+def _place_of(expr: Expr) -> Steps:
+    """The path of a value, through fields and literal indexes; () if a step is computed."""
+    path = chain_of(expr)
+    match expr:
+        case _ if path is not None:
+            return path.root, *path.fields
+        case Call(function="_[_]", args=(operand, key)):
+            return item_of(_place_of(operand), index_of(key))
+        case Select(test_only=False, operand=operand, field=name):
+            base = _place_of(operand)
+            return (*base, name) if base else ()
+    return ()
 
 
 def keeps_no_null(loop: Comprehension) -> bool:
