@@ -20,6 +20,19 @@ def node_of(path: str) -> str:
     return path.partition("/")[0]
 
 
+def owner_of(path: str) -> str:
+    """The node or the compensation whose program runs at a path: `scan` of `scan/3`,
+    `scan/compensate` of `scan/compensate/3`."""
+    name, _, part = path.partition("/")
+    undone = part.partition("/")[0] == "compensate"
+    return f"{name}/compensate" if undone else name
+
+
+def is_part(path: str) -> bool:
+    """Whether a path is that of an item or an iteration."""
+    return path != owner_of(path)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a pod's program does. `seconds` None: it runs until it is killed.
@@ -209,7 +222,7 @@ class Ledger:
         return [
             e
             for e in self.executions
-            if path in (e.path, node_of(e.path)) and run_uid in (None, e.run_uid)
+            if path in (e.path, owner_of(e.path)) and run_uid in (None, e.run_uid)
         ]
 
     def counts(self) -> Counter[tuple[str, str, int]]:
@@ -233,4 +246,4 @@ class Ledger:
 
     def _one(self, path: str) -> str:
         """The item or the node that runs one program at a time: iterations are of their node."""
-        return path if node_of(path) in self.maps else node_of(path)
+        return path if owner_of(path) in self.maps else owner_of(path)

@@ -10,6 +10,7 @@ from tests.simulation.drawing.clean_up import with_finally
 from tests.simulation.drawing.copies import with_copies
 from tests.simulation.drawing.egress import with_egress
 from tests.simulation.drawing.escalation import with_escalation
+from tests.simulation.drawing.folders import with_folders
 from tests.simulation.drawing.held_stops import with_held_stops, with_suspended_jobs
 from tests.simulation.drawing.loops import with_loops
 from tests.simulation.drawing.maps import with_map_candidate, with_maps
@@ -20,6 +21,7 @@ from tests.simulation.drawing.settings import with_settings
 from tests.simulation.drawing.silence import with_silence
 from tests.simulation.drawing.slots import with_slots
 from tests.simulation.drawing.templates import with_template
+from tests.simulation.drawing.undo import with_compensations
 from tests.simulation.drawing.withheld import with_withheld
 from tests.simulation.scenario.plan import (
     AMPLE,
@@ -108,7 +110,8 @@ def scenario(seed: int) -> Scenario:
     shaped = with_map_candidate(with_choices(with_loops(with_template(shaped))))
     shaped = with_slots(with_copies(with_withheld(shaped)))
     shaped = with_refused_once(with_held_stops(with_silence(with_egress(shaped))))
-    return with_escalation(with_repeated(with_suspended_jobs(shaped)))
+    shaped = with_escalation(with_repeated(with_suspended_jobs(shaped)))
+    return with_folders(with_compensations(shaped))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -6,6 +6,7 @@ from typing import Final
 
 from waypost.kube.objects import section
 
+from tests.fakes.nodes.programs import is_part
 from tests.simulation.judging import map_items
 from tests.simulation.judging.starts import ProgramsJudge
 from tests.simulation.reference.interpreter import CANCELLED, Again, End, Patience, end_of
@@ -53,7 +54,7 @@ class AttemptsJudge(ProgramsJudge):
             if node.loop is None or given is None:
                 return [End("Succeeded")]
             return [patience.after_iteration(node, node.loop, given.output)]
-        if not story.reason and "/" in node.name:
+        if not story.reason and is_part(node.name):
             return [CANCELLED]
         ran = any(
             e.attempt == story.number and not self._seen.is_too_late(e.pod_uid)
@@ -88,7 +89,7 @@ class AttemptsJudge(ProgramsJudge):
 
     def _attempt(self, node: Node, story: AttemptStory) -> Iterator[Violation]:
         pods = self._seen.pods_of(node.name, story.number)
-        if not story.reason and "/" in node.name:
+        if not story.reason and is_part(node.name):
             return  # of an item, whose status does not say it
         if story.reason == "NodeLost":
             if not story.given_up:
@@ -111,7 +112,7 @@ class AttemptsJudge(ProgramsJudge):
             return
         given = [m for pod in pods if isinstance(m := pod.meaning(node), Gave)]
         foreign = story.pod_uid not in {pod.uid for pod in pods}
-        if foreign and "/" not in node.name:
+        if foreign and not is_part(node.name):
             yield Violation("I14", f"{node.name}: the result is of the foreign pod {story.pod_uid}")
         if given:
             self._meanings[node.name] = given[0]
@@ -119,7 +120,7 @@ class AttemptsJudge(ProgramsJudge):
     def _next_was_cancelled(self, node: Node, story: AttemptStory, legal: set[str]) -> bool:
         """Whether an attempt of an item ended by itself while it was being stopped, and would have
         been repeated. Its state says only that the next attempt was cancelled."""
-        if "/" not in node.name or story.reason not in story.stops:
+        if not is_part(node.name) or story.reason not in story.stops:
             return False
         began = max(
             (r.began_at for r in self._seen.rounds if r.began_at <= story.recorded_at), default=0

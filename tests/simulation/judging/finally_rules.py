@@ -30,7 +30,8 @@ class FinallyRules(ABC):
     def _verdict(self) -> End:
         """How the main nodes ended together, as finally must see it."""
         cancelled = bool(section(self._seen.run, "status").get("cancelledAt"))
-        if any(node.last for node in self._standing):
+        clean_up = any(node.last for node in self._standing)
+        if clean_up or section(self._seen.run, "status", "verdict"):
             cancelled = self._seen.verdict_cancelled
         return verdict_of(cancelled=cancelled, failed=bool(self._fatal()) or self._is_late())
 

@@ -9,7 +9,7 @@ from typing import Any
 from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
-from tests.fakes.nodes.programs import node_of
+from tests.fakes.nodes.programs import is_part, node_of, owner_of
 from tests.simulation.judging import unsealed_maps
 from tests.simulation.reference.interpreter import CANCELLED, Again, End, Starts
 from tests.simulation.reference.maps import payload, sealed_of, states_of
@@ -23,7 +23,7 @@ def programs(node: Node, seen: Evidence) -> list[Node]:
     if node.values is None:
         return [node]
     paths = sorted(
-        {path for path, _ in seen.attempts if node_of(path) == node.name and "/" in path}
+        {path for path, _ in seen.attempts if owner_of(path) == node.name and is_part(path)}
     )
     return [_item(node, path) for path in paths]
 
@@ -87,7 +87,7 @@ def last(
     node: Node, follows: list[Again | End], seen: Evidence, *, budget: bool
 ) -> Iterator[Violation]:
     """What the states say of an item agrees with its last attempt."""
-    if "/" not in node.name or not follows or seen.finished_at is None:
+    if not is_part(node.name) or not follows or seen.finished_at is None:
         return
     entry = seen.nodes.get(node_of(node.name), {})
     states = states_of(sealed_of(seen, entry).get("states", ""))

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from waypost.kube.objects import items
 
-from tests.fakes.nodes.programs import Ledger, node_of
+from tests.fakes.nodes.programs import Ledger, owner_of
 from tests.simulation.judging import map_items
 from tests.simulation.judging.finally_rules import FinallyRules
 from tests.simulation.reference import loops
 from tests.simulation.reference.interpreter import End
 from tests.simulation.scenario.plan import REPEATED_ACTS, Node, Scenario
 from tests.simulation.scenario.programs import Gave
+from tests.simulation.scenario.undo import compensations
 from tests.simulation.watching.evidence import Evidence, Violation
 
 
@@ -30,11 +31,12 @@ class ProgramsJudge(FinallyRules):
 
     @property
     def _programs(self) -> list[Node]:
-        """The nodes, and each item of a map as a node."""
-        return map_items.all_programs(self._scenario.nodes, self._seen)
+        """The nodes, each item of a map as a node, and the compensations."""
+        nodes = (*self._scenario.nodes, *compensations(self._scenario))
+        return map_items.all_programs(nodes, self._seen)
 
     def _executions(self) -> Iterator[Violation]:
-        names = self._scenario.by_name
+        names = {node.name for node in (*self._scenario.nodes, *compensations(self._scenario))}
         first_starts = Ledger()
         first_starts.executions = [
             e
@@ -42,12 +44,12 @@ class ProgramsJudge(FinallyRules):
             if not self._seen.is_relaunched(e.pod_uid) and not self._was_repeated(at)
         ]
         for _, path, number in first_starts.doubled():
-            if node_of(path) in names:
+            if owner_of(path) in names:
                 yield Violation("I2", f"{path}: the program of attempt {number} started twice")
         for first, second in self._ledger.overlaps():
             given_up = self._seen.was_given_up(first.pod_uid)
             beside = self._seen.may_run_beside(first.pod_uid, second.pod_uid)
-            if node_of(first.path) in names and not given_up and not beside:
+            if owner_of(first.path) in names and not given_up and not beside:
                 text = f"{first.path}: attempts {first.attempt} and {second.attempt} ran together"
                 yield Violation("I2", text)
         for node in self._programs:

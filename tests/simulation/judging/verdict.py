@@ -6,7 +6,7 @@ from typing import Any, Final
 from waypost.kube.objects import section
 from waypost.ports.cluster import Obj
 
-from tests.simulation.judging import gates, map_items
+from tests.simulation.judging import gates, map_items, undone
 from tests.simulation.judging.attempts import AttemptsJudge
 from tests.simulation.reference import loops
 from tests.simulation.reference.budget import over_budget
@@ -148,6 +148,9 @@ class Judge(AttemptsJudge):
         expected = self._expected_phase() if whole else "Succeeded"
         if whole:
             yield from self._finally(status)
+            yield from undone.violations(
+                self._scenario, self._seen, self._ends, self._ends[VERDICT]
+            )
         if status.get("phase") != expected:
             yield Violation("T11", f"the run: expected {expected}, found {status.get('phase')}")
         if whole and not ended_without_definition(self._scenario, status):

@@ -29,7 +29,8 @@ async def stays_quiet(stage: "Stage") -> None:
         if w.request.user != "ann"
         and not _is_of_a_probe(w)
         and not _is_swept(w, dropped)
-        and (w.request.verb, w.request.kind) != ("delete", Kind.NETWORK_POLICY)  # an unused one
+        and (w.request.verb, w.request.kind)
+        not in (("delete", Kind.NETWORK_POLICY), ("delete", Kind.NODE_RECORD))  # unused ones
     ]
     done = [w for w in written if w.result != "NotFound"]  # by one whose watch is stale
     copied = {name.rpartition("-")[0] for name in stage.seen.copies}

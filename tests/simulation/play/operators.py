@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from tests.fakes.api.watch import DELAYED, IMMEDIATE, ROUGH, STALE, Delivery
@@ -10,6 +11,7 @@ from tests.simulation.play.troubles import Saboteur
 from tests.simulation.scenario.plan import Scenario
 from tests.support.harness import Operator, World
 
+_PODS: Final = replace(PODS, agent_image="agent:test")
 _DELIVERIES: Final[dict[str, Delivery]] = {
     "immediate": IMMEDIATE,
     "delayed": DELAYED,
@@ -38,8 +40,8 @@ class Operators:
         delivery = _DELIVERIES[names[number % len(names)]]
         if self._saboteur.healed:
             delivery = IMMEDIATE
-        limited = any(node.egress for node in self._scenario.nodes)
-        settings: dict[str, Any] = {"pods": PODS} if limited else {}
+        limited = any(n.egress or n.makes or n.takes for n in self._scenario.nodes)
+        settings: dict[str, Any] = {"pods": _PODS} if limited else {}
         seed = self._scenario.seed + number
         operator = self._world.start(delivery=delivery, seed=seed, **settings)
         self._saboteur.attach(operator)

@@ -23,6 +23,7 @@ from tests.simulation.scenario.manifest import PROVIDER, spec_of
 from tests.simulation.scenario.plan import RUN, Round, Scenario, Trouble
 from tests.simulation.scenario.programs import act_of
 from tests.simulation.watching.evidence import Evidence, GateStory, Violation
+from tests.simulation.watching.folders import FolderWatcher
 from tests.simulation.watching.images import ImageWatcher
 from tests.simulation.watching.slots import SlotWatcher
 from tests.simulation.watching.watcher import Watcher
@@ -45,6 +46,7 @@ class Stage:
         self.images = ImageWatcher(world, self.watcher.blame)
         self.seen: Evidence = self.watcher.seen
         self.egress = EgressWatcher(world)
+        self.folders = FolderWatcher(world, scenario, self.seen, self.watcher.blame)
         self.slots = SlotWatcher(world, scenario, self.seen, self.watcher.blame)
         world.work.program = self._program
         world.work.repeat(self._restart_policy)
@@ -62,7 +64,12 @@ class Stage:
     def _program(self, pod: Any) -> Any:
         if pod.name in self.seen.copies:
             return pod.hangs() if self.seen.copies[pod.name] else pod.succeeds("of a copy")
-        return self.watcher.program(pod) if pod.path else says(OK)(pod)
+        if not pod.path:
+            return says(OK)(pod)
+        outcome = self.watcher.program(pod)
+        if outcome.message or outcome.stop_message:  # else it comes to no result
+            self.do(self.folders.store(pod))
+        return outcome
 
     def _restart_policy(self, job: Obj) -> str:
         """What a webhook of others sets in the pod of a Job; "" for nothing."""

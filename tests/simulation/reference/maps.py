@@ -16,8 +16,9 @@ from waypost.ports.cluster import Kind, Obj
 
 from tests.fakes.clock import EPOCH
 from tests.fakes.faults import Written
-from tests.fakes.nodes.programs import PodView, node_of
+from tests.fakes.nodes.programs import PodView, is_part, node_of, owner_of
 from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.scenario.undo import compensations
 from tests.simulation.watching.evidence import AttemptStory, Evidence
 from tests.simulation.watching.machines import Machines
 
@@ -31,10 +32,15 @@ _FRESH: Final = 20 * 1024
 class ByPath(dict[str, Node]):
     """Nodes by name, and by the path of each item."""
 
+    @classmethod
+    def of(cls, scenario: Scenario) -> "ByPath":
+        """The nodes and the compensations of a scenario."""
+        return cls({node.name: node for node in (*scenario.nodes, *compensations(scenario))})
+
     def __missing__(self, path: str) -> Node:
-        if "/" not in path:
+        if not is_part(path):
             raise KeyError(path)
-        return self[node_of(path)]
+        return self[owner_of(path)]
 
     def place_of(self, metadata: Obj) -> tuple[str, int | None]:
         """Where the story of a Job or a pod belongs: an iteration to its node, an item to itself.
@@ -43,13 +49,13 @@ class ByPath(dict[str, Node]):
             The path of the node or the item, and the number of the iteration.
         """
         path = text(section(metadata, "annotations"), meta.ANNOTATION_PATH)
-        name, _, part = path.partition("/")
-        node = self.get(name)
+        name = owner_of(path)
+        node, part = self.get(name), path[len(name) + 1 :]
         return (path, None) if node is None or node.is_map or not part else (name, int(part))
 
     def of_pod(self, pod: PodView) -> Node | None:
         """The node of a pod, or its item as a node."""
-        node = self.get(node_of(pod.path))
+        node = self.get(owner_of(pod.path))
         if node is None or not node.is_map:
             return node
         return node.item(pod.path, pod.inputs.get("item", 0))

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from waypost.ports.cluster import Obj
 
+from tests.simulation.scenario.folders import artifacts_of
 from tests.simulation.scenario.plan import (
     ACCEPTS,
     AMPLE,
@@ -16,6 +17,7 @@ from tests.simulation.scenario.plan import (
     Read,
     Scenario,
 )
+from tests.simulation.scenario.undo import compensate_of
 
 PROVIDER: Final[Obj] = {
     "apiVersion": "waypost.dev/v1alpha1",
@@ -41,6 +43,7 @@ def spec_of(scenario: Scenario) -> Obj:
     }
     if last := [node_of(node, by_name) for node in scenario.nodes if node.last]:
         spec["finally"] = last
+    if last or any(node.undo for node in scenario.nodes):
         spec["finallyDeadline"] = f"{scenario.finally_deadline or AMPLE:.0f}s"
     if scenario.outputs:
         spec["outputs"] = {
@@ -90,6 +93,10 @@ def node_of(node: Node, by_name: dict[str, Node]) -> Obj:
             "tolerate": node.tolerate,
             "collect": "All" if node.collects else "None",
         }
+    if node.makes or node.takes:
+        body["artifacts"] = artifacts_of(node)
+    if node.undo is not None:
+        body["compensate"] = compensate_of(node, node.undo)
     if node.egress:
         body["isolation"] = {"egress": node.egress}
     if node.places:

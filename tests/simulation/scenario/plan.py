@@ -5,11 +5,14 @@ Everything here is data. `generate` draws it, `stage` plays it, `interpreter` sa
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from waypost.ports.cluster import Obj
 
 from tests.simulation.scenario.template_plan import TemplatePlan
+
+if TYPE_CHECKING:
+    from tests.simulation.scenario.undo import Undo
 
 ExitCodes = tuple[Literal["retry", "fail"], int]
 NodeKind = Literal["python", "container", "agent", "http", "approval", "wait", "first"]
@@ -141,6 +144,9 @@ class Node:
     method: str = "GET"
     acts: tuple[Act, ...] = ()
     loop: Loop | None = None
+    undo: "Undo | None" = None  # its compensation
+    makes: bool = False  # an artifact
+    takes: tuple[str, ...] = ()  # the artifacts of these nodes
     candidate: bool = False  # of a first node, which tolerates its failure unless it says otherwise
     egress: str = ""  # None or Gateway; "" is not limited
     places: int = 0  # limit of the key that its attempts hold; 0: none
@@ -211,7 +217,7 @@ class Node:
         hard = [read.node for read in self.reads if read.form not in SOFT_READS]
         if self.when is not None and self.when.node and self.when.form not in SOFT_WHENS:
             hard.append(self.when.node)
-        return (*self.depends_on, *hard)
+        return (*self.depends_on, *hard, *self.takes)
 
     @property
     def upstream(self) -> tuple[str, ...]:
@@ -230,6 +236,7 @@ class Node:
             depends_on=tuple(name for name in self.depends_on if name not in gone),
             after=tuple(name for name in self.after if name not in gone),
             of=tuple(name for name in self.of if name not in gone),
+            takes=tuple(name for name in self.takes if name not in gone),
             when=self.when if keeps_when else None,
         )
 

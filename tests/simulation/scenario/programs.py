@@ -9,10 +9,12 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from waypost.protocol.artifacts.request import Content
 from waypost.protocol.record import Attempt, CommitRecord, encode
 from waypost.protocol.work import Usage
 
 from tests.fakes.nodes.programs import Outcome, PodView
+from tests.simulation.scenario.folders import NAME, content, taken_by
 from tests.simulation.scenario.plan import Act, Node
 
 PADDING: Final = "x" * 2600  # fits a commit record, and no status
@@ -193,6 +195,9 @@ def _gives(node: Node, act: Act, pod: PodView) -> Outcome:
     output = output_of(node, act, pod.inputs)
     if node.kind == "container":
         return Outcome(message=json.dumps(output) if output is not None else "")
+    if node.makes:
+        made = content(pod.path, pod.attempt, taken_by(pod.request))
+        return Outcome(message=_record(pod, output, artifacts={NAME: made}))
     return Outcome(message=_record(pod, output, tokens=spends(node, pod)))
 
 
@@ -204,7 +209,15 @@ def spends(node: Node, pod: PodView) -> int:
     return TOKENS if allowed is None else min(TOKENS, int(allowed))
 
 
-def _record(pod: PodView, output: Any, *, attempt: int | None = None, tokens: int = 0) -> str:
+def _record(
+    pod: PodView,
+    output: Any,
+    *,
+    attempt: int | None = None,
+    tokens: int = 0,
+    artifacts: dict[str, Content] | None = None,
+) -> str:
     ref = Attempt(pod.run_uid, pod.path, pod.round, attempt or pod.attempt, pod.uid)
     usage = Usage(model_calls=1, output_tokens=tokens) if tokens else None
-    return encode(CommitRecord(ref, "Succeeded", output, usage=usage)).decode()
+    made = CommitRecord(ref, "Succeeded", output, usage=usage, artifacts=artifacts)
+    return encode(made).decode()

@@ -20,7 +20,6 @@ from waypost.engine.nodes import approval
 from waypost.engine.nodes.gates import identity, votes
 from waypost.engine.nodes.gates import request as approval_request
 from waypost.engine.nodes.table import KINDS
-from waypost.engine.run import ending
 from waypost.engine.run.entry import Entry
 from waypost.engine.scheduling import joins
 from waypost.engine.state.decision import PutRecord, ReleasePod
@@ -34,7 +33,6 @@ from waypost.kube.timestamps import timestamp
 from waypost.protocol import record
 from waypost.protocol.reasons import Reason
 from waypost.runtime import controller, deciding
-from waypost.runtime.reads.observer import Observer
 from waypost.runtime.writes import actions as writes_actions
 from waypost.runtime.writes import status_patch
 from waypost.runtime.writes.actions import ActionExecutor
@@ -44,6 +42,7 @@ from tests.simulation.seeded import (
     choices,
     clean_up,
     copies,
+    folders,
     loops,
     maps,
     others,
@@ -51,6 +50,7 @@ from tests.simulation.seeded import (
     rounds,
     settings,
     templates,
+    undo,
     withheld,
 )
 from tests.simulation.seeded.hunting import BUGS as BUGS
@@ -61,6 +61,7 @@ PARTS: Final = (
     choices,
     clean_up,
     copies,
+    folders,
     loops,
     maps,
     pods,
@@ -68,6 +69,7 @@ PARTS: Final = (
     settings,
     others,
     templates,
+    undo,
     withheld,
 )
 
@@ -377,22 +379,3 @@ def _parallelism_ignored(patch: pytest.MonkeyPatch) -> None:
 @bug("I13", focus=lambda p: p.tokens == 100 and sum(n.kind == "agent" for n in p.nodes) > 1)
 def _budget_ignored(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(shares, "reserve", lambda transition, path: None)
-
-
-@bug("I12", focus=suffers("delete_run"))
-def _pods_of_a_deleted_run_held(patch: pytest.MonkeyPatch) -> None:
-    async def nothing(self: Any, key: Any) -> None:
-        self._observer.forget(key.uid)
-
-    patch.setattr(ending, "release_all", lambda observed: ())
-    patch.setattr(controller.Controller, "_release_run_pods", nothing)
-
-
-@bug("D2", "I12", focus=suffers("delete_run", choice="Foreground"))
-def _a_deleted_run_goes_on(patch: pytest.MonkeyPatch) -> None:
-    observe = Observer.observe
-
-    async def blind(self: Observer, key: Any, body: Any) -> Observed:
-        return replace(await observe(self, key, body), deleting=False)
-
-    patch.setattr(Observer, "observe", blind)

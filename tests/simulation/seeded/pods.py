@@ -1,13 +1,19 @@
-"""Seeded bugs about what is known of pods: when one was deleted, when its machine is given up."""
+"""Seeded bugs about what is known of pods: when one was deleted, when its machine is given up, and
+what becomes of them with their run."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from waypost.engine.attempts import images, lost_machines
+from waypost.engine.run import ending
+from waypost.engine.state.observed import Observed
 from waypost.kube.facts import pods, restarts
 from waypost.kube.objects import moment
+from waypost.runtime import controller
 from waypost.runtime.cache import runs
+from waypost.runtime.reads.observer import Observer
 
 from tests.simulation.scenario.plan import REPEATED_ACTS, Scenario
 from tests.simulation.seeded.hunting import Focus, both, bug, suffers
@@ -71,3 +77,22 @@ def _the_exit_code_of_a_container_that_is_gone_is_believed(patch: pytest.MonkeyP
 @bug("S524", focus=both(repeats("repeats"), gives_a_result_later))
 def _a_later_run_gives_the_result(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(restarts, "count_of", lambda status: 0)
+
+
+@bug("I12", focus=suffers("delete_run"))
+def _pods_of_a_deleted_run_held(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(self: Any, key: Any) -> None:
+        self._observer.forget(key.uid)
+
+    patch.setattr(ending, "release_all", lambda observed: ())
+    patch.setattr(controller.Controller, "_release_run_pods", nothing)
+
+
+@bug("D2", "I12", focus=suffers("delete_run", choice="Foreground"))
+def _a_deleted_run_goes_on(patch: pytest.MonkeyPatch) -> None:
+    observe = Observer.observe
+
+    async def blind(self: Observer, key: Any, body: Any) -> Observed:
+        return replace(await observe(self, key, body), deleting=False)
+
+    patch.setattr(Observer, "observe", blind)

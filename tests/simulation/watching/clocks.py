@@ -9,6 +9,7 @@ from waypost.kube.objects import items
 from waypost.ports.cluster import Obj
 
 from tests.simulation.scenario.plan import Node, Scenario
+from tests.simulation.scenario.undo import compensations
 from tests.simulation.watching.evidence import FINAL, Evidence, Violation
 
 _REASON: Final = "DeadlineExceeded"
@@ -40,10 +41,12 @@ class Clocks:
     def __init__(self, scenario: Scenario, seen: Evidence) -> None:
         self._scenario = scenario
         self._seen = seen
+        self._undo = compensations(scenario)
         self._decided = 0.0  # what is stored now, at the earliest
         self._ready: dict[str, Since] = {}  # since when a node may start
         self._began: Since | None = None  # the round
-        self._verdict: Since | None = None  # since when finally may run
+        self._verdict: Since | None = None  # since when compensations may run
+        self._undone: Since | None = None  # since when finally may run
         self._busy = 0  # how many nodes had an open attempt at the same time, at most
 
     def note(self, old: Obj, new: Obj, now: float, *, begins: bool) -> Iterator[Violation]:
@@ -51,18 +54,22 @@ class Clocks:
         self._decided = self._seen.decided_at
         since = Since(now, self._decided)
         if begins or (self._began is None and new.get("nodes")):  # a held run has none
-            self._began, self._verdict = since, None
+            self._began, self._verdict, self._undone = since, None, None
         if new.get("verdict") and self._verdict is None:
             self._verdict = since
         self._busy = max(self._busy, sum(n["phase"] == "Running" for n in items(new, "nodes")))
         before = {entry["path"]: entry for entry in items(old, "nodes")}
         entries = {entry["path"]: entry for entry in items(new, "nodes")}
-        for node in self._scenario.nodes:
+        if self._verdict is not None and all(
+            entries[one.name]["phase"] in FINAL for one in self._undo if one.name in entries
+        ):
+            self._undone = self._undone or since
+        for node in (*self._scenario.nodes, *self._undo):
             if (entry := entries.get(node.name)) is None:
                 continue  # a round has dropped it, or is still to add it
             if begins and entry.get("disposition") not in (None, "Adopted", "Reused"):
                 self._ready.pop(node.name, None)
-            if node.last and self._verdict is None:
+            if node.last and self._stage(node) is None:
                 self._ready.pop(node.name, None)
             elif all(self._is_over(name, entries) for name in node.upstream):
                 self._ready.setdefault(node.name, since)
@@ -100,8 +107,12 @@ class Clocks:
         """The deadline of a node, and that of the run, or of finally for its nodes."""
         own = (self._ready.get(node.name, _NOT_YET), node.deadline)
         if node.last:
-            return own, (self._verdict or _NOT_YET, self._scenario.finally_deadline)
+            return own, (self._stage(node) or _NOT_YET, self._scenario.finally_deadline)
         return own, (self._began or _NOT_YET, self._scenario.deadline)
+
+    def _stage(self, node: Node) -> Since | None:
+        """Since when a node of finally, or a compensation, may run."""
+        return self._verdict if node in self._undo else self._undone
 
 
 def _requests_to_stop(attempts: int) -> int:

@@ -7,7 +7,7 @@ from waypost.api import meta
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.fakes.nodes.programs import node_of
+from tests.fakes.nodes.programs import owner_of
 from tests.simulation.scenario.plan import RUN, Scenario
 from tests.simulation.watching.evidence import Evidence, PodStory
 from tests.support.harness import World
@@ -56,7 +56,7 @@ class SlotWatcher:
         metadata = section(body, "metadata")
         labels, notes = section(metadata, "labels"), section(metadata, "annotations")
         path = text(notes, meta.ANNOTATION_PATH)
-        if node_of(path) not in self._places or metadata["uid"] in self._seen.relaunched:
+        if owner_of(path) not in self._places or metadata["uid"] in self._seen.relaunched:
             return
         holder = (text(labels, meta.LABEL_RUN), path, int(text(labels, meta.LABEL_ATTEMPT)))
         if holder not in self.held.values():
@@ -66,7 +66,7 @@ class SlotWatcher:
         if story is None or story.started_at is None or story.uid in self._started:
             return
         self._started.add(story.uid)
-        places = self._places.get(node_of(story.path), 0)
+        places = self._places.get(owner_of(story.path), 0)
         running = [pod.name for pod in self._seen.pods.values() if self._runs(pod)]
         if places and len(running) > places:
             self._blame("VK1", f"{len(running)} programs hold {places} slots: {running}")
@@ -74,7 +74,7 @@ class SlotWatcher:
     def _runs(self, pod: PodStory) -> bool:
         """Whether the program of a pod runs and holds a slot."""
         seen = self._seen
-        if node_of(pod.path) not in self._places or pod.started_at is None:
+        if owner_of(pod.path) not in self._places or pod.started_at is None:
             return False
         freed = seen.was_given_up(pod.uid) or seen.is_relaunched(pod.uid)
         freed = freed or seen.is_dropped(pod.path)

@@ -12,7 +12,7 @@ from waypost.api import meta
 from waypost.kube.objects import controller_uid, items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.fakes.nodes.programs import Outcome, PodView, node_of
+from tests.fakes.nodes.programs import Outcome, PodView, owner_of
 from tests.simulation.judging.rounds import Rounds
 from tests.simulation.play.templates import Pins
 from tests.simulation.reference.maps import ByPath, MapWatch, running_paths
@@ -46,7 +46,7 @@ class Watcher:
         self.seen = Evidence()
         self._world = world
         self._scenario = scenario
-        self._nodes = ByPath(scenario.by_name)
+        self._nodes = ByPath.of(scenario)
         self._rounds = Rounds(scenario, self.seen)
         self._clocks = Clocks(scenario, self.seen)
         self._choices = Choices(scenario, self.seen)
@@ -315,7 +315,7 @@ class Watcher:
         story = self.seen.pods.get(uid)
         if story is None:
             path, iteration = self._nodes.place_of(metadata)
-            if node_of(path) not in self._nodes:
+            if owner_of(path) not in self._nodes:
                 return  # somebody else's
             number = int(metadata["labels"][meta.LABEL_ATTEMPT])
             self.seen.pods[uid] = story = PodStory(
