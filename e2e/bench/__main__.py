@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.bench import archive, audit, chains, events, maps, passes, requests
+from e2e.bench import archive, audit, chains, definitions, events, maps, passes, requests
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
@@ -33,7 +33,7 @@ BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "events": events.main,
     "throughput": lambda: throughput.main(RESULT),
 }
-PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps")
+PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps", "definitions")
 
 
 def main() -> int:
@@ -89,6 +89,8 @@ def _measure(part: str, kube: Kube, operator: Operator, cluster: api.Cluster) ->
                 return gateway.payloads(space, url)
         if part == "memory":
             return chains.memory(space, operator)
+        if part == "definitions":
+            return definitions.on_cluster(space)
         if cluster.audit_log is None:
             print(f"  left out: {part} is counted in the audit log, which this cluster has not")
             return []

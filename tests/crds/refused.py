@@ -38,6 +38,13 @@ STRICT = [
         "scan/x is neither the name of a node, such as scan, nor an item",
     ),
     row(
+        "rerun-of-a-node-of-a-child-run",
+        workflow(rerun={"round": 2, "from": ["review/second"]}),
+        "review/second is neither the name of a node, such as scan, nor an item of a node with "
+        "forEach, such as scan/3; items are counted from 0; to repeat a node of a child run, rerun "
+        "that run",
+    ),
+    row(
         "rerun-of-the-first-round",
         workflow(rerun={"round": 1}),
         "spec.rerun.round: Invalid value: 1: spec.rerun.round in body should be greater than or "

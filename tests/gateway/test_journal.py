@@ -247,3 +247,43 @@ async def test_only_a_pod_with_a_token_reads_or_appends() -> None:
         assert (await p.append(1, ONE, token=token_of("xyz"))).status_code == 401
         assert (await p.journal(token=token_of("xyz"))).status_code == 401
         assert (await p.journal(token=TOKEN)).status_code == 200
+
+
+def iteration(p: Place, number: int, attempt: int, *, done: str) -> str:
+    """The token of a pod that runs this attempt of an iteration; the status says so."""
+    path, token = f"draft/{number}", token_of(f"i{number}{attempt}")
+    run = p.cluster.inner.server.get(Kind.AGENT_WORKFLOW, namespace="default", name=RUN)
+    uid = run["metadata"]["uid"]
+    job = job_name(run=RUN, run_uid=uid, path=path, attempt=attempt)
+    launched = {
+        "number": attempt,
+        "iteration": number,
+        "job": job,
+        "launchedAt": "2026-03-01T09:00:00Z",
+    }
+    change_node(p, loop={"number": number, "done": done}, attempt=attempt, attempts=[launched])
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": "job-uid"}
+    pod = make_pod(
+        p.cluster.inner,
+        f"{job}-x",
+        run_uid=uid,
+        attempt=attempt,
+        annotations={meta.ANNOTATION_RUN_NAME: RUN, meta.ANNOTATION_PATH: path},
+        ownerReferences=[{**owner, "controller": True}],
+    )
+    p.cluster.tokens[token] = reviewed(pod)
+    return token
+
+
+async def test_s150_each_iteration_has_a_journal_which_its_attempts_share() -> None:
+    async with place() as p:
+        change_node(p, fingerprint="v1:loop")
+        first = iteration(p, 0, 3, done="")
+        assert (await p.append(1, ONE, token=first)).status_code == 201
+        second = iteration(p, 1, 4, done="3")
+        assert await read(p, token=second) == [], "a new conversation"
+        assert (await p.append(1, TWO, token=second)).status_code == 201
+        again = iteration(p, 1, 5, done="3")
+        assert await read(p, token=again) == [(1, 4, TWO)], "a retry continues it"
+        refused = await p.append(2, TWO, token=first)
+        assert (refused.status_code, refused.json()["reason"]) == (403, "AttemptNotCurrent")

@@ -172,3 +172,25 @@ def _figures(total: int, stored: Stored, *, writes: int, attempts: int) -> str:
         f"operator writes {writes} ({writes / total:.2f} an item, {writes / attempts:.2f} an "
         f"attempt); {parts}"
     )
+
+
+@virtual
+async def test_s90_items_with_large_inputs_cost_a_config_map_each() -> None:
+    """Inputs above 8 KiB do not fit the annotations of a pod."""
+    total, text = 100, "x" * 9000
+    stored = Stored()
+    fields = {"at": "${item}", "text": "${inputs.text}"}
+    large = {**spec_of(total), "inputs": {"list": list(range(total)), "text": text}}
+    large["nodes"][0] = {**large["nodes"][0], "inputs": fields}
+    async with World(script={"scan": [program] * 2 * total}) as world:
+        world.cluster.server.storage.listeners.insert(0, stored.take)
+        operator = world.start()
+        await world.submit(large)
+        status = await world.finished(within=900)
+        assert status["phase"] == "Succeeded"
+        attempts = len(world.ledger.executions)
+        given = [pod.inputs["text"] for pod in world.work.pods()]
+        assert set(given) <= {text}
+        assert stored.objects["ConfigMap"] == attempts, "one for each attempt"
+        writes = [c for c in operator.line.writes() if c.kind is not Kind.EVENT]
+        assert len(writes) / attempts <= WRITES_PER_ITEM + 1, len(writes) / attempts

@@ -329,3 +329,23 @@ def test_programs_that_need_no_slot_are_not_slowed_down() -> None:
             assert len(leases) <= 1, "the sweep at the beginning"
 
     play()
+
+
+@virtual
+async def test_s251_the_slot_of_a_lost_machine_is_free_although_its_program_may_still_run() -> None:
+    async with World(script={"a": [slow(9000)]}) as world:
+        world.start()
+        await world.submit(limited(timeout="9h", retry={"limit": 0}, effect="once"), name="one")
+        await world.until(lambda: bool(world.ledger.executions), "it runs")
+        await world.submit(limited(timeout="9h"), name="two")
+        await asyncio.sleep(1)
+        world.work.lose_machine(world.work.pods("a")[0].body["spec"]["nodeName"])
+        await asyncio.sleep(200)
+        assert len(world.ledger.executions) == 1, "not before the machine is given up"
+        await world.finished("one", within=900)
+        closed = world.clock.monotonic()
+        assert world.status("one")["nodes"][0]["attempts"][0]["reason"] == "NodeLost"
+        await world.until(lambda: len(world.ledger.executions) == 2, "the next one", within=30)
+        first, second = world.ledger.executions
+        assert first.ended_at is None, "nobody could stop it"
+        assert second.started_at - closed < 5

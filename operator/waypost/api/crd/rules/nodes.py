@@ -379,7 +379,8 @@ NODE_OR_ITEM_TEXT = (
         [
             Cel("self"),
             " is neither the name of a node, such as scan, nor an item of a node with forEach, "
-            "such as scan/3; items are counted from 0",
+            "such as scan/3; items are counted from 0; to repeat a node of a child run, rerun that "
+            "run",
         ],
     ),
 )
