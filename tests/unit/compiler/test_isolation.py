@@ -1,5 +1,6 @@
 """S370, S371: how isolation is merged, and what is refused in it."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -296,12 +297,19 @@ def test_s370_merge_of_nothing() -> None:
         (7, 7),
         ("1e3", 1000),
         (".5Ki", 512),
+        ("1Ei", 2**60),
+        ("2E", 2 * 10**18),
+        ("1e-3", 0.001),
+        ("1e0099", 10**99),
+        ("1e99999999999999999999", None),
+        ("1e-100", None),
+        ("1Gi\n", None),
         ("x", None),
     ],
     ids=str,
 )
 def test_quantities(text: str | int, number: float | None) -> None:
-    assert number_of(text) == number
+    assert number_of(text) == (None if number is None else Decimal(str(number)))
 
 
 def test_larger() -> None:

@@ -14,17 +14,21 @@ _DECIMAL: Final = {
     "n": Decimal("1e-9"),
     "": Decimal(1),
 }
-_PARTS: Final = re.compile(r"^([+-]?[0-9.]+)(.*)$")
+_PARTS: Final = re.compile(r"([+-]?[0-9.]+)(.*)")
+_EXPONENT: Final = re.compile(r"[eE]([+-]?[0-9]+)")
+_LARGEST_EXPONENT: Final = 99  # above, it is a mistake, and more than a Decimal can hold
 
 
 def number_of(quantity: str | int) -> Decimal | None:
     """The number that a quantity such as `1Gi` or `50m` stands for; None if it is not one."""
     text = str(quantity)
-    if not re.match(QUANTITY_PATTERN, text):
+    if not re.fullmatch(QUANTITY_PATTERN, text):
         return None
     number, unit = _PARTS.findall(text)[0]
-    if unit[:1] in ("e", "E") and unit[1:]:
-        return Decimal(number).scaleb(int(unit[1:]))
+    if found := _EXPONENT.fullmatch(unit):
+        exponent = found[1]
+        within = len(exponent) <= 4 and abs(int(exponent)) <= _LARGEST_EXPONENT
+        return Decimal(number).scaleb(int(exponent)) if within else None
     return Decimal(number) * (_BINARY.get(unit) or _DECIMAL[unit])
 
 
