@@ -126,6 +126,21 @@ crds: venv ## Write crds/, the chart's copy and the schemas in docs/ from the mo
 	@ls crds
 	$(call next,"kubectl apply --server-side -f crds/" "make check")
 
+.PHONY: licences
+licences: venv ## Licences of what the images contain: fails if one is not on the list
+	@$(PYTHON) -m scripts.supply.licences
+	$(call next,"make audit" "make sbom")
+
+.PHONY: audit
+audit: venv ## Known vulnerabilities of what the images contain (asks OSV; needs the network)
+	@$(PYTHON) -m scripts.supply.audit
+	$(call next,"make sbom")
+
+.PHONY: sbom
+sbom: venv ## A bill of materials for each image, in build/sbom (VERSION=1.2.3)
+	@$(PYTHON) -m scripts.supply.sbom --version $(or $(VERSION),dev)
+	$(call next,"docs/security.md (supply chain)")
+
 .PHONY: gitops
 gitops: venv ## Write the settings of Argo CD from the scripts in charts/waypost/files/argocd
 	@$(PYTHON) scripts/argocd_settings.py

@@ -28,6 +28,7 @@ check views-schema $bin/python -m waypost.views.schema --check
 check manifest-schema $bin/python -m waypost.api.crd.manifest_schema --check
 check argocd-settings $bin/python scripts/argocd_settings.py --check
 check chart-crds diff -r crds charts/waypost/files/crds
+check licences $bin/python -m scripts.supply.licences
 check module-length $bin/python scripts/module_length.py
 
 if [ -n "$failed" ]; then
