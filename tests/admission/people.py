@@ -25,6 +25,7 @@ _SEGMENTS: Final = {
     "noderecords": "/apis/waypost.dev/v1alpha1",
     "jobs": "/apis/batch/v1",
     "networkpolicies": "/apis/networking.k8s.io/v1",
+    "persistentvolumeclaims": "/api/v1",
     "serviceaccounts": "/api/v1",
     "pods": "/api/v1",
     "roles": "/apis/rbac.authorization.k8s.io/v1",

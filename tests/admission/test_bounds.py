@@ -4,6 +4,10 @@ import itertools
 from typing import Any
 
 import pytest
+from waypost.api.isolation.claims import VolumeClaim
+from waypost.api.isolation.model import Isolation, Volume
+from waypost.kube.manifests.attempt_job import Owner
+from waypost.kube.manifests.volume_claims import claims_of
 
 from tests.admission.conftest import ANN, RITA, Guarded
 from tests.admission.people import Obj, Person
@@ -217,6 +221,41 @@ def network_policy(label: str, **selector: Any) -> Obj:
 def test_s386_policies_of_the_operator(guarded: Guarded, body: Obj, refused: bool) -> None:
     said = guarded.inside.create("networkpolicies", body, by=guarded.operator, dry=True)
     assert said.refused == refused, said.text
+
+
+def claim(*, owners: tuple[Obj, ...] = (OWNER,), **fields: Any) -> Obj:
+    """A claim as the operator makes it for `volumeClaims`, with other fields."""
+    owner = Owner(name=str(OWNER["name"]), namespace="", uid=str(OWNER["uid"]))
+    volume = Volume.model_validate({"name": "d", "mountPath": "/d", "volumeClaim": "work"})
+    declared = VolumeClaim.model_validate(
+        {"name": "work", "storage": "1Gi", "storageClassName": "fast"}
+    )
+    [made] = claims_of(Isolation(volumes=[volume]), [declared], owner)
+    metadata = {"name": made["metadata"]["name"], "ownerReferences": list(owners)}
+    return {**made, "metadata": metadata, "spec": {**made["spec"], **fields}}
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        pytest.param(claim(), "", id="as-the-operator-makes-it"),
+        pytest.param(claim(owners=()), "whose controller is an AgentWorkflow", id="of-no-run"),
+        pytest.param(claim(volumeName="pv-7"), "new, empty volumes", id="a-volume-of-others"),
+        pytest.param(
+            claim(dataSource={"kind": "PersistentVolumeClaim", "name": "db"}),
+            "new, empty volumes",
+            id="a-copy-of-a-claim",
+        ),
+        pytest.param(
+            claim(selector={"matchLabels": {"a": "b"}}), "new, empty volumes", id="a-chosen-one"
+        ),
+    ],
+)
+def test_s719_claims_of_the_operator(guarded: Guarded, body: Obj, says: str) -> None:
+    place = guarded.inside
+    said = place.create("persistentvolumeclaims", body, by=guarded.operator, dry=True)
+    assert said.refused == bool(says), said.text
+    assert says in said.text
 
 
 def test_s386_the_operator_deletes_only_its_policies(guarded: Guarded) -> None:

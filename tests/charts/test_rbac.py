@@ -105,6 +105,8 @@ OPERATOR: dict[Grant, str] = {
     ("", "pods/log", "get"): "kept logs; the last lines of a failed node; what a probe found",
     ("", "configmaps", "get"): "is the one that exists ours",
     ("", "configmaps", "create"): "a request that is too big for an annotation",
+    ("", "persistentvolumeclaims", "get"): "is the one that exists ours",
+    ("", "persistentvolumeclaims", "create"): "a claim of the run (volumeClaims)",
     ("", "serviceaccounts", "create"): "the account waypost-node of the pods of nodes",
     ("kueue.x-k8s.io", "workloads", "list"): "why does a queue hold the Job of an attempt",
     ("networking.k8s.io", "networkpolicies", "get"): "does the policy stand before the Job",

@@ -332,6 +332,26 @@ ACCEPTED = [
         "S92",
     ),
     row("isolation", workflow(node(isolation=ISOLATION)), "S370: each field"),
+    row(
+        "volume-claims",
+        workflow(
+            node(
+                isolation={
+                    "volumes": [{"name": "v", "mountPath": "/v", "volumeClaim": "work"}],
+                }
+            ),
+            volumeClaims=[
+                {
+                    "name": "work",
+                    "accessModes": ["ReadWriteOnce"],
+                    "storage": "1Gi",
+                    "storageClassName": "fast",
+                },
+                {"name": "more", "storage": 1024},
+            ],
+        ),
+        "S708: each field",
+    ),
     row("default-isolation", workflow(defaults={"isolation": ISOLATION}), "S370"),
     row(
         "as-many-dependencies-as-nodes",

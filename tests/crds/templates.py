@@ -18,6 +18,7 @@ BESIDE_A_TEMPLATE: Manifest = {
     "templates": [{"name": "part", "nodes": [node()]}],
     "concurrency": {"key": "x", "limit": 1},
     "memory": {"key": "x"},
+    "volumeClaims": [{"name": "work", "storage": "1Gi"}],
 }
 CALL: Manifest = {"name": "call", "workflow": {"template": "part"}}
 

@@ -155,6 +155,10 @@ reason for every verb. Secrets are not among them. */ -}}
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create]
+# Claims of runs (volumeClaims). They are deleted with their run, by the garbage collector.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get, create]
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [create]

@@ -22,6 +22,7 @@ from waypost.api.base import (
 )
 from waypost.api.effects.compensate import Compensate
 from waypost.api.effects.retry import Retry
+from waypost.api.isolation.claims import VolumeClaims
 from waypost.api.isolation.model import Isolation
 from waypost.api.kinds.agent import AgentDefaults, AgentKind, Budget
 from waypost.api.kinds.approval import ApprovalKind
@@ -316,6 +317,7 @@ class WorkflowBody(Model):
     )
     concurrency: RunConcurrency | None = Field(default=None, description=RunConcurrency.__doc__)
     memory: RunMemory | None = Field(default=None, description=RunMemory.__doc__)
+    volume_claims: VolumeClaims = None
     deadline: Duration | None = Field(
         default=None,
         description="Maximum duration of the run, including approvals, waits and suspension. When "

@@ -80,6 +80,9 @@ def _document(node: Node, spec: AgentWorkflowSpec, inputs: JsonObject) -> JsonOb
     volumes = isolation_of(spec, node).volumes if kind_of(node).has_pod else None
     if volumes:  # as for artifacts, the fingerprints of other nodes do not change
         document["volumes"] = {one.name: wire(one) for one in volumes}
+        mounted = {one.volume_claim for one in volumes}
+        if claims := [wire(one) for one in spec.volume_claims or () if one.name in mounted]:
+            document["volumeClaims"] = claims
     if (notes := notes_of(spec, node)) is not None:
         document["notes"] = {"inject": notes.inject, "recall": notes.recall}
     modifier = modifier_of(node)

@@ -76,6 +76,12 @@ def started_name(*, template: str, event_uid: str) -> str:
     return f"{head}-{_short_hash('Event', event_uid, digits=10)}"
 
 
+def claim_name(*, run: str, run_uid: str, claim: str, digest: str) -> str:
+    """Name of the object for a claim of a run; `digest` is that of what the claim declares."""
+    tail = f"-{_short_hash('Claim', run_uid, claim, digest, digits=10)}"
+    return _readable(run, claim, _NAME_LIMIT - len(tail)) + tail
+
+
 def child_name(*, run: str, run_uid: str, path: str, generation: int) -> str:
     """Name of a child run of a node; `generation` counts the child runs of the node."""
     digits = _digits(run, path, beside=1)

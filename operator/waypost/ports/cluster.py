@@ -42,6 +42,7 @@ class Kind(Enum):
     POD = ResourceName("v1", "pods", "Pod")
     SECRET = ResourceName("v1", "secrets", "Secret")  # by the model gateway and the ingress alone
     CONFIG_MAP = ResourceName("v1", "configmaps", "ConfigMap")
+    CLAIM = ResourceName("v1", "persistentvolumeclaims", "PersistentVolumeClaim")
     EVENT = ResourceName("v1", "events", "Event")
     NAMESPACE = ResourceName("v1", "namespaces", "Namespace")
     LEASE = ResourceName("coordination.k8s.io/v1", "leases", "Lease")

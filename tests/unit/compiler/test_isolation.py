@@ -143,8 +143,8 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
     "no-source": (
         {"volumes": [{"name": "v", "mountPath": "/v"}]},
         "volumes[0]",
-        "expected exactly one of persistentVolumeClaim, configMap, secret, image, csi, ephemeral; "
-        "found none",
+        "expected exactly one of persistentVolumeClaim, configMap, secret, image, csi, ephemeral, "
+        "volumeClaim; found none",
     ),
     "two-sources": (
         {"volumes": [volume(configMap={"name": "c"}, **CLAIM)]},

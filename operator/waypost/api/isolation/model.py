@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, StringConstraints
 
 from waypost.api.base import JsonObject, Model, keyed_by
+from waypost.api.isolation.claims import ClaimName
 from waypost.api.isolation.egress import Allow, Egress, Verify
 from waypost.api.pod import Quantity
 
@@ -45,6 +46,9 @@ class Volume(Model):
     image: _Source = Field(default=None, description="As in core/v1.")
     csi: _Source = Field(default=None, description="As in core/v1.")
     ephemeral: _Source = Field(default=None, description="As in core/v1.")
+    volume_claim: ClaimName | None = Field(
+        default=None, description="A claim of the run, by its name in volumeClaims."
+    )
 
     @property
     def sources(self) -> JsonObject:
@@ -122,7 +126,7 @@ class Isolation(Model):
     volumes: list[Volume] | None = Field(
         default=None,
         max_length=MOST_VOLUMES,
-        description=f"Volumes: exactly one of {', '.join(SOURCES)} each.",
+        description=f"Volumes: exactly one of {', '.join(SOURCES)}, volumeClaim each.",
         json_schema_extra=keyed_by("name"),
     )
 

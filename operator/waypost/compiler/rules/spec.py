@@ -34,6 +34,7 @@ from waypost.compiler.rules.nodes.isolation import isolation_problems
 from waypost.compiler.rules.nodes.key_hosts import key_host_problems
 from waypost.compiler.rules.nodes.literals import literal_problems
 from waypost.compiler.rules.nodes.retries import retry_problems
+from waypost.compiler.rules.nodes.volume_claims import volume_claim_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
 from waypost.compiler.rules.scopes import at_the_end, modifier_problems, scope_problems
@@ -342,6 +343,7 @@ _OTHERS: Final[tuple[Rule, ...]] = (
     memory_problems,  # keys that cannot be used
     artifact_problems,  # kinds, folders
     isolation_problems,  # what the pod cannot have
+    volume_claim_problems,  # claims that nothing mounts, mounts without a claim
     egress_problems,  # what the node cannot work with, destinations that are none
     key_host_problems,  # keys to hosts that data choose
     literal_problems,  # images, resources, URLs and headers that cannot be used

@@ -32,6 +32,7 @@ from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
 from waypost.kube.manifests.endpoints import documents_of, hosts_of
 from waypost.kube.manifests.pod import PodSettings, Rendered
+from waypost.kube.manifests.volume_claims import claims_of, with_claims
 from waypost.kube.pod_uses import uses_of
 from waypost.kube.trace_ids import traceparent
 from waypost.protocol import ijson
@@ -127,7 +128,8 @@ def _launch(
     settings: PodSettings,
 ) -> Launch:
     timeout = node_settings.timeout_of(transition.spec, node)
-    defaults = transition.spec.defaults
+    defaults, claims = transition.spec.defaults, transition.spec.volume_claims or ()
+    isolation = _isolation(transition, node)
     job, config_map = attempt_manifests(
         owner=transition.owner,
         node=node,
@@ -136,7 +138,7 @@ def _launch(
         settings=settings,
         deadline_seconds=timeout + node_settings.queue_timeout_of(transition.spec, node),
         default_resources=defaults.resources if defaults else None,
-        isolation=_isolation(transition, node),
+        isolation=with_claims(isolation, claims, transition.owner),
         logs=defaults.logs if defaults else None,
     )
     return Launch(
@@ -145,6 +147,7 @@ def _launch(
         job=job,
         config_map=config_map,
         policy=egress.limited(transition, node, job),
+        claims=claims_of(isolation, claims, transition.owner),
     )
 
 

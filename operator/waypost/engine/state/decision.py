@@ -86,8 +86,8 @@ class PutEntry:
 
 @dataclass(frozen=True)
 class Launch:
-    """Create an attempt's Job, and before it its slot, the NetworkPolicy of its pod, and the
-    ConfigMap or the NodeRecord with its inputs.
+    """Create an attempt's Job, and before it its slot, the NetworkPolicy of its pod, the claims
+    that it mounts, and the ConfigMap or the NodeRecord with its inputs.
 
     Only within the fence; an existing Job with our owner and request digest is success, and so is
     a slot that names this attempt. Without its slot and its policy no Job is created.
@@ -100,6 +100,7 @@ class Launch:
     input_record: JsonObject | None = None
     slot: JsonObject | None = None
     policy: JsonObject | None = None  # of its egress; shared by attempts with the same one
+    claims: tuple[JsonObject, ...] = ()  # of the run; shared by the nodes that mount them
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ from waypost.runtime.slots.leases import Slots
 from waypost.runtime.writes import child_problems
 from waypost.runtime.writes.accounts import NodeAccounts
 from waypost.runtime.writes.child_runs import ChildRuns
-from waypost.runtime.writes.creates import Foreign, advice, create_once, standing
+from waypost.runtime.writes.creates import Foreign, advice, create_all, create_once, standing
 from waypost.runtime.writes.events import settle_event
 from waypost.runtime.writes.naming import about, created_name
 from waypost.runtime.writes.slot_writes import SlotWrites
@@ -293,21 +293,20 @@ class ActionExecutor:
             raise
 
     async def _launch(self, key: Key, action: Launch) -> None:
-        entry = self._store.entry(key.uid)
-        name = action.job["metadata"]["name"]
+        entry, name = self._store.entry(key.uid), action.job["metadata"]["name"]
         described = about(key, action)
         with child_problems.kept(entry, name, self._clock, what="the Job", about=described):
             if action.slot is not None:
                 await self._slots.take(key, action.slot)
             await self.policies.ensure(key, action.policy)
+            await create_all(self._cluster, Kind.CLAIM, key, action.claims, expected="this run's")
             if action.config_map is not None:
                 await self._create_child(Kind.CONFIG_MAP, key, action.config_map)
             if action.input_record is not None:
                 await self._put_inputs(key, action.input_record)
             await self._accounts.ensure(key.namespace)
             job = await self._create_child(Kind.JOB, key, action.job)
-            fact = jobs.job_fact(job)
-            if fact is not None:
+            if (fact := jobs.job_fact(job)) is not None:
                 entry.jobs[name] = fact
         if (problem := entry.child_problems.get(name)) and problem.slot_taken:
             self._wake(key)  # the next pass gives the attempt up

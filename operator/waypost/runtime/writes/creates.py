@@ -1,5 +1,7 @@
 """Creates children of a run: a name that is taken may be what an earlier pass has created."""
 
+from collections.abc import Iterable
+
 from waypost.api import meta
 from waypost.kube import objects
 from waypost.ports.cluster import (
@@ -42,6 +44,14 @@ async def create_once(cluster: Cluster, kind: Kind, key: Key, body: Obj, *, expe
         return found
     text = f"{kind.kind} {name} exists and is not {expected}; {advice(owner)}"
     raise Foreign(text, code=409, reason="AlreadyExists")
+
+
+async def create_all(
+    cluster: Cluster, kind: Kind, key: Key, bodies: Iterable[Obj], *, expected: str
+) -> None:
+    """Create each of them, in order, as `create_once` does. The first refusal ends it."""
+    for body in bodies:
+        await create_once(cluster, kind, key, body, expected=expected)
 
 
 async def standing(cluster: Cluster, kind: Kind, key: Key, name: str) -> Obj:

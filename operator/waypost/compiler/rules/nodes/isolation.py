@@ -115,9 +115,11 @@ def _toleration(place: str, given: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _volume(place: str, volume: Volume) -> Iterator[Problem]:
     sources = volume.sources
-    if len(sources) != 1:
-        found = ", ".join(sources) or "none of them"
-        yield Problem(place, f"expected exactly one of {', '.join(SOURCES)}; found {found}")
+    given = [*sources, *(["volumeClaim"] if volume.volume_claim is not None else [])]
+    if len(given) != 1:
+        found = ", ".join(given) or "none of them"
+        known = f"{', '.join(SOURCES)}, volumeClaim"
+        yield Problem(place, f"expected exactly one of {known}; found {found}")
     for name, value in sources.items():
         yield from _checked(f"{place}.{name}", SOURCE_MODELS[name], value)
         if name in READ_ONLY_SOURCES and volume.read_only is False:

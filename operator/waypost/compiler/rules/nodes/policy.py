@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from waypost.api.isolation.core import secrets_of
+from waypost.api.isolation.model import Isolation
 from waypost.api.isolation.policy import NamespacePolicy, Uses, violations
 from waypost.api.kinds.table import kind_of, work_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
@@ -34,6 +35,12 @@ def _uses(spec: AgentWorkflowSpec, node: Node) -> Uses:
         service_account=isolation.service_account_name,
         secrets=frozenset(secrets),
         images=frozenset(images | ({image} if image else set())),
-        volumes=frozenset(source for source, _ in sources),
+        volumes=frozenset(source for source, _ in sources) | _claims(isolation),
         runtime_class=isolation.runtime_class_name,
     )
+
+
+def _claims(isolation: Isolation) -> frozenset[str]:
+    """A claim of the run is a volume with a PersistentVolumeClaim."""
+    named = any(volume.volume_claim for volume in isolation.volumes or ())
+    return frozenset({"persistentVolumeClaim"} if named else ())
