@@ -1,3 +1,4 @@
-"""Plugins of every test run: what failed, how long tests took, and what workers share."""
+"""Plugins of every test run: what failed, how long tests took, what workers share, and
+the garbage of their import."""
 
-pytest_plugins = ("tests.failures", "tests.durations", "tests.sharing")
+pytest_plugins = ("tests.failures", "tests.durations", "tests.sharing", "tests.collecting")

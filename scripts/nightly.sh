@@ -10,6 +10,8 @@ python=.venv/bin/python
 pytest=.venv/bin/pytest
 table=build/nightly.txt
 failed=0
+unset PYTHONDONTWRITEBYTECODE # as scripts/test.sh
+export PYTHONPYCACHEPREFIX=$PWD/build/pycache
 
 seeds() {
     $python -m tests.simulation run --seeds "${NIGHTLY_SEEDS:-20000}" --start "${SEED_START:-0}"

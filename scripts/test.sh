@@ -18,6 +18,11 @@ background="" child=""
 # What runs on the cluster comes first: it waits for answers, the rest computes.
 gently="nice -n 5"
 
+# A machine may forbid it, and then each process compiles what it imports: half of what it takes to
+# begin, and most of what pytest needs to find the tests.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX=$PWD/build/pycache
+
 mkdir -p build
 rm -f "$up" "$alone"
 $python -m tests.durations clear
@@ -113,6 +118,11 @@ ended() { # wait until nothing runs in the background
     return "$code"
 }
 
+marked() { # marker: the files of tests that set it, and the folders whose conftest.py does
+    # Pytest would import every test of the repository, in each worker, to choose these few.
+    grep -rlE --include='*.py' "mark\.$1\b" tests | sed 's|/conftest\.py$||' | sort -u
+}
+
 tests() { # name of the part, arguments of pytest...
     local name=$1 began=$SECONDS
     shift
@@ -160,10 +170,13 @@ step "waiting for the cluster" prepared
 . scripts/cluster-env.sh
 
 needs_api="real_api or chart"
+mapfile -t needing_api < <(marked real_api && marked chart)
 if $without; then
     # They need helm, which has come with the cluster, and part 2 still waits.
-    tests "1c chart" tests -m "chart" -n "$workers" --dist loadfile
+    mapfile -t charts < <(marked chart)
+    tests "1c chart" "${charts[@]}" -m "chart" -n "$workers" --dist loadfile
     needs_api="real_api"
+    mapfile -t needing_api < <(marked real_api)
 fi
 
 gently=""
@@ -172,7 +185,7 @@ step "waiting for 2" ended
 $without || alone
 
 echo "test 3/4: API server, without an operator"
-tests "3 API server" tests -m "$needs_api" -n "$workers" --dist loadfile
+tests "3 API server" "${needing_api[@]}" -m "$needs_api" -n "$workers" --dist loadfile
 
 echo "test 4/4: end to end, beside each other"
 tests "4 end to end" e2e -m "e2e and not alone and not nightly" -n $((workers + 2)) --dist loadfile

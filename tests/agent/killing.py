@@ -23,6 +23,18 @@ from waypost_agent.tools.tool_wrapper import ToolWrapper
 from tests.agent import deeds
 
 _NOTES = "boundaries"
+# What an attempt imports, also what the libraries import late: a fork then has it already.
+_PRELOADED = (
+    "tests.agent.killing",
+    "anyio._backends._asyncio",
+    "genai_prices.data",
+    "openai.lib.streaming.chat",
+    "openai.resources.chat.completions",
+    "pydantic_ai.models.openai",
+    "pydantic_ai.providers.openai",
+    "rfc8785",
+    "waypost_agent.provider.openai_compatible",
+)
 _HANGS = 50.0  # seconds after which an attempt tells where it stands
 
 
@@ -61,7 +73,7 @@ def warm() -> None:
 
 def _forks() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.agent.killing", "pydantic_ai.models.openai", "openai"])
+    context.set_forkserver_preload([*_PRELOADED])
     return context
 
 

@@ -1,8 +1,13 @@
 """An agent that is killed at every boundary of its work, and the attempt that continues it.
 
 Real processes, SIGKILL, the real gateway, the scripted model server's own account.
+
+The gate kills once in each state that the next attempt may find: of the boundaries between which
+nothing is stored, sent or done it takes one, and of those that differ by the turn or the tool
+alone the first. `make nightly` kills at every boundary.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +81,19 @@ SENDING = range(
 UNDER_WAY = SENDING[SENDING.index(BOUNDARIES.index("tool count: before")) :]
 
 
+def state(at: int) -> str:
+    """What a kill at this boundary leaves, but for the turn and the tool; "" where it leaves the
+    same as one at the next boundary."""
+    name = re.sub(r"\(.*\)|(?<=tool) \w+|(?<=inside) \w+", "", BOUNDARIES[at])
+    if name.endswith(": after") and at + 1 < len(BOUNDARIES):
+        return ""
+    letter = "being kept" if at in UNDER_WAY else "unknown" if at in SENDING else "known"
+    return f"{name}, letter {letter}"
+
+
+SAMPLE = sorted({state(at): at for at in reversed(range(len(BOUNDARIES))) if state(at)}.values())
+
+
 @pytest.fixture(scope="module", autouse=True)
 def warmed() -> None:
     """Attempts have their libraries at hand."""
@@ -131,7 +149,14 @@ def test_an_attempt_that_nobody_disturbs(story: Story) -> None:
 
 @pytest.mark.parametrize(
     "kill_at",
-    [pytest.param(at, id=f"{at}-{name.replace(' ', '-')}") for at, name in enumerate(BOUNDARIES)],
+    [
+        pytest.param(
+            at,
+            id=f"{at}-{name.replace(' ', '-')}",
+            marks=() if at in SAMPLE else pytest.mark.nightly,
+        )
+        for at, name in enumerate(BOUNDARIES)
+    ],
 )
 def test_the_next_attempt_goes_on_from_any_boundary(kill_at: int, story: Story) -> None:
     killed = story.attempt(kill_at=kill_at)
@@ -157,6 +182,18 @@ def test_the_next_attempt_goes_on_from_any_boundary(kill_at: int, story: Story) 
     assert set(done) == {"look here", "send hello", "count one two"}
     again = {name for name, times in done.items() if times > 1}
     assert again <= {_unfinished(killed)}, "only what was cut short"
+
+
+def test_the_gate_kills_in_each_state() -> None:
+    """Before and inside of everything, and after the last."""
+    kinds = {"opened", "asking", "answer", "result+asking", "result"}
+    appends = {state(at).split(":")[0].removeprefix("append ") for at in SAMPLE} & kinds
+    assert appends == kinds
+    for letter in ("known", "unknown", "being kept"):
+        for name in ("tool: before", "inside"):
+            assert f"{name}, letter {letter}" in map(state, SAMPLE)
+    assert len(BOUNDARIES) - 1 in SAMPLE
+    assert len(SAMPLE) < len(BOUNDARIES) / 2
 
 
 def test_an_agent_that_is_killed_again_and_again_gets_there(story: Story) -> None:

@@ -10,6 +10,7 @@ import yaml
 from e2e.cluster import golang, settings
 from e2e.cluster.shell import Progress
 from tests.alerts.test_rules import FILES, alerts, boards
+from tests.support.documents import document
 
 # promtool is built from source, for which Prometheus's dependencies are fetched: minutes.
 pytestmark = pytest.mark.nightly
@@ -30,7 +31,7 @@ def ran(promtool: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def drill(tmp_path: Path, rules: Path) -> Path:
     """The drill on these rules. The texts of annotations are not compared."""
-    tests = yaml.safe_load(DRILL.read_text())
+    tests = document(DRILL.read_text())
     path = tmp_path / "drill.yaml"
     path.write_text(yaml.safe_dump({"rule_files": [str(rules)], **tests}))
     return path
@@ -46,7 +47,7 @@ def without_texts(tmp_path: Path, groups: list[dict[str, Any]]) -> Path:
 
 
 def groups() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"]
+    found: list[dict[str, Any]] = document((FILES / "alerts.yaml").read_text())["groups"]
     return found
 
 
@@ -59,7 +60,7 @@ def test_the_rules_are_valid(promtool: Path) -> None:
 def test_each_alert_fires_when_it_should(promtool: Path, tmp_path: Path) -> None:
     done = ran(promtool, "test", "rules", str(drill(tmp_path, without_texts(tmp_path, groups()))))
     assert done.returncode == 0, done.stdout + done.stderr
-    tested = {case["alertname"] for test in yaml.safe_load(DRILL.read_text())["tests"]
+    tested = {case["alertname"] for test in document(DRILL.read_text())["tests"]
               for case in test["alert_rule_test"] if case.get("exp_alerts")}  # fmt: skip
     assert tested == {rule["alert"] for rule in alerts()}
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from waypost.adapters.metrics import Metrics
 
 from tests.adapters.test_metrics import collected
+from tests.support.documents import document
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "charts" / "waypost" / "files"
@@ -24,7 +24,7 @@ SEVERITIES = {"critical", "warning", "info"}
 
 
 def alerts() -> list[dict[str, Any]]:
-    groups = yaml.safe_load((FILES / "alerts.yaml").read_text())["groups"]
+    groups = document((FILES / "alerts.yaml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
-import yaml
 
 from e2e.cluster import golang, settings
+from tests.support.documents import documents
 
 CHART = Path(__file__).parents[2] / "charts" / "waypost"
 KUBERNETES = "1.34.0"
@@ -55,7 +55,7 @@ class Helm:
     def manifests(self, *sets: str, arguments: tuple[str, ...] = ()) -> list[Manifest]:
         """The rendered chart as objects."""
         text = self.template(*sets, arguments=arguments)
-        return [document for document in yaml.safe_load_all(text) if document]
+        return [found for found in documents(text) if found]
 
 
 def one(manifests: list[Manifest], kind: str, name: str) -> Manifest:

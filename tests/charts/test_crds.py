@@ -1,9 +1,9 @@
 """The CRDs in the chart are the ones of crds/, and stay when the chart goes."""
 
 import pytest
-import yaml
 
 from tests.charts.conftest import CHART, Helm, Manifest
+from tests.support.documents import document
 
 pytestmark = pytest.mark.chart
 
@@ -26,7 +26,7 @@ def test_chart_carries_a_copy() -> None:
 
 
 def test_rendered_crds_are_the_files(default: list[Manifest]) -> None:
-    files = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in CRDS.glob("*.yaml")]
+    files = [document(path.read_text(encoding="utf-8")) for path in CRDS.glob("*.yaml")]
     rendered = crds(default)
     assert rendered.keys() == {file["metadata"]["name"] for file in files}
     assert files

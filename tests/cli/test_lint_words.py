@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 from waypost.cli.app import app
+
+from tests.support.documents import document
 
 HEAD: Final = """\
 apiVersion: waypost.dev/v1alpha1
@@ -20,7 +21,7 @@ spec:
   - name: a
     python: {source: "def run(): return 1"}
 """
-CASES: Final = yaml.safe_load((Path(__file__).parent / "lint_words.yaml").read_text())
+CASES: Final = document((Path(__file__).parent / "lint_words.yaml").read_text())
 
 
 def linted(tmp_path: Path, text: str) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-import yaml
 from pydantic import BaseModel, Field
 from waypost.api.crd import generate, openapi
 from waypost.api.crd.cel_rule import Cel
@@ -17,6 +16,7 @@ from waypost.api.workflow import MAX_NODES
 from tests.crds import children, endpoints, events, identity, memory, schedules, sources, templates
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.transitions import TRANSITIONS, VOTES
+from tests.support.documents import document
 
 CRDS = Path(__file__).parents[2] / "crds"
 
@@ -160,7 +160,7 @@ def test_rendering_is_stable() -> None:
     assert generate.render() == generate.render()
     for text in generate.render().values():
         assert "&id" not in text, "an anchor: not every YAML reader follows it"
-        assert yaml.safe_load(text)["kind"] == "CustomResourceDefinition"
+        assert document(text)["kind"] == "CustomResourceDefinition"
 
 
 def schema_kinds() -> set[str]:

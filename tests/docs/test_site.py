@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import yaml
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import Abort
 
 from scripts.docs_site import examples, nav, places, reference
+from tests.support.documents import document
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -37,7 +37,7 @@ def test_every_page_is_there(site: Path) -> None:
 
 @pytest.mark.parametrize("crd", sorted(ROOT.glob("crds/*.yaml")), ids=lambda path: path.stem)
 def test_every_resource_has_a_page_with_its_fields(site: Path, crd: Path) -> None:
-    body = yaml.safe_load(crd.read_text("utf-8"))
+    body = document(crd.read_text("utf-8"))
     page = (site / f"reference/{body['spec']['names']['singular']}/index.html").read_text("utf-8")
     schema = body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert [name for name in schema["properties"]["spec"]["properties"] if name not in page] == []

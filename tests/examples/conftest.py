@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from tests.support import documents as reading
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -40,13 +41,13 @@ def documents() -> list[Path]:
 
 def _files() -> Iterator[Shown]:
     for path in sorted(EXAMPLES.glob("*/*.yaml")):
-        for manifest in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        for manifest in reading.documents(path.read_text(encoding="utf-8")):
             yield Shown(str(path.relative_to(ROOT)), manifest)
 
 
 def _blocks() -> Iterator[Shown]:
     for path in documents():
         for number, block in enumerate(_BLOCK.findall(path.read_text(encoding="utf-8")), start=1):
-            manifest = yaml.safe_load(block)  # a block that is not YAML is no example
+            manifest = reading.document(block)  # a block that is not YAML is no example
             if isinstance(manifest, dict):
                 yield Shown(f"{path.relative_to(ROOT)}#{number}", manifest)

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import schemathesis
-import yaml
 from hypothesis import strategies as st
 
 from tests.fuzz.extent import deep
+from tests.support.documents import document, documents
 
 ROOT = Path(__file__).parents[2]
 BY_KIND = {
     crd["spec"]["names"]["kind"]: crd
     for file in sorted((ROOT / "crds").glob("*.yaml"))
-    for crd in [yaml.safe_load(file.read_text(encoding="utf-8"))]
+    for crd in [document(file.read_text(encoding="utf-8"))]
 }
 NAME = "fuzzed"
 _LARGE = ("AgentWorkflow", "AgentWorkflowTemplate")
@@ -91,10 +91,10 @@ def manifests(kind: str) -> st.SearchStrategy[dict[str, Any]]:
 @cache
 def _examples(kind: str) -> list[dict[str, Any]]:
     return [
-        document
+        found
         for file in sorted((ROOT / "examples").rglob("*.yaml"))
-        for document in yaml.safe_load_all(file.read_text(encoding="utf-8"))
-        if isinstance(document, dict) and document.get("kind") == kind
+        for found in documents(file.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and found.get("kind") == kind
     ]
 
 

@@ -3,8 +3,9 @@
 python -m tests.simulation run --seeds 20000 --start 0
 python -m tests.simulation replay 42 --without-nodes n3 --without-troubles 0
 python -m tests.simulation shrink 42
-python -m tests.simulation choose           # the seeds of `make test`, again
+python -m tests.simulation choose           # the pinned seeds, again, and those of the gate
 python -m tests.simulation choose --bugs    # only add seeds for seeded bugs that lack them
+python -m tests.simulation choose --gate    # only those that the gate plays, of all simulations
 """
 
 import argparse
@@ -19,6 +20,8 @@ from typing import Final
 
 from tests.simulation import choose, pinned
 from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.focused import choosing, gate
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.play.stage import play
 from tests.simulation.seeded.bugs import BUGS
 from tests.simulation.shrink import Cut, broken, described, shrunk
@@ -45,6 +48,7 @@ def main(words: list[str] | None = None) -> int:
     commands.add_parser("seeded-bugs", help="plant each bug, and hunt it")
     chooser = commands.add_parser("choose", help="choose the seeds that `make test` plays")
     chooser.add_argument("--bugs", action="store_true", help="keep the list, add for seeded bugs")
+    chooser.add_argument("--gate", action="store_true", help="keep the list, choose for the gate")
     chooser.add_argument("--pool", type=int, default=4000)
     chooser.add_argument("--size", type=int, default=300)
     chooser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -148,8 +152,11 @@ def _hunt() -> int:
 
 
 def _choose(asked: argparse.Namespace) -> int:
-    """Write the pinned seeds; exit code 1 when too few of them catch a seeded bug."""
-    if asked.bugs:
+    """Write the pinned seeds, and of all simulations the seeds of the gate; exit code 1 when too
+    few catch a seeded bug."""
+    if asked.gate:
+        found: dict[int, list[str]] = {seed: [*names] for seed, names in pinned.read().items()}
+    elif asked.bugs:
         found = choose.add_catches(BUGS)
     else:
         found, troubles = choose.choose(BUGS, pool=asked.pool, size=asked.size, jobs=asked.jobs)
@@ -159,7 +166,13 @@ def _choose(asked: argparse.Namespace) -> int:
     missed = [bug.name for bug in BUGS if catches[bug.name] < choose.CATCHES]
     print(f"{len(found)} seeds in {pinned.PATH}")
     print("\n".join(f"caught by {catches[name]}: {name}" for name in missed))
-    return 1 if missed else 0
+    chosen = choose.for_gate(found)
+    chosen |= choosing.choose(jobs=asked.jobs)
+    gate.write(chosen)
+    bugs = [f"{name}:{bug.name}" for name, (listed, _) in SIMULATIONS.items() for bug in listed.all]
+    hidden = [name for name in bugs if name not in chosen]
+    print("\n".join(f"not caught: {name}" for name in hidden))
+    return 1 if missed or hidden else 0
 
 
 def _summary(exercised: Counter[str]) -> None:

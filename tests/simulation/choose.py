@@ -1,14 +1,18 @@
-"""Chooses the seeds of `make test`: few, and each for what it adds.
+"""Chooses the pinned seeds: few, and each for what it adds; and of these the ones that the gate
+plays.
 
 A pool of seeds is played. What happened in a play is a set of events (a trouble, the kind of a
 node, the end of an attempt, a round, a pause, a deadline). What a seed adds are pairs of a trouble
 and another event. The first seeds are those that catch the seeded bugs, two for each. The rest is a
 greedy cover of the pairs: each time that a pair is covered, it counts half as much for the next.
+
+The gate plays a part of them, chosen by what their plans have (focused/choosing.py), and each
+seeded bug with the smallest plan that catches it. `make nightly` plays all.
 """
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from heapq import heapify, heappop, heappush
 from itertools import chain, islice
@@ -16,6 +20,7 @@ from typing import Final
 
 from tests.simulation import pinned
 from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.focused import choosing, gate
 from tests.simulation.play.stage import play
 from tests.simulation.scenario.plan import Scenario
 from tests.simulation.seeded.hunting import LIMIT, Bug
@@ -34,7 +39,7 @@ def choose(
     chosen: dict[int, list[str]] = {}
     for bug in bugs:
         _catch(bug, chosen)
-    pairs = _played(pool, jobs)
+    pairs = _played(range(pool), jobs)
     left = {seed: found for seed, found in pairs.items() if seed not in chosen}
     covered = Counter(pair for seed in chosen for pair in pairs.get(seed) or pairs_of(seed))
     for seed in cover(left, size=size - len(chosen), covered=covered):
@@ -94,13 +99,28 @@ def cover(pairs: Mapping[int, Pairs], *, size: int, covered: Counter[tuple[str, 
     return chosen
 
 
-def _played(pool: int, jobs: int) -> dict[int, Pairs]:
+def for_gate(known: Mapping[int, Iterable[str]]) -> dict[str, list[int]]:
+    """Of the pinned seeds those that the gate plays, and one for each bug, as `gate.write` takes
+    it."""
+    plans = {seed: scenario(seed) for seed in known}
+    found = {gate.MAIN: choosing.cover(plans)}
+    catching: dict[str, list[int]] = {}
+    for seed, names in known.items():
+        for name in names:
+            catching.setdefault(name, []).append(seed)
+    for name, seeds in catching.items():
+        least = min(seeds, key=lambda seed: (choosing.size(plans[seed]), seed))
+        found[f"{gate.MAIN}:{name}"] = [least]
+    return found
+
+
+def _played(seeds: Sequence[int], jobs: int) -> dict[int, Pairs]:
     found: dict[int, Pairs] = {}
     with ProcessPoolExecutor(max_workers=jobs) as workers:
-        for seed, pairs in enumerate(workers.map(pairs_of, range(pool), chunksize=25)):
+        for seed, pairs in zip(seeds, workers.map(pairs_of, seeds, chunksize=25), strict=True):
             found[seed] = pairs
-            if seed % 100 == 99:
-                print(f"\r{seed + 1} of {pool} seeds", end="", file=sys.stderr, flush=True)
+            if len(found) % 100 == 0:
+                print(f"\r{len(found)} of {len(seeds)} seeds", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return found
 

@@ -1,4 +1,5 @@
-"""The seeds that `make test` plays, and which seeded bugs each of them catches.
+"""The seeds that are tests (the gate plays a part of them, `make nightly` all), and which seeded
+bugs each of them catches.
 
 `python -m tests.simulation choose` writes `seeds.txt`. A line is a seed, followed by the names of
 the seeded bugs that it catches.
@@ -10,7 +11,7 @@ from typing import Final
 
 PATH: Final = Path(__file__).with_name("seeds.txt")
 _HEADER: Final = """\
-# The seeds of `make test`, chosen by `python -m tests.simulation choose`; do not edit.
+# The pinned seeds, chosen by `python -m tests.simulation choose`; do not edit.
 # After the seed: the seeded bugs that it catches.
 """
 

@@ -1,6 +1,7 @@
 """Random agents that ask people before they call tools, under random troubles: nothing is broken
 (VG1 to VG4, I6, I11, I12, T11).
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.calls --seeds N --start S` plays others.
 """
 
@@ -9,15 +10,16 @@ import pytest
 from tests.simulation.calls.plan import TROUBLES, Plan, plan
 from tests.simulation.calls.play import described, play
 from tests.simulation.calls.seeded import BUGS
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 
-SEEDS = 80
-PART = 8
+SEEDS = SIMULATIONS["calls"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_gated_calls_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("calls", range(SEEDS)))
+def test_no_invariant_of_gated_calls_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

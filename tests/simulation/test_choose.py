@@ -3,9 +3,12 @@
 from collections import Counter
 from pathlib import Path
 
-from tests.simulation import pinned
+import pytest
+
+from tests.simulation import choose, pinned
 from tests.simulation.choose import Pairs, cover, pairs_of
 from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.focused import choosing
 
 
 def of(*names: str) -> Pairs:
@@ -20,6 +23,15 @@ def test_what_adds_most_is_chosen_first() -> None:
 def test_what_is_covered_already_counts_less() -> None:
     covered = Counter(dict.fromkeys(of("a", "b", "c"), 3))
     assert cover({1: of("a", "b", "c"), 2: of("d")}, size=1, covered=covered) == [2]
+
+
+def test_the_gate_has_the_smallest_seed_of_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "cover", lambda plans: sorted(plans)[:2])
+    monkeypatch.setattr(choosing, "size", lambda plan: {3: 50, 5: 40, 8: 70}[plan.seed])
+    chosen = choose.for_gate({3: ["late"], 5: [], 8: ["late", "lost"]})
+    assert chosen["main:late"] == [3]
+    assert chosen["main:lost"] == [8]
+    assert chosen["main"] == [3, 5]
 
 
 def test_no_more_are_chosen_than_there_are() -> None:

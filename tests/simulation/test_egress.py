@@ -1,5 +1,6 @@
 """Random runs with limited egress under random troubles: VE1 to VE3, I11 and I12 hold.
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.egress --seeds N --start S` plays others.
 """
 
@@ -8,15 +9,16 @@ import pytest
 from tests.simulation.egress.plan import TROUBLES, Plan, plan
 from tests.simulation.egress.play import described, play
 from tests.simulation.egress.seeded import BUGS
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 
-SEEDS = 40
-PART = 8
+SEEDS = SIMULATIONS["egress"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_egress_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("egress", range(SEEDS)))
+def test_no_invariant_of_egress_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

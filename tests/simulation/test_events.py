@@ -1,5 +1,6 @@
 """Random events and nodes that wait for them, under troubles: no invariant is broken (VN1 to VN6).
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.events --seeds N --start S` plays others.
 """
 
@@ -8,15 +9,16 @@ import pytest
 from tests.simulation.events.plan import TROUBLES, Plan, plan
 from tests.simulation.events.play import described, play
 from tests.simulation.events.seeded import BUGS
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 
-SEEDS = 60
-PART = 6
+SEEDS = SIMULATIONS["events"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_events_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("events", range(SEEDS)))
+def test_no_invariant_of_events_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

@@ -1,21 +1,23 @@
 """Random graphs of folders under random troubles: VA1 holds, and each folder is what the reference
-says. `python -m tests.simulation.folders --seeds N --start S` plays others."""
+says. The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all. `python
+-m tests.simulation.folders --seeds N --start S` plays others."""
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.folders.plan import TROUBLES, Plan, plan
 from tests.simulation.folders.play import described, play
 from tests.simulation.folders.seeded import BUGS
 
-SEEDS = 40
-PART = 5
+SEEDS = SIMULATIONS["folders"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_va1_holds(first: int) -> None:
+@pytest.mark.parametrize("part", gate.parts("folders", range(SEEDS)))
+def test_va1_holds(part: tuple[int, ...]) -> None:
     reads = 0
-    for seed in range(first, first + PART):
+    for seed in part:
         violations, given = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

@@ -1,22 +1,23 @@
-"""Random maps whose items make folders, under random troubles: VA1 and VA2 hold, and each folder is
-taken by whom the list says. `python -m tests.simulation.item_folders --seeds N --start S` plays
-others."""
+"""Random maps whose items make folders, under random troubles: VA1 and VA2 hold, and each folder
+is taken by whom the list says. The gate plays the seeds that `gate.txt` has (see test_gate.py),
+`make nightly` all. `python -m tests.simulation.item_folders --seeds N --start S` plays others."""
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.item_folders.plan import AGAIN, TAKERS, TROUBLES, Plan, plan
 from tests.simulation.item_folders.play import described, play
 from tests.simulation.item_folders.seeded import BUGS
 
-SEEDS = 40
-PART = 5
+SEEDS = SIMULATIONS["item_folders"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_va2_holds_for_items(first: int) -> None:
+@pytest.mark.parametrize("part", gate.parts("item_folders", range(SEEDS)))
+def test_va2_holds_for_items(part: tuple[int, ...]) -> None:
     reads = 0
-    for seed in range(first, first + PART):
+    for seed in part:
         violations, given = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

@@ -1,22 +1,24 @@
 """Random runs with memory under troubles: no invariant is broken (VY1 to VY5, I11).
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.memory --seeds N --start S` plays others.
 """
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.memory.plan import TROUBLES, Plan, plan
 from tests.simulation.memory.play import described, play
 from tests.simulation.memory.seeded import BUGS
 
-SEEDS = 48
-PART = 4
+SEEDS = SIMULATIONS["memory"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_memory_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("memory", range(SEEDS)))
+def test_no_invariant_of_memory_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

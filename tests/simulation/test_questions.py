@@ -1,23 +1,25 @@
 """Random maps that ask people under random troubles: no invariant is broken (VQ1 to VQ5, VM4, I6,
 I8, I9, I11, I12, T11).
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.questions --seeds N --start S` plays others.
 """
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.questions.plan import TROUBLES, UNGUARD, Plan, plan
 from tests.simulation.questions.play import described, play
 from tests.simulation.questions.seeded import BUGS
 
-SEEDS = 80
-PART = 8
+SEEDS = SIMULATIONS["questions"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_questions_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("questions", range(SEEDS)))
+def test_no_invariant_of_questions_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

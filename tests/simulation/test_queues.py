@@ -1,22 +1,24 @@
 """Random runs in queues under random troubles: VP1 to VP3, T11, I11 and I12 hold.
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.queues --seeds N --start S` plays others.
 """
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.queues.plan import TROUBLES, Plan, plan
 from tests.simulation.queues.play import described, play
 from tests.simulation.queues.seeded import BUGS
 
-SEEDS = 40
-PART = 8
+SEEDS = SIMULATIONS["queues"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_queues_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("queues", range(SEEDS)))
+def test_no_invariant_of_queues_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

@@ -1,22 +1,24 @@
 """Random schedules under troubles and clock changes: no invariant is broken (VS1 to VS3, I11).
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.schedules --seeds N --start S` plays others.
 """
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.schedules.plan import BEGINS, TROUBLES, Plan, plan
 from tests.simulation.schedules.play import described, play
 from tests.simulation.schedules.seeded import BUGS
 
-SEEDS = 48
-PART = 4
+SEEDS = SIMULATIONS["schedules"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_schedules_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("schedules", range(SEEDS)))
+def test_no_invariant_of_schedules_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

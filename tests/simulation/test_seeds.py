@@ -1,6 +1,8 @@
 """The pinned seeds of random workflows under random troubles: no invariant is broken.
 
-`make simulate` plays others; docs/simulation.md says how to read a failure.
+The gate plays the part of them that `gate.txt` names: every trouble, kind of node and whatever else
+several plans have, in the smallest plans (`focused/choosing.py`). `make nightly` plays all. `make
+simulate` plays others; docs/simulation.md says how to read a failure.
 """
 
 import pytest
@@ -9,17 +11,17 @@ from tests.simulation import pinned
 from tests.simulation.__main__ import play_seeds
 from tests.simulation.choose import CATCHES
 from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.focused import gate
 from tests.simulation.play.troubles import KINDS
 from tests.simulation.seeded.bugs import BUGS
 from tests.simulation.shrink import described, shrunk
 
 SEEDS = list(pinned.read())
-PART = 10  # seeds; so that a failure names a part, and none takes long
 
 
-@pytest.mark.parametrize("first", range(0, len(SEEDS), PART), ids=lambda at: f"{SEEDS[at]}")
-def test_no_invariant_is_broken(first: int) -> None:
-    failing, _ = play_seeds(SEEDS[first : first + PART])
+@pytest.mark.parametrize("part", gate.parts(gate.MAIN, SEEDS))
+def test_no_invariant_is_broken(part: tuple[int, ...]) -> None:
+    failing, _ = play_seeds(part)
     if failing:
         cut = shrunk(min(failing))
         story = described(cut) if cut else "the first of them does not fail a second time"
@@ -33,7 +35,9 @@ def test_the_pinned_seeds_are_enough() -> None:
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_every_trouble_is_in_several_pinned_seeds(kind: str) -> None:
     found = [s for s in SEEDS if any(each.kind == kind for each in scenario(s).troubles)]
-    assert len(found) >= 5, f"{found}; run `python -m tests.simulation choose`"
+    do = "run `python -m tests.simulation choose`"
+    assert len(found) >= 5, f"{found}; {do}"
+    assert len(set(found) & set(gate.seeds(gate.MAIN))) >= 2, f"of the gate; {do} --gate"
 
 
 @pytest.mark.parametrize("name", [bug.name for bug in BUGS])

@@ -1,22 +1,24 @@
 """Random runs that share keys under random troubles: no invariant is broken (VK1, I2, I11).
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.slots --seeds N --start S` plays others.
 """
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.slots.plan import TROUBLES, Plan, plan
 from tests.simulation.slots.play import described, play
 from tests.simulation.slots.seeded import BUGS
 
-SEEDS = 60
-PART = 6
+SEEDS = SIMULATIONS["slots"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_slots_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("slots", range(SEEDS)))
+def test_no_invariant_of_slots_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(plan(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(plan(seed))}\n{shown}"

@@ -1,22 +1,24 @@
 """Random trees of runs under random troubles: no invariant is broken (VW1, VW2, VW3, I2, I7, I11).
 
+The gate plays the seeds that `gate.txt` has (see test_gate.py), `make nightly` all.
 `python -m tests.simulation.trees --seeds N --start S` plays others.
 """
 
 import pytest
 
+from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
+from tests.simulation.focused.simulations import SIMULATIONS
 from tests.simulation.trees.plan import REFUSED_ONCE, TROUBLES, Tree, tree
 from tests.simulation.trees.play import described, play
 from tests.simulation.trees.seeded import BUGS
 
-SEEDS = 60
-PART = 6
+SEEDS = SIMULATIONS["trees"][1]
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PART))
-def test_no_invariant_of_a_tree_is_broken(first: int) -> None:
-    for seed in range(first, first + PART):
+@pytest.mark.parametrize("part", gate.parts("trees", range(SEEDS)))
+def test_no_invariant_of_a_tree_is_broken(part: tuple[int, ...]) -> None:
+    for seed in part:
         violations = play(tree(seed))
         shown = "\n".join(map(str, violations))
         assert not violations, f"{described(tree(seed))}\n{shown}"

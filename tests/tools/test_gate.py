@@ -28,6 +28,8 @@ PARTS: Final = {
 # Fails where a file says so. Part 2 waits for a signal, and part 1 for part 2, where they must.
 PYTEST: Final = f"""#!/bin/bash
 echo "begin $WAYPOST_PART" >>calls
+echo "asked $WAYPOST_PART: $*" >>calls
+echo "modules $(printenv PYTHONDONTWRITEBYTECODE || echo kept) in $PYTHONPYCACHEPREFIX" >>calls
 echo "output of $WAYPOST_PART"
 if [ -f hang ] && [ "$WAYPOST_PART" = "{ALONE}" ]; then
     trap 'echo "ended $WAYPOST_PART" >>calls; exit 2' TERM
@@ -42,6 +44,14 @@ PYTHON: Final = """#!/bin/bash
 echo "python $*" >>calls
 [ ! -f fails ] || [ "$(cat fails)" != "$*" ] || { echo "output of $*"; exit 1; }
 """
+# Tests with a marker, in a file and through the conftest of a folder, and one without.
+FILES: Final = {
+    "charts/test_rbac.py": "pytestmark = pytest.mark.chart",
+    "crds/test_real.py": "@pytest.mark.real_api",
+    "contract/conftest.py": "marks=pytest.mark.real_api",
+    "contract/test_writes.py": "",
+    "unit/test_words.py": "a chart of a real_api",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,10 @@ def gate(tmp_path: Path) -> Gate:
     scripts.mkdir()
     for name in ("test.sh", "cluster-env.sh"):
         shutil.copy(REPOSITORY / "scripts" / name, scripts)
+    for name, text in FILES.items():
+        file = tmp_path / "tests" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     for name in ("check.sh", "ui.sh", "browser.sh"):
         _program(scripts / name, f"#!/bin/bash\necho {name} >>calls\n")
     _program(tmp_path / ".venv" / "bin" / "pytest", PYTEST)
@@ -99,6 +113,33 @@ def test_every_part_runs_once_and_what_needs_no_operator_after_what_kills_it(gat
     assert calls.index("end 3 API server") < calls.index("begin 4 end to end")
     assert f"output of {ALONE}" in shown
     assert calls[-1] == "python -m tests.durations table"
+
+
+def asked(calls: list[str], part: str) -> list[str]:
+    """The files and folders that a part was asked for."""
+    (found,) = [c.removeprefix(f"asked {part}: ") for c in calls if c.startswith(f"asked {part}:")]
+    return [word for word in found.split() if word.startswith("tests")]
+
+
+def test_a_part_imports_the_files_that_set_its_marker_alone(gate: Gate) -> None:
+    _, _, calls = gate.run()
+    assert asked(calls, "1 without a cluster") == ["tests"]
+    assert asked(calls, "1c chart") == ["tests/charts/test_rbac.py"]
+    assert asked(calls, "3 API server") == ["tests/contract", "tests/crds/test_real.py"]
+    _, _, calls = gate.run("--only-cluster")
+    every = ["tests/contract", "tests/crds/test_real.py", "tests/charts/test_rbac.py"]
+    assert (
+        asked(calls[calls.index("python -m tests.durations clear", 1) :], "3 API server") == every
+    )
+
+
+def test_no_process_compiles_what_another_has_compiled(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    _, _, calls = gate.run()
+    kept = [call for call in calls if call.startswith("modules ")]
+    assert kept == [f"modules kept in {gate.root}/build/pycache"] * len(PARTS)
 
 
 def test_alone_begins_before_the_tests_without_a_cluster_have_ended(gate: Gate) -> None:
@@ -199,6 +240,18 @@ def test_a_step_that_fails_does_not_stop_the_night(night: Gate, command: str) ->
     assert code == 1
     assert len(rows) == NIGHT
     assert [row.split()[1] for row in rows].count("FAILED") == 1
+
+
+def test_the_night_runs_what_the_gate_leaves_out(night: Gate) -> None:
+    """Everything marked `nightly`: the gate excludes it from all of its parts."""
+    _, _, calls = at_night(night)
+    words = "(hypothesis or nightly) and not real_api"
+    assert [c for c in calls if words in c and " tests " in c], "tests without a cluster"
+    assert [c for c in calls if "e2e and nightly" in c], "tests on a cluster"
+    _, _, calls = night.run()
+    parts = [call for call in calls if call.startswith("asked ") and call.count(": ") == 1]
+    left_out = [part for part in parts if "nightly" in part and "not nightly" in part]
+    assert len(left_out) == len(PARTS) - 2, "all but the chart and the API server, which have none"
 
 
 def test_steps_of_the_night_can_be_chosen(night: Gate) -> None:

@@ -17,7 +17,7 @@ from tests.simulation.calls.plan import Plan, plan
 from tests.simulation.calls.play import play
 from tests.simulation.focused.hunting import Bugs
 
-bug: Final = Bugs(plan, play, limit=30)
+bug: Final = Bugs("calls", plan, play, limit=30)
 BUGS: Final = bug.all
 
 

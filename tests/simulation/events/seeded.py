@@ -14,7 +14,7 @@ from tests.simulation.events.plan import Plan, plan
 from tests.simulation.events.play import play
 from tests.simulation.focused.hunting import Bugs
 
-bug: Final = Bugs(plan, play, limit=40)
+bug: Final = Bugs("events", plan, play, limit=40)
 BUGS: Final = bug.all
 
 

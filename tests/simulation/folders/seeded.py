@@ -23,7 +23,7 @@ from tests.simulation.focused.hunting import Bugs
 from tests.simulation.folders.plan import Plan, plan
 from tests.simulation.folders.play import play
 
-bug: Final = Bugs(plan, lambda planned: play(planned)[0], limit=30)
+bug: Final = Bugs("folders", plan, lambda planned: play(planned)[0], limit=30)
 BUGS: Final = bug.all
 
 

@@ -11,7 +11,7 @@ from tests.simulation.focused.hunting import Bugs
 from tests.simulation.item_folders.plan import Plan, plan
 from tests.simulation.item_folders.play import play
 
-bug: Final = Bugs(plan, lambda planned: play(planned)[0], limit=30)
+bug: Final = Bugs("item_folders", plan, lambda planned: play(planned)[0], limit=30)
 BUGS: Final = bug.all
 
 

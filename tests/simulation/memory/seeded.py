@@ -22,7 +22,7 @@ from tests.simulation.focused.hunting import Bugs
 from tests.simulation.memory.plan import Plan, plan
 from tests.simulation.memory.play import play
 
-bug: Final = Bugs(plan, play, limit=30)
+bug: Final = Bugs("memory", plan, play, limit=30)
 BUGS: Final = bug.all
 
 

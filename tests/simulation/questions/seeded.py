@@ -21,7 +21,7 @@ from tests.simulation.focused.hunting import Bugs
 from tests.simulation.questions.plan import UNGUARD, Plan, plan
 from tests.simulation.questions.play import play
 
-bug: Final = Bugs(plan, play, limit=30)
+bug: Final = Bugs("questions", plan, play, limit=30)
 BUGS: Final = bug.all
 
 

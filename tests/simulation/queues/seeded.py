@@ -15,7 +15,7 @@ from tests.simulation.focused.hunting import Bugs
 from tests.simulation.queues.plan import Plan, plan
 from tests.simulation.queues.play import play
 
-bug: Final = Bugs(plan, play, limit=60)
+bug: Final = Bugs("queues", plan, play, limit=60)
 BUGS: Final = bug.all
 
 

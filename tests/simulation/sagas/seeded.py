@@ -26,7 +26,7 @@ from tests.simulation.sagas.plan import MANY, Saga, saga
 from tests.simulation.sagas.play import play
 from tests.simulation.watching.evidence import FINAL
 
-bug: Final = Bugs(saga, play, limit=30)
+bug: Final = Bugs("sagas", saga, play, limit=30)
 BUGS: Final = bug.all
 
 

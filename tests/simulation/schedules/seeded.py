@@ -15,7 +15,7 @@ from tests.simulation.focused.hunting import Bugs
 from tests.simulation.schedules.plan import Plan, plan
 from tests.simulation.schedules.play import play
 
-bug: Final = Bugs(plan, play, limit=30)
+bug: Final = Bugs("schedules", plan, play, limit=30)
 BUGS: Final = bug.all
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.simulation import pinned
 from tests.simulation.drawing.scenarios import scenario
+from tests.simulation.focused import gate
 from tests.simulation.play.stage import play
 from tests.simulation.scenario.plan import Scenario
 from tests.simulation.shrink import broken
@@ -29,9 +30,10 @@ class Bug:
     focus: Focus
 
     def hunt(self) -> tuple[int, list[Violation]] | None:
-        """A seed that shows it, and what it broke; None when it stays hidden. The pinned seeds
-        come first, and mostly the first of them shows it."""
-        for seed in chain(pinned.catching(self.name), self.seeds()):
+        """A seed that shows it, and what it broke; None when it stays hidden. The seed of the gate
+        comes first, then the other pinned ones, and mostly the first of them shows it."""
+        known = gate.catching(gate.MAIN, self.name), pinned.catching(self.name)
+        for seed in chain(*known, self.seeds()):
             if violations := self.caught(seed):
                 return seed, violations
         return None

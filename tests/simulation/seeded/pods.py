@@ -76,7 +76,7 @@ def _the_exit_code_of_a_container_that_is_gone_is_believed(patch: pytest.MonkeyP
 
 @bug("S524", focus=both(repeats("repeats"), gives_a_result_later))
 def _a_later_run_gives_the_result(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(restarts, "count_of", lambda status: 0)
+    patch.setattr(restarts, "_count_of", lambda container: 0)
 
 
 @bug("I12", focus=suffers("delete_run"))

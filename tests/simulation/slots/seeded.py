@@ -23,7 +23,7 @@ from tests.simulation.focused.hunting import Bugs
 from tests.simulation.slots.plan import Plan, plan
 from tests.simulation.slots.play import play
 
-bug: Final = Bugs(plan, play, limit=40)
+bug: Final = Bugs("slots", plan, play, limit=40)
 BUGS: Final = bug.all
 
 

@@ -23,7 +23,7 @@ from tests.simulation.trees.interpreter import most_failures
 from tests.simulation.trees.plan import REFUSED_ONCE, Step, Tree, tree
 from tests.simulation.trees.play import play
 
-bug: Final = Bugs(tree, play, limit=40)
+bug: Final = Bugs("trees", tree, play, limit=40)
 BUGS: Final = bug.all
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
+
+from tests.support.documents import document
 
 CRDS: Final = sorted((Path(__file__).resolve().parents[3] / "crds").glob("*.yaml"))
 _READ: Final = re.compile(r"(?<![\w.])(?:self|oldSelf)\.([A-Za-z_]\w*)(?!\w*\()")
@@ -24,7 +25,7 @@ def _schemas(schema: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("path", CRDS, ids=[path.stem for path in CRDS])
 def test_rules_read_fields_that_exist(path: Path) -> None:
-    crd = yaml.safe_load(path.read_text(encoding="utf-8"))
+    crd = document(path.read_text(encoding="utf-8"))
     unknown = []
     for version in crd["spec"]["versions"]:
         for place, schema in _schemas(version["schema"]["openAPIV3Schema"]):

@@ -208,7 +208,10 @@ class ChildProcess:
 
 
 # No credentials, no addresses: the child needs none.
-_NEEDED: Final = ("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LD_LIBRARY_PATH", "LANG")
+_NEEDED: Final = (
+    *("PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
+    *("LD_LIBRARY_PATH", "LANG"),
+)
 
 
 def use(child: ChildProcess | None) -> None:
