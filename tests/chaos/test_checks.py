@@ -232,3 +232,22 @@ def test_fault_is_found_by_the_check_of_its_invariant(name: str) -> None:
 
 def test_every_check_is_shown_to_find_something() -> None:
     assert {invariant for _, invariant in FAULTS.values()} == set(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("field", "kept"),
+    [
+        pytest.param("scheduledAt", True, id="a-field-that-the-earlier-release-does-not-have"),
+        pytest.param("preparedAt", True, id="another-one"),
+        pytest.param("startedAt", False, id="a-field-that-it-has"),
+    ],
+)
+def test_an_operator_of_an_earlier_release_may_drop_what_it_does_not_know(
+    field: str, kept: bool
+) -> None:
+    """It leads again for a moment during an upgrade, and writes the status as it reads it."""
+    plain = checkpoint()
+    [attempt] = plain["attempts"]
+    richer = {**plain, "attempts": [{**attempt, field: "12:00"}]}
+    found = Story().run(PASSED, richer).run(PASSED, plain).found()
+    assert any(sentence.startswith("I1:") for sentence in found) is not kept
