@@ -7,15 +7,15 @@ The clients are the real ones; what stands in for the pod is the small `Play` be
 import importlib.util
 import shutil
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from pydantic_ai import Agent, ModelHTTPError, ModelRetry, StructuredDict
-from pydantic_ai.mcp import MCPToolset
+from mcp import Client
+from pydantic_ai import Agent, ModelHTTPError, ModelRetry, StructuredDict, Tool
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
@@ -127,6 +127,30 @@ def test_it_has_what_it_needs_and_says_how(folder: str) -> None:
     assert workflow["spec"]["defaults"]["agent"]["model"]["name"] in priced
 
 
+async def tools_of(client: Client, allowed: set[str]) -> FunctionToolset[None]:
+    """The tools of an MCP server that a node may call."""
+
+    def offered(name: str) -> Callable[..., Awaitable[str]]:
+        async def call(**arguments: Any) -> str:
+            answer = await client.call_tool(name, arguments)
+            return "".join(getattr(part, "text", "") for part in answer.content)
+
+        return call
+
+    listed = await client.list_tools()
+    tools = [
+        Tool.from_schema(
+            offered(tool.name),
+            name=tool.name,
+            description=tool.description,
+            json_schema=tool.input_schema,
+        )
+        for tool in listed.tools
+        if tool.name in allowed
+    ]
+    return FunctionToolset(tools)
+
+
 async def test_research_reads_through_mcp_and_writes(tmp_path: Path) -> None:
     folder = EXAMPLES / "research-brief"
     documents = tmp_path / "documents"
@@ -136,15 +160,14 @@ async def test_research_reads_through_mcp_and_writes(tmp_path: Path) -> None:
     async with (
         serving(script("research-brief")) as server,
         listening(application) as url,
-        AsyncExitStack() as stack,
+        Client(f"{url}/mcp") as client,
     ):
         play = Play("research-brief", server)
         node = play.nodes["research"].agent
         assert node is not None
         assert node.tools is not None
         allowed = set(node.tools[0].allow or ())
-        tools = await stack.enter_async_context(MCPToolset(f"{url}/mcp"))
-        offered = tools.filtered(lambda ctx, tool: tool.name in allowed)
+        offered = await tools_of(client, allowed)
         brief, usage = await play.agent("research", offered, question=play.inputs["question"])
         sums = await server.log("research-brief")
     known = {path.stem for path in documents.glob("*.md")}
