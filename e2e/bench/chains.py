@@ -8,7 +8,7 @@ from e2e.bench.figures import Figure, spread
 from e2e.suite.build import Workflow, workflow
 from e2e.suite.kube import Obj
 from e2e.suite.operators import Operator
-from e2e.suite.space import Run, Space
+from e2e.suite.space import Run, Space, condition
 from e2e.suite.waiting import until
 
 CHAIN = 10
@@ -125,9 +125,12 @@ def _by_hand(space: Space, runner: str, name: str, length: int) -> float:
 
 
 def _complete(space: Space, job: str) -> bool:
-    body = space.get("jobs", job) or {}
-    conditions = body.get("status", {}).get("conditions", [])
-    return any(c["type"] == "Complete" and c["status"] == "True" for c in conditions)
+    return is_true(space.get("jobs", job) or {}, "Complete")
+
+
+def is_true(body: Obj, type_: str) -> bool:
+    """Whether a condition of an object is True."""
+    return condition(body, type_).get("status") == "True"
 
 
 def raw_job(name: str, image: str) -> Obj:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from e2e.bench.chains import raw_job
+from e2e.bench.chains import is_true, raw_job
 from e2e.bench.simulated import changes
 from e2e.bench.throughput.machines import OUTPUT
 from e2e.suite.build import Workflow, workflow
@@ -23,14 +23,14 @@ _LONG: Final = {"timeout": "30m", "queueTimeout": "30m"}
 def raw_jobs(space: Space, count: int, image: str) -> float:
     """Seconds from the first of `count` Jobs until all are Complete."""
     bodies = (raw_job(f"raw-{index}", image) for index in range(count))
-    return _ended(space, "jobs", count, bodies, lambda job: _has(job, "Complete"))
+    return _ended(space, "jobs", count, bodies, lambda job: is_true(job, "Complete"))
 
 
 def runs(space: Space, count: int) -> float:
     """Seconds from the first of `count` runs with one node until all have succeeded."""
     made = (workflow(f"run-{index}").having(defaults=_LONG) for index in range(count))
     bodies = (each.python("only", _SOURCE).manifest() for each in made)
-    return _ended(space, "agentworkflows", count, bodies, lambda run: _has(run, "Succeeded"))
+    return _ended(space, "agentworkflows", count, bodies, lambda run: is_true(run, "Succeeded"))
 
 
 def graph(space: Space, made: Workflow) -> float:
@@ -89,8 +89,3 @@ def _ended(
         return time.monotonic() - began
     finally:
         stop.set()
-
-
-def _has(body: Obj, condition: str) -> bool:
-    conditions = body.get("status", {}).get("conditions", [])
-    return any(c["type"] == condition and c["status"] == "True" for c in conditions)

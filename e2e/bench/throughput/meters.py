@@ -105,9 +105,6 @@ def figures(name: str, used: Reading, count: int, *, raw: Reading | None = None)
         raw: What as many raw Jobs have used, as the baseline.
     """
 
-    def each(value: Callable[[Reading], float], digits: int = 1) -> tuple[float, float | None]:
-        return round(value(used), digits), None if raw is None else round(value(raw), digits)
-
     rows: list[tuple[str, str, Callable[[Reading], float]]] = [
         ("api_server_cpu", "ms", lambda reading: reading.api_server_cpu * 1000 / count),
         ("etcd_bytes", "bytes", lambda reading: reading.etcd_bytes / count),
@@ -116,8 +113,8 @@ def figures(name: str, used: Reading, count: int, *, raw: Reading | None = None)
     ]
     found = []
     for what, unit, value in rows:
-        ours, baseline = each(value)
-        found.append(Figure(f"{name}_{what}", ours, unit, baseline=baseline))
+        baseline = None if raw is None else round(value(raw), 1)
+        found.append(Figure(f"{name}_{what}", round(value(used), 1), unit, baseline=baseline))
     if raw is not None:
         found += [
             Figure(f"{name}_leader_cpu", round(used.leader_cpu * 1000 / count, 1), "ms"),

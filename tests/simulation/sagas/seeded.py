@@ -10,7 +10,7 @@ from waypost.engine.items import advance, finish
 from waypost.engine.nodes.children import result
 from waypost.engine.rounds import begin, undone
 from waypost.engine.run import compensating, summary
-from waypost.engine.scheduling import inputs, undo_order
+from waypost.engine.scheduling import inputs
 from waypost.engine.state.outcome import checkpoint
 from waypost.engine.state.transition import Transition
 from waypost.kube.facts import children
@@ -21,6 +21,7 @@ from waypost.kube.items.stored import ends_of
 from waypost.kube.loops import iterations
 
 from tests.simulation.focused.hunting import Bugs
+from tests.simulation.sagas import plants
 from tests.simulation.sagas.interpreter import after
 from tests.simulation.sagas.plan import MANY, Saga, saga
 from tests.simulation.sagas.play import play
@@ -70,22 +71,10 @@ def _the_verdict_is_taken_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(summary, "final_state", again)
 
 
-@bug("VF2", focus=_undoes_several)
-def _the_oldest_node_is_undone_first(patch: pytest.MonkeyPatch) -> None:
-    def oldest(transition: Transition) -> str | None:
-        open_ = [path for path in transition.of_stage() if not transition.ended(path)]
-        return open_[0] if open_ else None
-
-    patch.setattr(undo_order, "next_path", oldest)
+bug("VF2", focus=_undoes_several)(plants.the_oldest_node_is_undone_first)
 
 
-@bug("VF1", "VF2", focus=_undoes_several)
-def _compensations_run_beside_each_other(patch: pytest.MonkeyPatch) -> None:
-    class Any_:
-        def __eq__(self, other: object) -> bool:
-            return True
-
-    patch.setattr(undo_order, "next_path", lambda transition: Any_())
+bug("VF1", "VF2", focus=_undoes_several)(plants.compensations_run_beside_each_other)
 
 
 @bug("VF2", focus=_undoes_twice)
@@ -114,23 +103,15 @@ def _an_unknown_effect_is_not_undone(patch: pytest.MonkeyPatch) -> None:
     )
 
 
-@bug(
+bug(
     "T11",
     focus=lambda planned: _undoes(planned) and any(s.undo_fails == MANY for s in planned.steps),
+)(plants.a_failed_compensation_is_overlooked)
+
+
+bug("VF1", "VF2", focus=lambda planned: _with(planned, "cancel"))(
+    plants.nothing_is_undone_after_a_cancel
 )
-def _a_failed_compensation_is_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compensating, "_has_failed", lambda status: False)
-    patch.setattr(compensating, "not_undone", lambda transition: [])
-
-
-@bug("VF1", "VF2", focus=lambda planned: _with(planned, "cancel"))
-def _nothing_is_undone_after_a_cancel(patch: pytest.MonkeyPatch) -> None:
-    needed = compensating.needed
-
-    def failed_only(transition: Transition) -> list[str]:
-        return [] if transition.spec.cancel else needed(transition)
-
-    patch.setattr(compensating, "needed", failed_only)
 
 
 def _undoes_by_a_child_run(planned: Saga) -> bool:

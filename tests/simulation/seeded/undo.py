@@ -1,10 +1,6 @@
 """Seeded bugs of compensations in the main simulation; `sagas` has more of them."""
 
-import pytest
-from waypost.engine.run import compensating
-from waypost.engine.scheduling import undo_order
-from waypost.engine.state.transition import Transition
-
+from tests.simulation.sagas import plants
 from tests.simulation.scenario.plan import Node, Scenario
 from tests.simulation.seeded.hunting import bug
 
@@ -45,35 +41,13 @@ def _is_cancelled_after_a_success(plan: Scenario) -> bool:
     )
 
 
-@bug("VF2", focus=_undoes_several)
-def _the_oldest_node_is_undone_first(patch: pytest.MonkeyPatch) -> None:
-    def oldest(transition: Transition) -> str | None:
-        open_ = [path for path in transition.of_stage() if not transition.ended(path)]
-        return open_[0] if open_ else None
-
-    patch.setattr(undo_order, "next_path", oldest)
+bug("VF2", focus=_undoes_several)(plants.the_oldest_node_is_undone_first)
 
 
-@bug("VF1", "VF2", focus=_undoes_several)
-def _compensations_run_beside_each_other(patch: pytest.MonkeyPatch) -> None:
-    class Any_:
-        def __eq__(self, other: object) -> bool:
-            return True
-
-    patch.setattr(undo_order, "next_path", lambda transition: Any_())
+bug("VF1", "VF2", focus=_undoes_several)(plants.compensations_run_beside_each_other)
 
 
-@bug("T11", focus=_fails_to_undo)
-def _a_failed_compensation_is_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(compensating, "_has_failed", lambda status: False)
-    patch.setattr(compensating, "not_undone", lambda transition: [])
+bug("T11", focus=_fails_to_undo)(plants.a_failed_compensation_is_overlooked)
 
 
-@bug("VF2", focus=_is_cancelled_after_a_success)
-def _nothing_is_undone_after_a_cancel(patch: pytest.MonkeyPatch) -> None:
-    needed = compensating.needed
-
-    def failed_only(transition: Transition) -> list[str]:
-        return [] if transition.spec.cancel else needed(transition)
-
-    patch.setattr(compensating, "needed", failed_only)
+bug("VF2", focus=_is_cancelled_after_a_success)(plants.nothing_is_undone_after_a_cancel)
