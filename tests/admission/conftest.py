@@ -10,11 +10,13 @@ import pytest
 from waypost.adapters.credentials import KubeconfigSource
 
 from tests.admission.people import Api, Obj, Person, Place, binding, path_of, role
+from tests.admission_webhook.serving import webhook_served
 from tests.charts.conftest import Helm, helm, tools  # noqa: F401  # fixtures
 from tests.crds.manifests import approval, workflow
 from tests.crds.schedules import schedule
 from tests.support.kubectl import Kubectl
 
+STAMPS = ("MutatingAdmissionPolicy", "MutatingWebhookConfiguration")
 SECONDS = 30.0  # until the API server has seen a new policy: it takes about one
 
 RITA = Person("rita")  # starts runs
@@ -56,9 +58,20 @@ def strict(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F81
     yield from _installed(kube_context, helm, "t", 'approvals.mode="Strict"')
 
 
-@pytest.fixture(scope="session")
-def stamped(kube_context: Kubectl, helm: Helm) -> Iterator[Guarded]:  # noqa: F811
-    """The same with a MutatingAdmissionPolicy that fills in names."""
+@pytest.fixture(scope="session", params=["policy", "webhook"])
+def stamped(
+    request: pytest.FixtureRequest,
+    kube_context: Kubectl,
+    helm: Helm,  # noqa: F811
+) -> Iterator[Guarded]:
+    """The same with what fills in names: a MutatingAdmissionPolicy, or the webhook."""
+    if request.param == "webhook":
+        found = asyncio.run(KubeconfigSource(path=kube_context.kubeconfig).current())
+        server = urlsplit(found.server)
+        with webhook_served((server.hostname or "", server.port or 443)) as client:
+            chosen = 'identity.stamp="Webhook"'
+            yield from _installed(kube_context, helm, "w", chosen, client=client)
+        return
     served = kube_context.run("get", "--raw", "/apis/admissionregistration.k8s.io/v1")
     version = "v1" if "mutatingadmissionpolicies" in served.stdout else "v1beta1"
     beta = kube_context.run("get", "--raw", f"/apis/admissionregistration.k8s.io/{version}")
@@ -74,6 +87,7 @@ def _installed(
     helm: Helm,  # noqa: F811
     letter: str,
     *values: str,
+    client: Obj | None = None,
 ) -> Iterator[Guarded]:
     found = asyncio.run(KubeconfigSource(path=kube_context.kubeconfig).current())
     api = Api.to(urlsplit(found.server).netloc, found.ssl_context(), found.authorization or None)
@@ -95,11 +109,13 @@ def _installed(
         assert not api.ask("POST", "/api/v1/namespaces", body).refused
     for manifest in made:
         manifest["metadata"]["labels"]["waypost-test"] = "true"  # not those of an installed release
+        for webhook in manifest.get("webhooks", ()):
+            webhook["clientConfig"] = client
         said = api.ask("POST", path_of(manifest), manifest)
         assert not said.refused, said.text
     for place in (guard.inside, guard.outside):
         _allow(place, full, guard)
-    stamps = any(m["kind"] == "MutatingAdmissionPolicy" for m in made)
+    stamps = any(m["kind"] in STAMPS for m in made)
     wait_until(lambda: _is_enforced(guard, stamps=stamps), "the policies hold")
     yield guard
     for manifest in reversed(made):
@@ -121,7 +137,8 @@ def _chart(
         f'watchNamespaces=["{served}"]',
         "crds.enabled=false",
         "archive.enabled=true",
-        *(value for value in values if not value.startswith("--")),
+        # Nothing fills in names, but where a test says what does.
+        *(value for value in ('identity.stamp="None"', *values) if not value.startswith("--")),
     )
     arguments = [value for value in values if value.startswith("--")]
     return helm.manifests(*sets, arguments=(f"--namespace={release}", *arguments))
@@ -130,7 +147,7 @@ def _chart(
 def _is_ours(manifest: Obj, served: str) -> bool:
     """Policies, roles of people, and the roles of our accounts in the served namespace."""
     kind = manifest["kind"]
-    if "AdmissionPolicy" in kind:
+    if "AdmissionPolicy" in kind or kind in STAMPS:
         return True
     if kind == "ClusterRole" or manifest["metadata"]["name"].endswith("-policies"):
         return True

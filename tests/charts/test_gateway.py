@@ -87,7 +87,7 @@ def test_keys_of_the_store_reach_the_gateway_alone(helm: Helm) -> None:
 
 
 def test_a_policy_lets_nodes_in(helm: Helm, default: list[Manifest]) -> None:
-    assert "NetworkPolicy" not in {m["kind"] for m in default}
+    assert not [m for m in default if (m["kind"], m["metadata"]["name"]) == ("NetworkPolicy", NAME)]
     policy = one(helm.manifests("gateway.networkPolicy.enabled=true"), "NetworkPolicy", NAME)
     payloads, metrics = policy["spec"]["ingress"]
     (peer,) = payloads["from"]

@@ -15,6 +15,7 @@ from tests.charts.test_rbac import grants
 pytestmark = pytest.mark.chart
 
 BOTH = "modelGateway.enabled=true"
+ALONE = 'identity.stamp="None"'  # the webhook has a CA of its own
 SELF = 'tls.mode="SelfSigned"'
 GATEWAY_POLICY = "gateway.networkPolicy.enabled=true"
 CERT = ('tls.mode="CertManager"', 'tls.issuerRef={"name":"internal","kind":"ClusterIssuer"}')
@@ -38,11 +39,11 @@ def ports(manifests: list[Manifest], name: str) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize("value", ['"Off"', "false"], ids=["quoted", "as YAML reads it"])
 def test_it_can_be_off(helm: Helm, value: str) -> None:
-    manifests = helm.manifests(BOTH, f"tls.mode={value}")
+    manifests = helm.manifests(BOTH, ALONE, f"tls.mode={value}")
     assert not [m for m in manifests if m["kind"] in ("Secret", "Certificate")]
     assert ports(manifests, GATEWAY) == {"payloads": (8080, 8080), "http": (8081, 8081)}
     assert plain(container(manifests, OPERATOR))["WAYPOST_GATEWAY_URL"].startswith("http://")
-    assert manifests == helm.manifests(BOTH), "that is the default"
+    assert manifests == helm.manifests(BOTH, ALONE), "that is the default"
 
 
 @ON
@@ -74,7 +75,7 @@ def test_names_stay_when_pods_use_addresses(helm: Helm, sets: tuple[str, ...]) -
 
 @ON
 def test_the_operator_gets_no_key(helm: Helm, sets: tuple[str, ...]) -> None:
-    manifests = helm.manifests(BOTH, *sets)
+    manifests = helm.manifests(BOTH, ALONE, *sets)
     [volume] = [v for v in pod(manifests, OPERATOR)["volumes"] if v["name"] == "tls"]
     assert volume["secret"]["items"] == [{"key": "ca.crt", "path": "ca.crt"}]
     assert not volume["secret"].get("optional"), "it starts once there is a CA"

@@ -422,6 +422,55 @@ app.kubernetes.io/component: notifier
   verbs: [list, watch]
 {{- end -}}
 
+{{- define "waypost.admissionName" -}}
+{{ include "waypost.fullname" . }}-admission
+{{- end -}}
+
+{{- define "waypost.admissionSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "waypost.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: admission
+{{- end -}}
+
+{{- define "waypost.admissionLabels" -}}
+{{ include "waypost.admissionSelectorLabels" . }}
+{{ include "waypost.commonLabels" . }}
+{{- end -}}
+
+{{- /* One webhook of the configuration, for one resource. Call with (dict "root" $ "resource" PLURAL
+"operations" LIST "failure" POLICY "conditions" LIST). */ -}}
+{{- define "waypost.admissionWebhook" -}}
+- name: {{ .resource }}.names.waypost.dev
+  admissionReviewVersions: [v1]
+  clientConfig:
+    service:
+      name: {{ include "waypost.admissionName" .root }}
+      namespace: {{ .root.Release.Namespace }}
+      path: /v1/names
+      port: 443
+  rules:
+    - apiGroups: [waypost.dev]
+      apiVersions: ["*"]
+      operations: {{ toJson .operations }}
+      resources: [{{ .resource }}]
+      scope: Namespaced
+  {{- with .root.Values.watchNamespaces }}
+  namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values:
+          {{- toYaml . | nindent 10 }}
+  {{- end }}
+  matchConditions:
+    {{- toYaml .conditions | nindent 4 }}
+  failurePolicy: {{ .failure }}
+  matchPolicy: Equivalent
+  reinvocationPolicy: IfNeeded
+  sideEffects: None
+  timeoutSeconds: 3
+{{- end -}}
+
 {{- define "waypost.cleanupRules" -}}
 - apiGroups: [""]
   resources: [pods]
@@ -514,8 +563,8 @@ spec:
   {{- end }}
 {{- end -}}
 
-{{- /* Version of MutatingAdmissionPolicy that fills in names; empty if nothing does. */ -}}
-{{- define "waypost.stampVersion" -}}
+{{- /* What fills in names: the version of MutatingAdmissionPolicy, or Webhook; empty if nothing does. */ -}}
+{{- define "waypost.stamp" -}}
 {{- $stamp := .Values.identity.stamp -}}
 {{- $served := "" -}}
 {{- range list "v1beta1" "v1" -}}
@@ -523,18 +572,25 @@ spec:
 {{- $served = . -}}
 {{- end -}}
 {{- end -}}
-{{- if eq $stamp "Webhook" -}}
-{{- fail "identity.stamp: Webhook is not implemented yet; use Auto, Policy or None. Without a stamp people send the names themselves, as the command line does" -}}
-{{- else if eq $stamp "Policy" -}}
-{{- if not .Values.policies.admission -}}
-{{- fail "identity.stamp: Policy needs policies.admission=true: a name that nothing checks is not proof" -}}
-{{- else if not $served -}}
-{{- fail "identity.stamp: Policy needs an API server that serves MutatingAdmissionPolicy: Kubernetes 1.36, or 1.34 with --feature-gates=MutatingAdmissionPolicy=true and --runtime-config=admissionregistration.k8s.io/v1beta1=true; helm template needs --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy. Or use Auto or None" -}}
+{{- if and (has $stamp (list "Policy" "Webhook")) (not .Values.policies.admission) -}}
+{{- fail (printf "identity.stamp: %s needs policies.admission=true: a name that nothing checks is not proof" $stamp) -}}
 {{- end -}}
+{{- if and (eq $stamp "Policy") (not $served) -}}
+{{- fail "identity.stamp: Policy needs an API server that serves MutatingAdmissionPolicy: Kubernetes 1.36, or 1.34 with --feature-gates=MutatingAdmissionPolicy=true and --runtime-config=admissionregistration.k8s.io/v1beta1=true; helm template needs --api-versions admissionregistration.k8s.io/v1/MutatingAdmissionPolicy. Or use Auto, Webhook or None" -}}
+{{- end -}}
+{{- if eq $stamp "Webhook" -}}
+Webhook
+{{- else if eq $stamp "Policy" -}}
 {{- $served -}}
 {{- else if and (eq $stamp "Auto") .Values.policies.admission -}}
-{{- $served -}}
+{{- $served | default "Webhook" -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* Version of MutatingAdmissionPolicy that fills in names; empty if something else or nothing does. */ -}}
+{{- define "waypost.stampVersion" -}}
+{{- $stamp := include "waypost.stamp" . -}}
+{{- if ne $stamp "Webhook" -}}{{- $stamp -}}{{- end -}}
 {{- end -}}
 
 {{- /* Not empty if approvals.mode is Strict. */ -}}

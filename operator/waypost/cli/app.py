@@ -55,6 +55,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "operator": "waypost.cli.processes.operator",
     "gateway": "waypost.cli.processes.gateway",
     "model-gateway": "waypost.cli.processes.model_gateway",
+    "admission": "waypost.cli.processes.admission",
     "ingress": "waypost.cli.processes.ingress",
     "archive": "waypost.cli.processes.archive",
     "notifier": "waypost.cli.processes.notifier",

@@ -62,6 +62,11 @@ class Kind(Enum):
         "validatingadmissionpolicybindings",
         "ValidatingAdmissionPolicyBinding",
     )
+    WEBHOOK_CONFIGURATION = ResourceName(  # by the admission webhook alone
+        "admissionregistration.k8s.io/v1",
+        "mutatingwebhookconfigurations",
+        "MutatingWebhookConfiguration",
+    )
     TOKEN_REVIEW = ResourceName("authentication.k8s.io/v1", "tokenreviews", "TokenReview")
     SELF_SUBJECT_REVIEW = ResourceName(
         "authentication.k8s.io/v1", "selfsubjectreviews", "SelfSubjectReview"

@@ -36,6 +36,7 @@ _OF_THE_CLUSTER: Final = (
     Kind.NAMESPACE,
     Kind.NODE,
     Kind.ADMISSION_POLICY,
+    Kind.WEBHOOK_CONFIGURATION,
     Kind.ADMISSION_BINDING,
 )
 

@@ -53,13 +53,15 @@ class Served:
 
 
 @asynccontextmanager
-async def served(app: Starlette, pair: Pair, *, plain: bool = False) -> AsyncIterator[Served]:
+async def served(
+    app: Starlette, pair: Pair, *, plain: bool = False, host: str = "127.0.0.1"
+) -> AsyncIterator[Served]:
     """Serve until the block ends, as the mains of both gateways do it."""
     tls, source = ServerTls(), Certificates()
     tls.use(pair)
     plain_port = _free_port() if plain else 0
     config = connections.uvicorn_config(
-        app, host="127.0.0.1", port=0, connections_=64, shutdown_seconds=1, tls=tls
+        app, host=host, port=0, connections_=64, shutdown_seconds=1, tls=tls
     )
     server = connections.Server(config, plain_port=plain_port)
     async with kept_current(tls, source):

@@ -50,6 +50,7 @@ class SelfSigned:
         self._cluster, self._namespace, self._name = cluster, namespace, name
         self._server, self._now = server, now
         self._leaf: Leaf | None = None
+        self.bundle = ""  # the CAs that clients trust, PEM; of the last look at the Secret
 
     async def renewed(self) -> Pair | None:
         """A new certificate, if it is due or another CA signs; None if the last one stays.
@@ -61,6 +62,7 @@ class SelfSigned:
             authorities = await self._authorities()
         except (ClusterError, Unreadable) as error:
             raise NoCertificate(self._problem(error)) from error
+        self.bundle = "".join(each.pem for each in authorities)
         now = self._now()
         signer = signer_of(authorities, now)
         leaf = self._leaf

@@ -1,0 +1,1 @@
+"""What the webhook answers: pure functions of an AdmissionReview."""
