@@ -15,7 +15,7 @@ from tests.charts.test_rbac import grants
 pytestmark = pytest.mark.chart
 
 BOTH = "modelGateway.enabled=true"
-ALONE = 'identity.stamp="None"'  # the webhook has a CA of its own
+ALONE = 'identity.stamp="None"'  # the webhook has its own CA
 SELF = 'tls.mode="SelfSigned"'
 GATEWAY_POLICY = "gateway.networkPolicy.enabled=true"
 CERT = ('tls.mode="CertManager"', 'tls.issuerRef={"name":"internal","kind":"ClusterIssuer"}')
