@@ -1,8 +1,8 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
-The parts hostile, everyday, archive, passes, requests and events need no cluster. They print a
-table, and the command exits with 1 if something is over its bound. The part throughput sets the
-cluster up by itself, twice. All of these run only when they are named.
+The parts hostile, everyday, archive, passes, requests, events and queued need no cluster. They
+print a table, and the command exits with 1 if something is over its bound. The part throughput sets
+the cluster up by itself, twice. All of these run only when they are named.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
 from e2e.bench.hostile import everyday
+from e2e.bench.queued import measure as queued
 from e2e.bench.throughput import measure as throughput
 from e2e.cluster import api
 from e2e.suite.forwarding import forwarded
@@ -31,6 +32,7 @@ BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "passes": passes.main,
     "requests": requests.main,
     "events": events.main,
+    "queued": lambda: queued.main(RESULT),
     "throughput": lambda: throughput.main(RESULT),
 }
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps", "definitions")
@@ -43,6 +45,8 @@ def main() -> int:
     text = f"of {', '.join(known)}; without one, those that share a cluster"
     parser.add_argument("parts", nargs="*", metavar="PART", help=text)
     parser.add_argument("--count", type=int, default=events.COUNT, help="Of events.")
+    parser.add_argument("--runs", type=int, default=queued.RUNS, help="That wait at once.")
+    parser.add_argument("--qps", type=float, default=queued.QPS, help="Writes of an operator.")
     given = parser.parse_args()
     chosen = given.parts or list(PARTS)
     unknown = [part for part in chosen if part not in known]
@@ -51,6 +55,7 @@ def main() -> int:
     alone: dict[str, Callable[[], int]] = {
         **BY_THEMSELVES,
         "events": lambda: events.main(given.count),
+        "queued": lambda: queued.main(RESULT, given.runs, given.qps),
     }
     codes = [alone[part]() for part in chosen if part in BY_THEMSELVES]
     chosen = [part for part in chosen if part in PARTS]

@@ -31,10 +31,10 @@ def api_server(folder: Path) -> Iterator[Path]:
     Raises:
         ClusterError: Its programs are not in the cache, or it did not start.
     """
-    programs = _programs()
+    found = programs()
     client, peer, port = (free_port() for _ in range(3))
     etcd = [
-        str(programs / "etcd"),
+        str(found / "etcd"),
         f"--data-dir={folder / 'etcd'}",
         f"--listen-client-urls=http://127.0.0.1:{client}",
         f"--advertise-client-urls=http://127.0.0.1:{client}",
@@ -45,9 +45,9 @@ def api_server(folder: Path) -> Iterator[Path]:
     ]
     with ExitStack() as stack:
         stack.enter_context(running(etcd, folder / "etcd.log"))
-        stack.enter_context(running(_server(programs, folder, client, port), folder / "api.log"))
+        stack.enter_context(running(_server(found, folder, client, port), folder / "api.log"))
         kubeconfig = folder / "kubeconfig"
-        kubectl = [str(programs / "kubectl"), f"--kubeconfig={kubeconfig}"]
+        kubectl = [str(found / "kubectl"), f"--kubeconfig={kubeconfig}"]
         end = time.monotonic() + _PATIENCE
         while not _is_ready(kubectl, kubeconfig, folder, port):
             if time.monotonic() > end:
@@ -79,7 +79,8 @@ def running(
                 process.wait()
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """The folder with the programs of Kubernetes. Raises ClusterError."""
     found = sorted((from_environment().cache / "bin").glob("kubernetes-*/kube-apiserver"))
     if not found:
         raise ClusterError(
@@ -98,7 +99,7 @@ def free_port() -> int:
         return port
 
 
-def _server(programs: Path, folder: Path, etcd: int, port: int) -> list[str]:
+def _server(binaries: Path, folder: Path, etcd: int, port: int) -> list[str]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     private = folder / "sa.key"
     private.write_bytes(
@@ -111,7 +112,7 @@ def _server(programs: Path, folder: Path, etcd: int, port: int) -> list[str]:
     tokens = folder / "tokens.csv"
     tokens.write_text(f'{_TOKEN},bench,bench,"system:masters"\n')
     return [
-        str(programs / "kube-apiserver"),
+        str(binaries / "kube-apiserver"),
         f"--etcd-servers=http://127.0.0.1:{etcd}",
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",

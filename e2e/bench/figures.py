@@ -39,6 +39,14 @@ def write(figures: Sequence[Figure], path: Path) -> None:
     path.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
 
 
+def add(figures: Sequence[Figure], path: Path) -> None:
+    """Put figures into the file, beside those with other names that are in it."""
+    known = json.loads(path.read_text()) if path.exists() else []
+    names = {figure.name for figure in figures}
+    kept = [Figure(**one) for one in known if one["name"] not in names]
+    write([*kept, *figures], path)
+
+
 def line(figure: Figure) -> str:
     """One row for people."""
     compared = f"  baseline {figure.baseline:g}" if figure.baseline is not None else ""

@@ -104,8 +104,12 @@ async def _run(settings: Settings, tracer: Tracer) -> None:
     metrics.follow_active_runs(controller.store.active)
     metrics.follow_signals(controller.store.signals, clock.now)
     metrics.follow_slots(
-        held=lambda: controller.slots.held, waiting=lambda: controller.slots.waiting
+        held=lambda: controller.slots.held,
+        waiting=lambda: controller.slots.waiting,
+        oldest=lambda: controller.slots.oldest_created_at,
+        now=clock.now,
     )
+    metrics.follow_writes(lambda: controller.bucket.waiting)
     metrics.follow_refused_namespaces(lambda: controller.syncer.refused)
     metrics.follow_set_aside(REASONS, controller.set_aside.count)
     app = build_app(probed=controller, metrics=metrics.exposition)

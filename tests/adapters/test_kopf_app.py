@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import kmock as kmock_module
 import kopf
 import pytest
+from kopf._core.reactor import inventory
 from waypost.adapters import kopf_app
 from waypost.adapters.kopf_app import WATCHED, build_registry, build_settings, watch
 from waypost.api.meta import FINALIZER_RESULT, LABEL_RUN
@@ -106,6 +107,26 @@ async def test_objects_reach_the_sink_and_nothing_is_written(
         }
         await asyncio.sleep(0.5)  # time in which kopf would write, were it asked to
     assert methods(kmock) == {"GET"}, "not one PATCH to anybody's object, ever"
+
+
+async def test_kopf_remembers_nothing_of_an_object(
+    kmock: kmock_module.KubernetesEmulator, sink: NotedSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[inventory.ResourceMemories] = []
+    begin = inventory.ResourceMemories.__init__
+
+    def noted(self: inventory.ResourceMemories) -> None:
+        made.append(self)
+        begin(self)
+
+    monkeypatch.setattr(inventory.ResourceMemories, "__init__", noted)
+    before = inventory.ResourceMemories.recall
+    serve_kinds(kmock)
+    kmock.objects[AW, "n", "run"] = thing("run", "AgentWorkflow")
+    async with watching(kmock, sink):
+        await sink.until(lambda: len(sink.noticed) >= 1)
+    assert [list(memories.iter_all_memories()) for memories in made] == [[]]
+    assert inventory.ResourceMemories.recall is before
 
 
 @pytest.mark.parametrize("namespaces", [(), ("n",)], ids=["everywhere", "one-namespace"])

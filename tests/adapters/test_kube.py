@@ -1,6 +1,7 @@
 """KubeCluster against a server of prepared answers: what goes over the wire, and how often."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from waypost import __version__
@@ -170,6 +171,20 @@ class TestPages:
         assert listing.resource_version == "40", "a list stands for the moment it began"
         assert [seen.query.get("continue") for seen in api.seen] == [None, "t1", "t2"]
         assert {seen.query["labelSelector"] for seen in api.seen} == {"l"}
+
+    async def test_s637_of_each_page_only_what_is_kept_stays(
+        self, api: StubApi, cluster: KubeCluster
+    ) -> None:
+        asked: list[tuple[str, int]] = []
+
+        def keep(raw: dict[str, Any]) -> dict[str, Any]:
+            asked.append((raw["metadata"]["name"], len(api.seen)))
+            return {"kept": raw["metadata"]["name"]}
+
+        api.prepare(self.page("a", token="t1"), self.page("b"))
+        listing = await cluster.list(Kind.POD, keep=keep)
+        assert listing.items == ({"kept": "a"}, {"kept": "b"})
+        assert asked == [("a", 1), ("b", 2)], "each when its page has come"
 
     async def test_items_look_like_objects_of_a_get(
         self, api: StubApi, cluster: KubeCluster

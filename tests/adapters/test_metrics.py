@@ -19,6 +19,7 @@ from waypost.telemetry.signals import Signals
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 T0 = datetime(2026, 11, 23, tzinfo=UTC)
+LATER = T0 + timedelta(seconds=40)
 OBJECT_NAME = "incident-brief"
 
 # A label is allowed when its values come from a vocabulary of ours or of Kubernetes.
@@ -96,7 +97,8 @@ def moved() -> Metrics:
     waiting = [Signals(stalled=True), Signals(stalled=True, asked=ASKED)]
     metrics.follow_signals(lambda: waiting, lambda: T0 + timedelta(seconds=90))
     metrics.follow_set_aside(("Failing",), lambda reason: 2)
-    metrics.follow_slots(held=lambda: 3, waiting=lambda: 5)
+    metrics.follow_slots(held=lambda: 3, waiting=lambda: 5, oldest=lambda: T0, now=lambda: LATER)
+    metrics.follow_writes(lambda: 7)
     metrics.follow_refused_namespaces(lambda: 1)
     metrics.follow_queue(depth=lambda: 3, oldest=lambda: 1.5)
     return metrics
@@ -181,6 +183,8 @@ def collected() -> list[Metric]:
         ("waypost_model_call_seconds_sum", {"outcome": "Answered"}, 2),
         ("waypost_model_first_byte_seconds_sum", {}, 0.5),
         ("waypost_slots_waiting", {}, 5),
+        ("waypost_slots_oldest_seconds", {}, 40),
+        ("waypost_writes_waiting", {}, 7),
         ("waypost_runs_set_aside", {"reason": "Failing"}, 2),
         ("waypost_namespaces_refused", {}, 1),
         ("waypost_run_duration_seconds_sum", {"outcome": "Failed"}, 60),

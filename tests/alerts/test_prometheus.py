@@ -64,7 +64,9 @@ class Operator:
         self.metrics.follow_queue(depth=lambda: 1, oldest=lambda: self.waits)
         self.metrics.follow_set_aside(("Failing",), lambda _: self.aside)
         self.metrics.follow_refused_namespaces(lambda: self.refused)
-        self.metrics.follow_slots(held=lambda: 0, waiting=lambda: self.slots)
+        self.metrics.follow_slots(
+            held=lambda: 0, waiting=lambda: self.slots, oldest=lambda: None, now=lambda: START
+        )
         self.metrics.follow_signals(lambda: self.signals, lambda: START)
 
     def work(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from waypost.ports.cluster import ClusterError, Kind, Listing, Obj, PatchType, Unavailable
@@ -98,6 +99,7 @@ class Client:
         labels: str = "",
         fields: str = "",
         metadata_only: bool = False,
+        keep: Callable[[Obj], Obj] | None = None,
     ) -> Listing:
         def act() -> Listing:
             found = self._server.list(kind, namespace=namespace, labels=labels, fields=fields)
@@ -105,6 +107,8 @@ class Client:
 
         request = Request("list", kind, namespace or "", "", self.user)
         listing: Listing = await self._wire.carry(request, act)
+        if keep is not None:
+            return replace(listing, items=tuple(map(keep, listing.items)))
         return listing
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:

@@ -333,7 +333,8 @@ class World:
 def _assert_unspoilt(operator: Operator) -> None:
     """Bodies of runs are shared by passes: none may have changed one."""
     for uid, body in operator.controller.store._parsed._known.items():
-        assert body.value == json.loads(body.text.join()), (
+        written = body._text
+        assert written is None or body.value() == json.loads(written.join()), (
             f"a pass has changed the cached run {uid}"
         )
 

@@ -117,6 +117,7 @@ class Line:
         labels: str = "",
         fields: str = "",
         metadata_only: bool = False,
+        keep: Callable[[Obj], Obj] | None = None,
     ) -> Listing:
         if (kind, namespace) in self.refused:
             raise Rejected(f"{kind.plural} is forbidden", code=403, reason="Forbidden")
@@ -125,7 +126,12 @@ class Line:
             kind,
             "",
             lambda: self._cluster.list(
-                kind, namespace=namespace, labels=labels, fields=fields, metadata_only=metadata_only
+                kind,
+                namespace=namespace,
+                labels=labels,
+                fields=fields,
+                metadata_only=metadata_only,
+                keep=keep,
             ),
         )
         return found

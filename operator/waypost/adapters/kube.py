@@ -4,7 +4,7 @@ A typed client takes 1.6 ms of CPU per call, this one 0.4 ms, and the operator i
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -75,6 +75,7 @@ class KubeCluster:
         labels: str = "",
         fields: str = "",
         metadata_only: bool = False,
+        keep: Callable[[Obj], Obj] | None = None,
     ) -> Listing:
         params = {"limit": str(PAGE_SIZE), "labelSelector": labels, "fieldSelector": fields}
         params = {key: value for key, value in params.items() if value}
@@ -82,7 +83,7 @@ class KubeCluster:
         for _ in range(LIST_STARTS):
             try:
                 return await self._list_pages(
-                    kind, namespace=namespace, params=params, accept=accept
+                    kind, namespace=namespace, params=params, accept=accept, keep=keep
                 )
             except Rejected as error:
                 # The continue token has expired. The server offers to continue inconsistently, but
@@ -264,17 +265,24 @@ class KubeCluster:
         return answer.payload
 
     async def _list_pages(
-        self, kind: Kind, *, namespace: str | None, params: Mapping[str, str], accept: str = ""
+        self,
+        kind: Kind,
+        *,
+        namespace: str | None,
+        params: Mapping[str, str],
+        accept: str = "",
+        keep: Callable[[Obj], Obj] | None = None,
     ) -> Listing:
-        items: tuple[Obj, ...] = ()
+        items: list[Obj] = []
         version, token = "", ""
         while True:
             page_params = {**params, "continue": token} if token else params
             page = await self._page(kind, namespace=namespace, params=page_params, accept=accept)
-            items += page.items
+            items += page.items if keep is None else map(keep, page.items)
             version, token = version or page.resource_version, page.token
+            del page  # at most one is in memory
             if not token:
-                return Listing(items=items, resource_version=version)
+                return Listing(items=tuple(items), resource_version=version)
 
     async def _page(
         self, kind: Kind, *, namespace: str | None, params: Mapping[str, str], accept: str = ""

@@ -95,6 +95,9 @@ class Metrics:
         self.runs_active = self._gauge("runs_active", "Runs that are not finished.")
         self.slots_held = self._gauge("slots_held", "Slots of concurrency that runs hold.")
         self.slots_waiting = self._gauge("slots_waiting", "Executions that wait for a slot.")
+        self.slots_oldest = self._gauge(
+            "slots_oldest_seconds", "Age of the oldest run that waits for a slot."
+        )
         self.runs_set_aside = self._gauge(
             "runs_set_aside", "Runs that this operator cannot serve.", "reason"
         )
@@ -156,6 +159,9 @@ class Metrics:
         self.queue_depth = self._gauge("queue_depth", "Runs that wait for a worker.")
         self.queue_oldest = self._gauge(
             "queue_oldest_seconds", "Age of the run that waits longest for a worker."
+        )
+        self.writes_waiting = self._gauge(
+            "writes_waiting", "Writes that wait for the rate limit of this process."
         )
         self.namespaces_refused = self._gauge(
             "namespaces_refused", "Namespaces that the API server does not let this process list."
@@ -270,10 +276,28 @@ class Metrics:
         self.approvals_open.set_function(lambda: float(sum(len(one.asked) for one in look())))
         self.approvals_oldest.set_function(oldest)
 
-    def follow_slots(self, *, held: Callable[[], int], waiting: Callable[[], int]) -> None:
-        """Call these for the numbers of slots at each scrape."""
+    def follow_slots(
+        self,
+        *,
+        held: Callable[[], int],
+        waiting: Callable[[], int],
+        oldest: Callable[[], datetime | None],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Call these for the numbers of slots at each scrape. `oldest`: when the oldest run that
+        waits for one was created."""
+
+        def age() -> float:
+            created = oldest()
+            return _between(created, now()) if created is not None else 0.0
+
         self.slots_held.set_function(lambda: float(held()))
         self.slots_waiting.set_function(lambda: float(waiting()))
+        self.slots_oldest.set_function(age)
+
+    def follow_writes(self, waiting: Callable[[], int]) -> None:
+        """Call `waiting` for the number of writes that wait at each scrape."""
+        self.writes_waiting.set_function(lambda: float(waiting()))
 
     def follow_set_aside(self, reasons: Iterable[str], count: Callable[[str], int]) -> None:
         """Take the number of runs that are set aside for each reason at each scrape."""

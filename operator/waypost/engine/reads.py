@@ -1,8 +1,10 @@
 """The live reads that a pass still needs before `decide`."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from waypost.api.status import FINAL_PHASES, NodeStatus
+from waypost.api.wire.by_phase import Statuses, of_status
 from waypost.compiler.graph import Graph
 from waypost.compiler.rules.scopes import at_the_end
 from waypost.engine.attempts import lost_machines, reads, stored_results, traces
@@ -44,9 +46,9 @@ def required_reads(entry: Entry, now: datetime) -> Reads:
 
 def _reads_of(entry: Active | Halted, now: datetime) -> Reads:
     observed = entry.observed
-    known = {status.path: status for status in observed.status.nodes}
+    known = of_status(observed.status)
     if isinstance(entry, Halted):  # nothing else of it is advanced
-        known = {path: status for path, status in known.items() if is_stopped_alone(status)}
+        known = Statuses(filter(is_stopped_alone, known.values()))
     graph = observed.definition.graph
     live, references = finalizing.needs_live_read(observed), False
     logs = []
@@ -98,31 +100,47 @@ def _reads_of(entry: Active | Halted, now: datetime) -> Reads:
     )
 
 
-def _unfinished(graph: Graph, known: dict[str, NodeStatus]) -> list[str]:
-    """The nodes of which something may be read, in topological order: not those that have ended, as
-    most of a long run have. A compensation reads of the node that it undoes."""
-    return [
-        path
-        for path in graph.order
-        if (status := known.get(path)) is None
-        or status.phase not in FINAL_PHASES
-        or status.child is not None
-        or status.items is not None
-        or path in graph.compensations
-    ]
+def _unfinished(graph: Graph, known: Statuses) -> list[str]:
+    """The nodes of which something may be read, in topological order: not those that have ended,
+    and not those that wait for others, as most nodes of a long run do. A compensation reads of the
+    node that it undoes."""
+
+    def found() -> list[str]:
+        return [
+            path
+            for path in graph.order
+            if (status := known.get(path)) is None
+            or status.child is not None
+            or status.items is not None
+            or path in graph.compensations
+            or not (path in known.ended or _is_untouched(graph, known, status))
+        ]
+
+    return known.kept(graph.places, _unfinished, found)
 
 
-def _event_reads(
-    observed: Observed, known: dict[str, NodeStatus], now: datetime
-) -> frozenset[Selector]:
+def _is_untouched(graph: Graph, known: Statuses, status: NodeStatus) -> bool:
+    """Whether a node has not begun, and nothing that it waits for has ended."""
+    path = status.path
+    return (
+        status.phase == "Pending"
+        and status.reason is None
+        and status.parked is None
+        and status.loop is None
+        and graph.dependencies[path].all.isdisjoint(known.ended)
+        and not item_artifacts.takes(graph.nodes[path])
+    )
+
+
+def _event_reads(observed: Observed, known: Statuses, now: datetime) -> frozenset[Selector]:
     """Whom the WorkflowEvents are for that the waiting nodes need to read live."""
     nodes = observed.definition.graph.nodes
-    waiting = [one for one in known.values() if one.phase == "Waiting" and one.path in nodes]
+    waiting = [known[path] for path in known.paths_in(("Waiting",)) if path in nodes]
     found = (engine_kind(nodes[one.path]).needed_events(observed, one, now) for one in waiting)
     return frozenset().union(*found)
 
 
-def _input_reads(observed: Observed, known: dict[str, NodeStatus], path: str) -> set[str]:
+def _input_reads(observed: Observed, known: Mapping[str, NodeStatus], path: str) -> set[str]:
     """Names of the NodeRecords that the expressions of a node may read."""
     status = known.get(path)
     if status is not None and status.phase in FINAL_PHASES:  # Superseding may start in this pass
@@ -150,7 +168,7 @@ def _memory_reads(observed: Observed) -> set[str]:
     return {memory.record} if memory is not None and reads else set()
 
 
-def output_reads(observed: Observed, known: dict[str, NodeStatus]) -> set[str]:
+def output_reads(observed: Observed, known: Mapping[str, NodeStatus]) -> set[str]:
     """Names of the NodeRecords that the run's outputs refer to."""
     spec, graph = observed.spec, observed.definition.graph
     if spec is None:

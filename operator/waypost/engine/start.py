@@ -37,6 +37,8 @@ def start_ready(transition: Transition) -> None:
         return
     for path in transition.of_stage("Pending", "Backoff"):
         status = transition.statuses[path]
+        if status.phase == "Pending" and joins.is_far(transition, path):
+            continue
         if status.phase == "Pending":
             _skip_or_start(transition, path, room=free > 0)
         elif status.phase == "Backoff":

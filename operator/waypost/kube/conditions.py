@@ -30,6 +30,8 @@ class Conditions:
         """
         text = str(status) if isinstance(status, bool) else status
         at = next((i for i, known in enumerate(self.items) if known.type == type_), None)
+        if at is not None and self._says(self.items[at], text, reason, message[:_MESSAGE]):
+            return
         since = timestamp(self._now)
         if at is not None and self.items[at].status == text:
             since = self.items[at].last_transition_time
@@ -47,6 +49,10 @@ class Conditions:
             self.items.append(made)
         else:
             self.items[at] = made
+
+    def _says(self, known: StatusCondition, status: str, reason: str, message: str) -> bool:
+        said = (known.status, known.reason, known.message, known.observed_generation)
+        return said == (status, reason, message, self._generation)
 
     def has(self, type_: str, status: ConditionStatus | None = None) -> bool:
         """Whether there is a condition of this type, with this status if one is given."""

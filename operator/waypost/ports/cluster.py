@@ -14,7 +14,7 @@ in-memory cluster of the tests. Codes and reasons are those of the Kubernetes AP
     └── Unavailable       5xx, timeouts, broken connections: the outcome is unknown
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -197,6 +197,7 @@ class Cluster(Protocol):
         labels: str = "",
         fields: str = "",
         metadata_only: bool = False,
+        keep: Callable[[Obj], Obj] | None = None,
     ) -> Listing:
         """Read all objects that match, live (quorum, never from the watch cache).
 
@@ -207,6 +208,9 @@ class Cluster(Protocol):
             fields: A field selector; "" matches all.
             metadata_only: The API server sends only `metadata` of each object, for kinds whose
                 content is large.
+            keep: What the result has of each object, called when its page arrives, so that no more
+                than a page is in memory; a list that has to begin again calls it again. None: the
+                objects.
 
         Raises:
             ClusterError: The request for a page failed; there is no partial result.

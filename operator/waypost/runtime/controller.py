@@ -80,8 +80,8 @@ class Controller:
         self._caches = caches = OtherCaches()
         self.slots = SlotBoard(monotonic=self.clock.monotonic)
         qps, burst = self.settings.write_qps, self.settings.write_burst
-        self._bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
-        limited = RateLimitedCluster(cluster=self.cluster, bucket=self._bucket)
+        self.bucket = TokenBucket(qps=qps, burst=burst, monotonic=self.clock.monotonic)
+        limited = RateLimitedCluster(cluster=self.cluster, bucket=self.bucket)
         accounts = NodeAccounts(
             cluster=limited,
             monotonic=self.clock.monotonic,
@@ -115,7 +115,7 @@ class Controller:
             observer=self._observer,
             actor=self._actor,
             board=self.slots,
-            bucket=self._bucket,
+            bucket=self.bucket,
             clock=self.clock,
             pods=lambda: replace(self.settings.pods, trust=self.trust()),
             offload=self.offload,
@@ -371,7 +371,7 @@ class Controller:
                 subresource="status",
             )
         except Busy as busy:
-            self._bucket.pause(busy.retry_after)
+            self.bucket.pause(busy.retry_after)
             raise
         except Rejected as error:
             # With a stale patch, an operation may fail before the fence is checked.

@@ -61,7 +61,7 @@ class Decider:
             known = done.unexpected
             await self.actor.prepare(key, decision.before, done)
             if decision.status != stored and not permitted:
-                await self.bucket.permit(lane=UPDATES)
+                await self.bucket.permit(lane=UPDATES, group=key.namespace)
                 permitted = True
             if done.unexpected == known and done.stands(self.clock.monotonic() - decided):
                 return entry, decision, done.settled

@@ -6,7 +6,7 @@ the operator lists for itself: before the first worker starts, and periodically.
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from waypost.api import meta
@@ -108,13 +108,17 @@ class Resync:
     async def _sync_namespace(self, namespace: str | None) -> None:
         """As `sync`, for one namespace. Raises Rejected after it has tried every kind."""
         refusal = None
+        news: dict[Key, None] = {}
         try:
-            runs = await self._list(Kind.AGENT_WORKFLOW, namespace)
-            pods = await self._list(Kind.POD, namespace, labels=meta.LABEL_RUN)
-            approvals = await self._list(Kind.APPROVAL, namespace)
-            self._correct(namespace, runs, pods, approvals)
+            runs = await self._list_into(Kind.AGENT_WORKFLOW, namespace, news)
+            pods = await self._list_into(Kind.POD, namespace, news, labels=meta.LABEL_RUN)
+            approvals = await self._list_into(Kind.APPROVAL, namespace, news)
+            self._store.retain(namespace, runs=runs, pods=pods, approvals=approvals)
         except Rejected as error:
             refusal = error
+        finally:
+            for key in news:  # the watch will not report again what is in the cache already
+                self._wake(key)
         for kind in PROBED:
             try:
                 self._caches.endpoints.replace(kind, namespace, await self._list(kind, namespace))
@@ -147,7 +151,36 @@ class Resync:
             log.info("the namespace can be listed again", extra={"namespace": namespace})
         self._refused = {namespace: error.message for namespace, error in refusals.items()}
 
-    async def _list(self, kind: Kind, namespace: str | None, *, labels: str = "") -> Listing:
+    async def _list_into(
+        self, kind: Kind, namespace: str | None, news: dict[Key, None], *, labels: str = ""
+    ) -> tuple[frozenset[str], int]:
+        """Put a list into the cache, page by page: thousands of bodies take a hundred megabytes.
+
+        Args:
+            kind: Run, pod or Approval.
+            namespace: None for all namespaces.
+            news: Gets the runs that what is new concerns.
+            labels: A label selector.
+
+        Returns:
+            The uids in the list, and its resourceVersion.
+        """
+
+        def keep(raw: Obj) -> Obj:
+            news.update(dict.fromkeys(self._ingest.take(kind, raw, deleted=False)))
+            return {"uid": objects.text(objects.section(raw, "metadata"), "uid")}
+
+        listing = await self._list(kind, namespace, labels=labels, keep=keep)
+        return frozenset(one["uid"] for one in listing.items), version_of_list(listing)
+
+    async def _list(
+        self,
+        kind: Kind,
+        namespace: str | None,
+        *,
+        labels: str = "",
+        keep: Callable[[Obj], Obj] | None = None,
+    ) -> Listing:
         """One list, tried several times.
 
         A resync makes some lists for every namespace and fails with any of them: when one request
@@ -155,11 +188,11 @@ class Resync:
         """
         for pause in _TRY_AGAIN:
             try:
-                return await self._cluster.list(kind, namespace=namespace, labels=labels)
+                return await self._cluster.list(kind, namespace=namespace, labels=labels, keep=keep)
             except (Busy, Unavailable) as error:
                 retry_after = error.retry_after if isinstance(error, Busy) else 0.0
                 await asyncio.sleep(max(pause, min(retry_after, _LONGEST_PAUSE)))
-        return await self._cluster.list(kind, namespace=namespace, labels=labels)
+        return await self._cluster.list(kind, namespace=namespace, labels=labels, keep=keep)
 
     def wake_all(self) -> None:
         """Queue every known run, ended ones last.
@@ -170,24 +203,3 @@ class Resync:
             key = self._store.last_key(uid)
             if key is not None:
                 self._wake(key, spare=self._store.has_ended(uid))
-
-    def _correct(
-        self, namespace: str | None, runs: Listing, pods: Listing, approvals: Listing
-    ) -> None:
-        for kind, listing in (
-            (Kind.AGENT_WORKFLOW, runs),
-            (Kind.POD, pods),
-            (Kind.APPROVAL, approvals),
-        ):
-            for raw in listing.items:
-                self._ingest.take(kind, raw, deleted=False)
-        self._store.retain(
-            namespace,
-            runs=(_uids(runs.items), version_of_list(runs)),
-            pods=(_uids(pods.items), version_of_list(pods)),
-            approvals=(_uids(approvals.items), version_of_list(approvals)),
-        )
-
-
-def _uids(bodies: Iterable[Obj]) -> frozenset[str]:
-    return frozenset(objects.text(objects.section(body, "metadata"), "uid") for body in bodies)

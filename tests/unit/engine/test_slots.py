@@ -159,9 +159,14 @@ MESSAGES = [
     pytest.param(
         slots(held(1), waiting=[waits(-1)] * 25),
         1,
-        "waits for key 'crm': 1 of 1 slots are taken, held by run other (node call); more than 20 "
-        "before it in the queue",
-        id="a long queue is rounded, so that its moves are no writes",
+        "waits for key 'crm': 1 of 1 slots are taken; more than 10 before it in the queue",
+        id="S635 a long queue is rounded, without holders, so that its moves are no writes",
+    ),
+    pytest.param(
+        slots(held(1), waiting=[waits(-1)] * 1001),
+        1,
+        "waits for key 'crm': 1 of 1 slots are taken; more than 1000 before it in the queue",
+        id="S635 by powers of ten",
     ),
     pytest.param(
         slots(*(held(k, limit=5) for k in range(1, 6))),
@@ -181,7 +186,25 @@ def test_what_a_node_says_while_it_waits(given: KeySlots, limit: int, message: s
     assert (node.phase, node.reason, node.attempts) == ("Pending", "WaitingForSlot", None)
     assert node.message == message
     assert decision.requeue_at is not None
-    assert decision.requeue_at <= after(60)
+    assert decision.requeue_at <= after(300 if "1000" in message else 60)
+
+
+FAR = [
+    pytest.param({}, True, id="a hundred before it"),
+    pytest.param({"whenFull": "Skip"}, False, id="who skips must see the slots"),
+    pytest.param({"limit": 100}, False, id="with as many slots as that, one may be free"),
+]
+
+
+@pytest.mark.parametrize(("fields", "waits_unread"), FAR)
+def test_s635_far_from_its_turn_nothing_is_read(fields: JsonObject, waits_unread: bool) -> None:
+    before = tuple(waits(-number, limit=100) for number in range(100, 0, -1))
+    seen = observed(spec(limited(**{"limit": 1, **fields})))
+    decision = decide(replace(seen, long_queues={CRM: before}), NOW, SETTINGS)
+    assert (decision.slots.unread == frozenset()) is waits_unread
+    if waits_unread:
+        assert decision.requeue_at == after(300)
+        assert decision.status.nodes[0].reason == "WaitingForSlot"
 
 
 def test_a_waiting_node_takes_no_place_of_parallelism() -> None:

@@ -38,7 +38,7 @@ def seal_closed(transition: Transition) -> list[StopAttempt]:
     """
     zombies = (
         pod
-        for pod in transition.observed.pods
+        for pod in transition.observed.unsettled_pods
         if not pod.over
         and not pod.deleting
         and transition.has_closed(pod)
@@ -58,7 +58,7 @@ def stop_sidecars(transition: Transition) -> list[StopAttempt]:
     stops = []
     alone = (
         pod
-        for pod in transition.observed.pods
+        for pod in transition.observed.unsettled_pods
         if pod.lives_on and not pod.deleting and transition.has_closed(pod)
     )
     for pod in made_by_jobs(transition, alone):
@@ -76,7 +76,7 @@ def release_closed(transition: Transition) -> list[ReleasePod]:
 
     So are copies with the finalizer, whose result nobody reads.
     """
-    held = [pod for pod in transition.observed.pods if pod.held]
+    held = [pod for pod in transition.observed.unsettled_pods if pod.held]
     own = {pod.uid for pod in made_by_jobs(transition, held)}
     return [
         ReleasePod(name=pod.name, uid=pod.uid)

@@ -13,6 +13,7 @@ from waypost.api.event.model import MAX_KEY, EventClaim, WorkflowEventStatus
 from waypost.api.kinds.event import EventKind
 from waypost.api.state.event import KEPT_TAKEN, EventWait
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.api.wire.memo import Memo
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling import remembering
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
@@ -96,9 +97,14 @@ def _selector(run: str, status: NodeStatus) -> Selector | None:
     )
 
 
+_waiting: Final[Memo[AgentWorkflowStatus, tuple[NodeStatus, ...]]] = Memo(
+    lambda status: tuple(node for node in status.nodes if node.phase == "Waiting")
+)
+
+
 def awaited(run: str, status: AgentWorkflowStatus) -> frozenset[Selector]:
     """Which events the nodes of the run with this name wait for."""
-    found = (_selector(run, node) for node in status.nodes if node.phase == "Waiting")
+    found = (_selector(run, node) for node in _waiting(status))
     return frozenset(selector for selector in found if selector is not None)
 
 

@@ -12,7 +12,7 @@ def stop(transition: Transition) -> list[After]:
     # This copy of the status may be older than the pod.
     found = [
         pod
-        for pod in transition.observed.pods
+        for pod in transition.observed.unsettled_pods
         if (pod.held or not pod.over) and is_left_over(nodes, current, pod.path, pod.round)
     ]
     running = (pod for pod in found if not pod.over and not pod.deleting)

@@ -28,7 +28,7 @@ from waypost.engine.state.decision import Decision, DeleteRun, PatchChild, Relea
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.parked import asks_people
 from waypost.engine.state.transition import IN_POD, Transition, is_finished
-from waypost.engine.state.usage import total
+from waypost.engine.state.usage import of_run, of_stored
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import RenderError, references_in, render_json
 from waypost.kube import timestamps
@@ -43,6 +43,8 @@ def enforce_deadlines(transition: Transition) -> None:
     """Stop the attempts of nodes whose deadline has passed, then end the nodes; requeue for the
     deadlines to come."""
     for path in transition.in_phase("Pending", "Running", "Backoff"):
+        if path not in transition.statuses.timed:
+            continue
         at = deadlines.of_node(transition, path)
         if at is None:
             continue
@@ -121,6 +123,8 @@ def build_decision(transition: Transition) -> Decision:
     elif status.observed_generation != transition.observed.generation:
         status = summary.restamp(status, transition.observed.generation)
     transition.after += _expire(transition, status)
+    if status == transition.observed.status:  # then what was computed from it counts
+        status = transition.observed.status
     return Decision(
         status=trim(status),
         before=tuple(transition.before),
@@ -164,7 +168,7 @@ def _with_next_stage(
 def _stage_is_over(transition: Transition) -> bool:
     """Whether all nodes of the stage have ended and nothing waits for a person. A node of finally
     may still stop an attempt that a round has superseded."""
-    ended = all(transition.ended(path) for path in transition.of_stage())
+    ended = transition.graph.stages[transition.stage].keys() <= transition.statuses.ended
     if not ended or (not transition.cleans_up and transition.in_phase(*IN_POD)):
         return False
     if leftovers.undone(transition):
@@ -221,7 +225,9 @@ def release_closed(observed: Observed) -> tuple[ReleasePod | PatchChild, ...]:
 def with_nodes(transition: Transition) -> AgentWorkflowStatus:
     """The status before the pass, with its nodes as they are now, and what follows from them."""
     before = transition.observed.status
-    nodes = [*transition.node_statuses, *unknown_nodes.kept(transition)]
+    nodes = before.nodes
+    if transition.statuses.changed or not transition.complete:
+        nodes = [*transition.node_statuses, *unknown_nodes.kept(transition)]
     changes: RunChanges = {
         "nodes": nodes,
         "started_at": before.started_at or timestamps.timestamp(transition.now),
@@ -236,7 +242,7 @@ def with_nodes(transition: Transition) -> AgentWorkflowStatus:
         changes["stage"] = "Main"
     if before.phase == "Rejected":  # corrected since
         changes["finished_at"] = None
-    changes["usage"] = total((before.retired_usage, *(status.usage for status in nodes)))
+    changes["usage"] = of_stored(before) if nodes is before.nodes else of_run(before, nodes)
     changes["isolation"] = list(transition.isolation) or None
     if transition.spec.cancel and not before.cancelled_at and not is_finished(before):
         changes["cancelled_at"] = timestamps.timestamp(transition.now)

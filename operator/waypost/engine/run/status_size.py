@@ -25,7 +25,7 @@ def trim(status: AgentWorkflowStatus) -> AgentWorkflowStatus:
     Idempotent: a trimmed status does not change.
     """
     for reduce in _STEPS:
-        if _size(status) <= STATUS_LIMIT:
+        if _size_of(status) <= STATUS_LIMIT:
             break
         status = changed_run(status, nodes=[reduce(node) for node in status.nodes])
     return status
@@ -37,6 +37,9 @@ def _size(status: AgentWorkflowStatus) -> int:
     nodes = status.nodes
     alone = _json_size(changed_run(status, nodes=[]))
     return alone + sum(map(_node_size, nodes)) + max(len(nodes) - 1, 0)  # with commas
+
+
+_size_of: Final[Memo[AgentWorkflowStatus, int]] = Memo(_size)
 
 
 def _json_size(status: StatusModel) -> int:

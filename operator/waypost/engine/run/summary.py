@@ -60,7 +60,9 @@ def current_conditions(
     transition: Transition, status: AgentWorkflowStatus, *, finished: bool
 ) -> AgentWorkflowStatus:
     """`status` with its summary fields; unless `finished`, also with its conditions."""
-    ended = sum(1 for s in status.nodes if s.phase in FINAL_PHASES)
+    ended = len(transition.statuses.ended)
+    if not transition.complete:
+        ended = sum(1 for s in status.nodes if s.phase in FINAL_PHASES)
     changes: RunChanges = {
         "observed_generation": transition.observed.generation,
         "progress": f"{ended}/{len(status.nodes)}",
@@ -325,7 +327,8 @@ def _message(transition: Transition) -> str:
     if transition.spec.suspend:
         return "suspended: nothing new starts; set spec.suspend to false to continue"
     open_phases = ("Running", "Waiting", "Backoff", "Pending")
-    troubled = [p for p in transition.in_phase(*open_phases) if transition.statuses[p].reason]
+    known = transition.statuses.troubled
+    troubled = [p for p in transition.in_phase(*open_phases) if p in known] if known else []
     if troubled:
         status = transition.statuses[troubled[0]]
         return shorten(f"{troubled[0]}: {status.reason}: {status.message}", 512)

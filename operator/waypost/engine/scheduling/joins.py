@@ -46,14 +46,23 @@ def judge(transition: Transition, path: str) -> Join:
     """
     if path in transition.graph.compensations:
         return READY if undo_order.next_path(transition) == path else WAIT
+    if is_far(transition, path):
+        return WAIT
     dependencies = transition.graph.dependencies[path]
-    if dependencies.joined and not any(map(transition.ended, dependencies.joined)):
-        return WAIT  # as for most nodes of a long chain
     for name in sorted(dependencies.hard):
         skip = _blocks(name, transition.node(name), transition.statuses[name])
         if skip is not None:
             return skip
+    if not dependencies.joined <= transition.statuses.ended:
+        return WAIT
     return READY if all(_has_ended(transition, name) for name in dependencies.joined) else WAIT
+
+
+def is_far(transition: Transition, path: str) -> bool:
+    """Whether nothing has ended that a node waits for, as for most nodes of a long chain."""
+    joined = transition.graph.dependencies[path].joined
+    is_compensation = path in transition.graph.compensations
+    return bool(joined) and not is_compensation and joined.isdisjoint(transition.statuses.ended)
 
 
 def _has_ended(transition: Transition, name: str) -> bool:

@@ -5,7 +5,10 @@ that makes the limit strict. The order of those that wait is best effort, as far
 knows them.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass
+from datetime import timedelta
+from operator import attrgetter
 from typing import Final
 
 from waypost.engine.state.slots import Wanted, slot_of
@@ -15,6 +18,13 @@ from waypost.kube.facts.slots import KeySlots, Place, SlotClaim, SlotWait
 
 _SHOWN: Final = 3  # holders that a message names
 _EXACT: Final = 10  # a longer queue is rounded, so that its moves are no status writes
+# Seconds until the slots are read again: what another operator frees wakes no run of this one. A
+# run that is far from its turn reads them less often: there may be thousands.
+_LOOK_AGAIN: Final = 10.0
+_LOOK_RARELY: Final = 60.0
+_FAR: Final = 100
+_LOOK_FROM_FAR: Final = 300.0
+_BY_PLACE: Final = attrgetter("place")
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,13 @@ class Full:
 
     message: str
     ahead: int
+
+    @property
+    def rest(self) -> float:
+        """Seconds until the slots are read again."""
+        if self.ahead >= _FAR:
+            return _LOOK_FROM_FAR
+        return min(_LOOK_AGAIN * (1 + self.ahead), _LOOK_RARELY)
 
 
 @dataclass(frozen=True)
@@ -46,8 +63,10 @@ def choose(transition: Transition, wanted: Wanted) -> str | Full | None:
     """
     slots = transition.slots.known.get(wanted.digest)
     if slots is None:
-        transition.slots.unread.add(wanted.digest)
-        return None
+        full = _from_far(transition, wanted)
+        if full is None:
+            transition.slots.unread.add(wanted.digest)
+        return full
     taken = _taken(transition, wanted, slots)
     free = [k for k in range(1, taken.limit + 1) if k not in taken.numbers]
     # Slots above the limit count too: they were taken under a larger one.
@@ -59,11 +78,12 @@ def choose(transition: Transition, wanted: Wanted) -> str | Full | None:
     return names.slot_name(wanted.digest, number)
 
 
-def wait(transition: Transition, wanted: Wanted) -> None:
-    """Note for this operator that an attempt waits for a slot."""
+def wait(transition: Transition, wanted: Wanted, full: Full) -> None:
+    """Note for this operator that an attempt waits for a slot, and requeue to look again."""
     place = place_of(transition)
-    waiting = SlotWait(wanted.digest, wanted.limit, place, wanted.replaces)
+    waiting = SlotWait(wanted.digest, wanted.limit, place, wanted.replaces, full.rest)
     transition.slots.waits.append(waiting)
+    transition.requeue_at(transition.now + timedelta(seconds=full.rest))
 
 
 def place_of(transition: Transition) -> Place:
@@ -71,9 +91,21 @@ def place_of(transition: Transition) -> Place:
     return Place(transition.observed.created_at, transition.owner.name)
 
 
+def _from_far(transition: Transition, wanted: Wanted) -> Full | None:
+    """That no slot is free for what has as many before it in a long queue as there are slots: it
+    need not read them. None if it must (S635)."""
+    waiting = transition.observed.long_queues.get(wanted.digest)
+    if waiting is None or wanted.skips or wanted.replaces:
+        return None
+    taken = _taken(transition, wanted, KeySlots(waiting=waiting))
+    if taken.ahead <= max(taken.limit, _EXACT):
+        return None
+    return Full(_message_from_far(wanted, taken), taken.ahead)
+
+
 def _taken(transition: Transition, wanted: Wanted, slots: KeySlots) -> _Taken:
     own = place_of(transition)
-    before = [w for w in slots.waiting if w.place < own]
+    before = list(slots.waiting[: bisect_left(slots.waiting, own, key=_BY_PLACE)])
     # Of this run, nodes come in the order in which a pass starts them.
     before += [w for w in transition.slots.waits if w.digest == wanted.digest]
     claims = [*slots.claims, *transition.slots.claims]
@@ -93,6 +125,8 @@ def _recorded(transition: Transition, digest: str) -> set[int]:
 
 
 def _message(wanted: Wanted, slots: KeySlots, taken: _Taken) -> str:
+    if taken.ahead > _EXACT and not wanted.skips:
+        return _message_from_far(wanted, taken)
     holders = sorted(slots.holders, key=lambda holder: holder.number)
     listed = ", ".join(map(str, holders[:_SHOWN]))
     more = f" and {len(holders) - _SHOWN} more" if len(holders) > _SHOWN else ""
@@ -104,9 +138,15 @@ def _message(wanted: Wanted, slots: KeySlots, taken: _Taken) -> str:
     return f"{text}; {_queue(taken.ahead)}"
 
 
+def _message_from_far(wanted: Wanted, taken: _Taken) -> str:
+    """Without the holders, which change all the time."""
+    used = f"{taken.limit} of {taken.limit} slots are taken"
+    return f"waits for key {wanted.key!r}: {used}; {_queue(taken.ahead)}"
+
+
 def _queue(ahead: int) -> str:
     if not ahead:
         return "it is the first in the queue"
     if ahead <= _EXACT:
         return f"{ahead} before it in the queue"
-    return f"more than {ahead - 1 - (ahead - 1) % _EXACT} before it in the queue"
+    return f"more than {10 ** (len(str(ahead - 1)) - 1)} before it in the queue"

@@ -88,10 +88,8 @@ def _choose(transition: Transition, wanted: Wanted, number: int) -> None:
         transition.slots.refusal = (Reason.SLOT_TAKEN, f"whenFull is Skip: {text}")
     elif isinstance(slot, Full):
         _replace(transition, wanted)
-        wait(transition, wanted)
+        wait(transition, wanted, slot)
         transition.slots.message = shorten(slot.message, _MESSAGE)
-        seconds = min(10.0 * (1 + slot.ahead), 60.0)
-        transition.requeue_at(transition.now + timedelta(seconds=seconds))
     elif slot is not None:
         agrees = True if wanted.replaces else None
         _create(transition, wanted, RunSlot(name=slot, number=number, replaceable=agrees))

@@ -1,12 +1,11 @@
 """How a node gets its slot, waits for it, and gives it back."""
 
-from datetime import timedelta
 from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.checkpoints import path_of
 from waypost.api.modifiers.concurrency import DEFAULT_LIMIT
-from waypost.api.status import AttemptStatus, NodeStatus
+from waypost.api.status import AgentWorkflowStatus, AttemptStatus, NodeStatus
 from waypost.api.wire.memo import Memo
 from waypost.engine.slots.choose import Full, choose, wait
 from waypost.engine.slots.wanted import wanted_by
@@ -20,9 +19,6 @@ from waypost.kube.manifests.slot import slot_manifest
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
-# Seconds until the slots are read again: what another operator frees wakes no run of this one.
-_LOOK_AGAIN: Final = 10.0
-_LOOK_RARELY: Final = 60.0
 _MESSAGE: Final = 512
 
 
@@ -55,7 +51,7 @@ def _wait_or_skip(transition: Transition, path: str, wanted: Wanted, full: Full)
         text = full.message.removeprefix("waits for ").partition("; ")[0]
         transition.end(path, "Skipped", Reason.SLOT_TAKEN, f"whenFull is Skip: {text}")
         return
-    wait(transition, wanted)
+    wait(transition, wanted, full)
     transition.update(
         path,
         phase="Pending",
@@ -63,8 +59,6 @@ def _wait_or_skip(transition: Transition, path: str, wanted: Wanted, full: Full)
         message=shorten(full.message, _MESSAGE),
         wake_at=None,
     )
-    seconds = min(_LOOK_AGAIN * (1 + full.ahead), _LOOK_RARELY)
-    transition.requeue_at(transition.now + timedelta(seconds=seconds))
 
 
 def _has_begun(status: NodeStatus) -> bool:
@@ -109,10 +103,14 @@ def free(transition: Transition, path: str, attempt: AttemptStatus) -> None:
 _holds: Final[Memo[NodeStatus, bool]] = Memo(lambda status: slot_of(status) is not None)
 
 
+_held: Final[Memo[AgentWorkflowStatus, int]] = Memo(lambda status: sum(map(_holds, status.nodes)))
+
+
 def decided(transition: Transition) -> SlotsDecided:
     """What the pass has decided about slots, once its next status is complete."""
-    slots = transition.slots
-    held = sum(map(_holds, transition.node_statuses))
+    slots, stored = transition.slots, transition.observed.status
+    changed = transition.statuses.changed or not transition.complete
+    held = sum(map(_holds, transition.node_statuses)) if changed else _held(stored)
     own = slots.of_run or transition.observed.status.slot
     held += own is not None and bool(own.taken)
     return SlotsDecided(

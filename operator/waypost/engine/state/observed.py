@@ -27,7 +27,7 @@ from waypost.kube.facts.jobs import JobFact, WriteProblem
 from waypost.kube.facts.machines import MachineFact
 from waypost.kube.facts.pods import PodFact
 from waypost.kube.facts.read_problems import APPROVALS, ReadProblem
-from waypost.kube.facts.slots import KeySlots
+from waypost.kube.facts.slots import KeySlots, SlotWait
 from waypost.kube.memory.entries import Entry
 from waypost.kube.payloads import RecordFact
 from waypost.kube.workflow_events import EventFact, Selector
@@ -92,6 +92,9 @@ class Observed:
     # Of what this pass needs, what could not be read and why, by `ReadProblem.what`.
     unread: Mapping[str, ReadProblem] = field(default_factory=dict)
     slots: Mapping[str, KeySlots] = field(default_factory=dict)  # by digest of the key; read live
+    # What waits for keys of the namespace for which very many wait, by digest and then by place, as
+    # far as this operator knows.
+    long_queues: Mapping[str, tuple[SlotWait, ...]] = field(default_factory=dict)
     # MemoryEntries that were read live in this pass, by scope and key.
     memory: Mapping[MemoryKey, tuple[Entry, ...]] = field(default_factory=dict)
     memory_at: datetime | None = None  # when this pass listed the first of them
@@ -134,6 +137,11 @@ class Observed:
         labelled = self._pods_by_attempt.get((path_of(node, attempt), attempt.number), ())
         since = timestamps.parse_timestamp(attempt.launched_at)
         return own_pods(labelled, job=attempt.job, launched_at=since)
+
+    @cached_property
+    def unsettled_pods(self) -> tuple[PodFact, ...]:
+        """The pods for which something may have to be done."""
+        return tuple(pod for pod in self.pods if not pod.is_quiet)
 
     @cached_property
     def _pods_by_attempt(self) -> dict[tuple[str, int], list[PodFact]]:

@@ -13,14 +13,13 @@ from waypost.api.paths import is_item
 from waypost.api.state.isolation import ControlStatus
 from waypost.api.state.usage import Allotment
 from waypost.api.status import (
-    FINAL_PHASES,
     KEPT_ATTEMPTS,
     AgentWorkflowStatus,
     AttemptStatus,
     NodeStatus,
     Stage,
 )
-from waypost.api.wire.by_phase import Statuses
+from waypost.api.wire.by_phase import Statuses, of_status
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.graph import Graph
 from waypost.engine.state import visible
@@ -73,7 +72,10 @@ class Transition:
         self.stage: Stage = observed.status.stage or "Main"
         self.cleans_up = cleans_up(observed.status)
         self.owner = Owner(name=observed.name, namespace=observed.namespace, uid=observed.uid)
-        self.statuses = Statuses(_initial(observed))
+        known = of_status(observed.status)
+        # Whether the stored status has exactly the nodes of the graph, as it nearly always has.
+        self.complete = list(known) == list(self.graph.nodes)
+        self.statuses = known.copy() if self.complete else Statuses(_initial(observed))
         self.lent: dict[str, Allotment] = {}  # to child runs that start now, by path
         self.maps: dict[str, OpenMap] = {}  # by path, while their items are in `statuses`
         self.open_children: dict[str, NodeStatus] = {}  # of items, by path, once maps are closed
@@ -95,13 +97,12 @@ class Transition:
         self.needs_right = ""  # what a person must allow the operator to read before all continues
         # By name of NodeRecord, with those of this pass; an Unavailable if it cannot be read.
         self.payloads: dict[str, JsonValue] = dict(observed.payloads)
-        self._inline = sum(map(visible.output_size, self.statuses.values()))
+        sizes = map(visible.output_size, self.statuses.values())
+        self._inline = visible.inline_size(observed.status) if self.complete else sum(sizes)
 
     def in_phase(self, *phases: str) -> list[str]:
         """Paths in one of these phases, in topological order."""
-        found = self.statuses.paths_in(phases)
-        places = self.graph.places
-        return sorted((path for path in found if path in places), key=places.__getitem__)
+        return self.statuses.in_order(self.graph.places, phases)
 
     def of_stage(self, *phases: str) -> list[str]:
         """Paths of the run's stage in topological order; with `phases` those in one of them."""
@@ -131,7 +132,7 @@ class Transition:
 
     def ended(self, path: str) -> bool:
         """Whether a node has reached a final phase."""
-        return self.statuses[path].phase in FINAL_PHASES
+        return path in self.statuses.ended
 
     def update(self, path: str, **changes: Unpack[NodeChanges]) -> None:
         """Replace fields of a node's status."""
@@ -274,9 +275,8 @@ class Transition:
         """Requeue for the next tries, and clear the reason of nodes whose reads succeed."""
         for problem in self.observed.unread.values():
             self.requeue_at(problem.retry_at)
-        for path, status in self.statuses.items():
-            over = status.phase in FINAL_PHASES or path in self.waits_to_read
-            if status.reason == Reason.READ_REJECTED and not over:
+        for path in sorted(self.statuses.troubled - self.waits_to_read):
+            if self.statuses[path].reason == Reason.READ_REJECTED:
                 self.update(path, reason=None, message=None)
 
     def without_record(self, path: str, problem: WriteProblem, *, what: str = "its result") -> None:

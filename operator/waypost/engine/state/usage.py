@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from waypost.api.state.usage import Usage
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
+from waypost.api.wire.memo import Memo
 
 KEPT_TOOLS: Final = 64
 COUNTS: Final = (
@@ -35,6 +37,17 @@ def total(parts: Iterable[Usage | None]) -> Usage | None:
             tools[name] = tools.get(name, 0) + calls
     cost = money(sum(costs, Decimal(0))) if costs else None
     return Usage(**counts, costUSD=cost, tools=most_called(tools))
+
+
+def of_run(status: AgentWorkflowStatus, nodes: Iterable[NodeStatus]) -> Usage | None:
+    """What a run has used whose nodes are these now."""
+    return total((status.retired_usage, *(node.usage for node in nodes)))
+
+
+# The same with the nodes that a stored status has.
+of_stored: Final[Memo[AgentWorkflowStatus, Usage | None]] = Memo(
+    lambda status: of_run(status, status.nodes)
+)
 
 
 def grown(now: Usage, before: Usage | None) -> Usage | None:

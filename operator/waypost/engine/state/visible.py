@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.nodes.artifacts import ArtifactStatus
-from waypost.api.status import NodeStatus
+from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.wire.memo import Memo
 from waypost.api.workflow import Node
 from waypost.compiler.node_output import with_numbers
@@ -77,6 +77,14 @@ def _output_size(status: NodeStatus) -> int:
 
 # Bytes of the output in a status, as canonical JSON; 0 for one in a NodeRecord.
 output_size: Final[Memo[NodeStatus, int]] = Memo(_output_size)
+
+
+def _inline_size(status: AgentWorkflowStatus) -> int:
+    return sum(map(output_size, status.nodes))
+
+
+# The same of all nodes of a stored status.
+inline_size: Final[Memo[AgentWorkflowStatus, int]] = Memo(_inline_size)
 
 
 def evaluation_context(

@@ -127,6 +127,11 @@ class PodFact:
         repeats = self.restart_policy == restarts.ALWAYS or self.exit_code != 0
         return self.restarts > 0 or (self.terminated and bool(self.restart_policy) and repeats)
 
+    @cached_property
+    def is_quiet(self) -> bool:
+        """Whether nothing has to be done for the pod any more: it is over, and was released."""
+        return self.over and not (self.held or self.lives_on)
+
     @property
     def lives_on(self) -> bool:
         """Whether injected containers may still run although `node` has ended."""
@@ -308,6 +313,20 @@ def following(pod: PodFact, earlier: PodFact | None) -> PodFact:
     if earlier.terminated and not earlier.deleting and pod.deleting_since is None:
         return replace(pod, deleting_since=pod.deleting_until)  # requested after its end
     return pod
+
+
+def changes_nothing(pod: PodFact, earlier: PodFact) -> bool:
+    """Whether a newer state of a pod says nothing on which a pass could decide: its end was known,
+    and it was only released, or its phase follows.
+
+    Args:
+        pod: The newer state.
+        earlier: The state that was known before.
+    """
+    if pod == earlier:
+        return True
+    ended = earlier.over and pod.is_quiet and not earlier.lives_on and not pod.deleting
+    return ended and replace(pod, held=earlier.held, phase=earlier.phase) == earlier
 
 
 def _since(status: dict[str, Any], type_: str, value: str) -> datetime | None:

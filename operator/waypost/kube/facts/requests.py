@@ -1,10 +1,13 @@
 """What a pod's request says of its node, for an attempt whose definition is lost."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from waypost.kube.kinds.table import KINDS
 from waypost.kube.objects import section, text
 from waypost.protocol import ijson
+
+_KEPT: Final = 256  # requests, of at most 8 KiB
 
 
 def launched_as(request: Any) -> tuple[str, str]:
@@ -20,6 +23,11 @@ def launched_as(request: Any) -> tuple[str, str]:
     """
     if not isinstance(request, str):
         return "", ""
+    return _parsed(request)
+
+
+@lru_cache(maxsize=_KEPT)  # a pod changes some eight times, and its request never does
+def _parsed(request: str) -> tuple[str, str]:
     try:
         document = ijson.parse(request)
     except ijson.IJsonError:

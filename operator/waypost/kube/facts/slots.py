@@ -79,12 +79,14 @@ class SlotWait:
         limit: Its own limit.
         place: Its place in the queue.
         replaces: Whether it is a run that replaces older ones.
+        rest: Seconds until it reads the slots again at the latest.
     """
 
     digest: str
     limit: int
     place: Place
     replaces: bool = False
+    rest: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class KeySlots:
     Attributes:
         holders: The Leases whose holders have not ended.
         claims: Slots that other runs are taking, as far as this operator knows.
-        waiting: What waits for the key in other runs, as far as this operator knows.
+        waiting: What waits for the key in other runs, as far as this operator knows, by place.
+            What waits in the run itself may be among it.
     """
 
     holders: tuple[SlotFact, ...] = ()
@@ -148,6 +151,14 @@ def is_open(status: AgentWorkflowStatus, holder: Holder) -> bool:
     checkpoint = checkpoint_of(status.nodes, holder.path)
     known = checkpoint is not None and checkpoint.knows(holder.number)
     return known and checkpoint is not None and not checkpoint.has_closed(holder.number)
+
+
+def holds_itself(body: Any, holder: Holder) -> bool:
+    """Whether a run certainly holds the slot from its start to its end: `is_open`, without reading
+    its whole status. False says nothing."""
+    slot = section(body, "status", "slot")
+    named = bool(text(slot, "name")) and slot.get("number") == holder.number
+    return holder.path == OF_RUN and named
 
 
 def replaceable_at(body: Any, holder: Holder) -> Place | None:

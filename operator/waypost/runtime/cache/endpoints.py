@@ -10,6 +10,7 @@ from typing import Final
 from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.api.toolserver import ToolServerSpec
+from waypost.api.wire.memo import Memo
 from waypost.kube.items.open_items import reason_of
 from waypost.ports.cluster import Kind, Listing, Obj
 from waypost.probes.subject import Subject, SubjectKind, subject
@@ -104,8 +105,7 @@ class EndpointCache:
 
     def note(self, run: Key, status: AgentWorkflowStatus) -> None:
         """Remember whether a run waits for an object that does not exist (yet)."""
-        waits = any(_waits(node) for node in status.nodes if node.phase not in FINAL_PHASES)
-        if waits:
+        if _any_waits(status):
             self._waiting.setdefault(run.namespace, set()).add(run)
         else:
             self.forget(run)
@@ -135,6 +135,11 @@ def _waits(node: NodeStatus) -> bool:
     opened = (node.items.open or ()) if node.items is not None else ()
     waiting = node.phase == "Pending" and node.reason == Reason.MISSING_REFERENCE
     return waiting or Reason.MISSING_REFERENCE in map(reason_of, opened)
+
+
+_any_waits: Final[Memo[AgentWorkflowStatus, bool]] = Memo(
+    lambda status: any(_waits(node) for node in status.nodes if node.phase not in FINAL_PHASES)
+)
 
 
 def _key(kind: Kind, state: Subject) -> SubjectKey:

@@ -27,6 +27,8 @@ def version_of_list(listing: Listing) -> int:
 class Newest(Mapping[K, Fact], Generic[K, Fact]):
     """Facts of one kind of object, by a key that is unique for the object."""
 
+    __slots__ = ("_facts", "_versions")  # each run has two of these
+
     def __init__(self) -> None:
         self._facts: dict[K, Fact] = {}
         self._versions: dict[K, int] = {}

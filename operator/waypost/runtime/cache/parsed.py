@@ -14,9 +14,11 @@ from waypost.ports.cluster import Obj
 
 _BYTES: Final = 4 * 1024 * 1024  # of JSON, of all runs together
 _RUNS: Final = 100
+_LARGE: Final = 16 * 1024  # bytes of a run whose JSON is not written after each of its writes
+_SKIPPED: Final = 7  # writes in a row
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunText:
     """A run as JSON, in two parts: the status is written again and again, and the spec is not.
 
@@ -52,39 +54,86 @@ def _json(value: object) -> bytes:
     return json.dumps(value).encode()
 
 
-@dataclass(frozen=True)
-class _Body:
-    text: RunText
-    value: Obj
+class RunBody:
+    """A run that is cached: as JSON, or as a value that is written as JSON when it has to be.
+
+    Each write of a large run is cached, and read as a value by the next pass. To write all of it as
+    JSON costs more than the pass. So that is done after some writes, and when the value is dropped;
+    until then `size` is that of an earlier state.
+    """
+
+    __slots__ = ("_before", "_skipped", "_text", "_value", "size")
+
+    _before: RunText | None
+    _text: RunText | None
+    _value: Obj | None
+    _skipped: int
+    size: int
+
+    def __init__(self, value: Obj, before: "RunBody | None", *, later: bool = False) -> None:
+        """
+        Args:
+            value: The run. Nobody may change it afterwards.
+            before: An earlier state.
+            later: It is going to be read, so that writing it as JSON may wait.
+        """
+        self._before = before._text or before._before if before is not None else None
+        self._text = None
+        self._value = value
+        self.size = before.size if before is not None else 0
+        self._skipped = before._skipped + 1 if before is not None else 0
+        if not later or self.size < _LARGE or self._skipped > _SKIPPED:
+            self.text()
+        if not later:
+            self._value = None
+
+    def text(self) -> RunText:
+        """The run as JSON."""
+        if self._text is None:
+            assert self._value is not None, "one of both is there"
+            self._text = text_of(self._value, self._before)
+            self.size, self._before, self._skipped = len(self._text), None, 0
+        return self._text
+
+    def value(self) -> Obj:
+        """The run. It is shared, so nobody may change it."""
+        if self._value is None:
+            self._value = json.loads(self.text().join())
+        return self._value
+
+    def shrink(self) -> None:
+        """Keep the JSON alone, which takes a fifth of the memory."""
+        self.text()
+        self._value = None
 
 
 class ParsedBodies:
-    """Bodies by the uid of their run; those that were asked for last. For one event loop."""
+    """The runs whose bodies are kept as values: those that were asked for last. For one event
+    loop."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, _Body] = OrderedDict()
+        self._known: OrderedDict[str, RunBody] = OrderedDict()
         self._bytes = 0
 
-    def of(self, uid: str, text: RunText) -> Obj:
-        """What `text` says. It is shared, so nobody may change it."""
-        known = self._known.get(uid)
-        if known is not None and known.text is text:
+    def of(self, uid: str, body: RunBody) -> Obj:
+        """The value of a body. It is shared, so nobody may change it."""
+        if self._known.get(uid) is body:
             self._known.move_to_end(uid)
-            return known.value
-        value: Obj = json.loads(text.join())
-        self.put(uid, text, value)
-        return value
+        else:
+            self.put(uid, body)
+        return body.value()
 
-    def put(self, uid: str, text: RunText, value: Obj) -> None:
-        """Remember what `text` says. Nobody may change `value` afterwards."""
+    def put(self, uid: str, body: RunBody) -> None:
+        """Let a body keep its value."""
         self.drop(uid)
-        self._known[uid] = _Body(text, value)
-        self._bytes += len(text)
+        self._known[uid] = body
+        self._bytes += body.size
         while len(self._known) > 1 and (self._bytes > _BYTES or len(self._known) > _RUNS):
-            self.drop(next(iter(self._known)))
+            oldest, idle = next(iter(self._known.items()))
+            self.drop(oldest)
+            idle.shrink()
 
     def drop(self, uid: str) -> None:
-        """Forget the body of a run, whose memory is needed no longer."""
-        known = self._known.pop(uid, None)
-        if known is not None:
-            self._bytes -= len(known.text)
+        """Forget the body of a run, which is replaced or needed no longer."""
+        if self._known.pop(uid, None) is not None:
+            self._bytes = sum(body.size for body in self._known.values())

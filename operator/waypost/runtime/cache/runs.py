@@ -12,12 +12,12 @@ from waypost.engine.state.decision import FreeSlot
 from waypost.kube.facts.approvals import ApprovalFact, seen
 from waypost.kube.facts.children import ChildFact, child_fact
 from waypost.kube.facts.jobs import JobFact, WriteProblem
-from waypost.kube.facts.pods import PodFact, following
+from waypost.kube.facts.pods import PodFact, changes_nothing, following
 from waypost.kube.facts.start_events import StartEvents
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
 from waypost.runtime.cache.newest import Newest, version_of
-from waypost.runtime.cache.parsed import ParsedBodies, RunText, text_of
+from waypost.runtime.cache.parsed import ParsedBodies, RunBody
 from waypost.telemetry.signals import NONE, Signals, signals
 
 
@@ -30,11 +30,11 @@ class Key:
     uid: str
 
 
-@dataclass
+@dataclass(slots=True)
 class RunEntry:
     """What is cached of one run. The body is kept as JSON, to save memory: most runs are idle."""
 
-    body: RunText | None = None
+    body: RunBody | None = None
     version: int = 0
     finished: bool = False  # status.finishedAt is set
     ended: bool = False  # finished, and its spec has not changed since
@@ -117,16 +117,17 @@ class RunCache:
             return False
         slim = {k: v for k, v in metadata.items() if k != "managedFields"}
         kept = {**body, "metadata": slim}
-        entry.body = text_of(kept, entry.body)
+        is_ended = _has_ended(body)
+        later = own and not is_ended
+        self._parsed.drop(key.uid)
+        entry.body = RunBody(kept, entry.body, later=later)
         entry.version = version
         entry.finished = bool(section(body, "status").get("finishedAt"))
-        entry.ended = _has_ended(body)
+        entry.ended = is_ended
         entry.urgent = not _is_current(body)
         entry.signals = signals(body)
-        if own and not entry.ended:
-            self._parsed.put(key.uid, entry.body, kept)
-        else:
-            self._parsed.drop(key.uid)
+        if later:
+            self._parsed.put(key.uid, entry.body)
         self._put_child(entry, child_fact(body))
         return True
 
@@ -172,7 +173,11 @@ class RunCache:
     def text(self, uid: str) -> str:
         """A cached run as JSON; "" when there is none."""
         entry = self._entries.get(uid)
-        return entry.body.join().decode() if entry is not None and entry.body is not None else ""
+        return (
+            entry.body.text().join().decode()
+            if entry is not None and entry.body is not None
+            else ""
+        )
 
     def active(self) -> int:
         """Number of cached runs without status.finishedAt."""
@@ -208,9 +213,12 @@ class RunCache:
         return None if entry is None or entry.body is None else self._parsed.of(key.uid, entry.body)
 
     def put_pod(self, fact: PodFact, version: int) -> bool:
-        """Put in a state of a pod; False when this or a newer one is cached already."""
+        """Put in a state of a pod; False when it says nothing new to the passes of its run."""
         known = self.entry(fact.run_uid).pods
-        return known.put(fact.uid, following(fact, known.get(fact.uid)), version)
+        earlier = known.get(fact.uid)
+        fact = following(fact, earlier)
+        is_new = known.put(fact.uid, fact, version)
+        return is_new and (earlier is None or not changes_nothing(fact, earlier))
 
     def drop_pod(self, run_uid: str, uid: str) -> None:
         """Remove a pod that no longer exists."""
@@ -234,7 +242,7 @@ class RunCache:
     def size(self, uid: str) -> int:
         """Bytes of the newest cached body of a run."""
         entry = self._entries.get(uid)
-        return len(entry.body) if entry is not None and entry.body is not None else 0
+        return entry.body.size if entry is not None and entry.body is not None else 0
 
     def take_urgent(self, uid: str) -> bool:
         """Whether a person waits for the next pass of a run; once for each reason."""

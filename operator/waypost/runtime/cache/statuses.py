@@ -35,7 +35,8 @@ class Statuses:
 
         Args:
             uid: Of the run.
-            body: The run. Nobody may change its status afterwards.
+            body: The run. Nobody may change its status afterwards. Checkpoints in it may be
+                replaced by equal ones.
 
         Raises:
             ValidationError: The status cannot be read. Only the operator writes it, and the CRD
@@ -75,7 +76,11 @@ def _with_known(raw: Obj, nodes: list[NodeStatus]) -> Obj:
     if not isinstance(listed, list):
         return raw
     by_path = {node.path: node for node in nodes}
-    return {**raw, "nodes": [_known_or_raw(entry, by_path) for entry in listed]}
+    found = [_known_or_raw(entry, by_path) for entry in listed]
+    for index, known in enumerate(found):
+        if isinstance(known, NodeStatus):
+            listed[index] = to_wire(known)  # equal, and the next patch need not compare it again
+    return {**raw, "nodes": found}
 
 
 def _known_or_raw(entry: Any, by_path: dict[str, NodeStatus]) -> Any:

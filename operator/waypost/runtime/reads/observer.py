@@ -176,6 +176,7 @@ class Observer:
             arrived=self._events.arrived(key.namespace, awaited(key.name, status)),
             node_lost_seconds=self._node_lost_seconds,
             live_at=self._live.looked_at(key.uid),
+            long_queues=self._slots.board.long_queues(key.namespace),
         )
 
     async def satisfy(self, key: Key, observed: Observed, wants: Reads) -> Observed:

@@ -16,7 +16,14 @@ from waypost.api.status import AgentWorkflowStatus
 from waypost.engine.state.decision import FreeSlot
 from waypost.kube import objects
 from waypost.kube.facts.runs import written_by_newer_engine
-from waypost.kube.facts.slots import KeySlots, SlotFact, is_open, replaceable_at, slot_fact
+from waypost.kube.facts.slots import (
+    KeySlots,
+    SlotFact,
+    holds_itself,
+    is_open,
+    replaceable_at,
+    slot_fact,
+)
 from waypost.ports.cluster import (
     AlreadyExists,
     Cluster,
@@ -165,7 +172,7 @@ def _holds(body: Obj | None, fact: SlotFact) -> bool:
         return False
     if objects.text(objects.section(body, "metadata"), "uid") != fact.holder.run_uid:
         return False
-    if written_by_newer_engine(body):
+    if written_by_newer_engine(body) or holds_itself(body, fact.holder):
         return True
     try:
         status = AgentWorkflowStatus.model_validate(objects.section(body, "status"))

@@ -148,9 +148,15 @@ class RateLimitedCluster:
         labels: str = "",
         fields: str = "",
         metadata_only: bool = False,
+        keep: Callable[[Obj], Obj] | None = None,
     ) -> Listing:
         return await self._cluster.list(
-            kind, namespace=namespace, labels=labels, fields=fields, metadata_only=metadata_only
+            kind,
+            namespace=namespace,
+            labels=labels,
+            fields=fields,
+            metadata_only=metadata_only,
+            keep=keep,
         )
 
     async def create(self, kind: Kind, *, namespace: str, body: Obj) -> Obj:

@@ -49,7 +49,7 @@ def _entries(place: str, old: list[Any], new: list[Any]) -> list[dict[str, Any]]
     operations = [
         {"op": "replace", "path": f"{place}/{index}", "value": entry}
         for index, entry in enumerate(new[: len(old)])
-        if entry != old[index]
+        if entry is not old[index] and entry != old[index]
     ]
     operations += [{"op": "add", "path": f"{place}/-", "value": entry} for entry in new[len(old) :]]
     operations += [

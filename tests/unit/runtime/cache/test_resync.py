@@ -170,6 +170,24 @@ async def test_a_namespace_that_may_not_be_listed_does_not_stop_the_others(
 
 
 @virtual
+async def test_s637_what_a_list_brings_is_worked_on_although_the_next_one_fails() -> None:
+    """The watch will not report again what is in the cache already."""
+    late = Delivery(delay=(900.0, 900.0))
+    async with World(script={"a": [gives(1)]}) as world:
+        operator = world.start(resync_seconds=60.0, delivery=late)
+
+        async def intercept(call: Call, send: Callable[[], Awaitable[Any]]) -> Any:
+            if call.verb == "list" and call.kind is Kind.POD:
+                raise Unavailable("down")
+            return await send()
+
+        await asyncio.sleep(5)
+        operator.line.intercept = intercept
+        await world.submit(spec(python("a")))
+        await world.until(lambda: bool(world.all(Kind.JOB)), "its Job")
+
+
+@virtual
 async def test_an_operator_that_may_list_no_namespace_is_not_ready() -> None:
     async with World() as world:
         operator = world.start(namespaces=("default",))

@@ -5,8 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from waypost.runtime.cache import parsed
 from waypost.runtime.cache.newest import version_of
-from waypost.runtime.cache.parsed import ParsedBodies, RunText, text_of
+from waypost.runtime.cache.parsed import ParsedBodies, RunBody, RunText, text_of
 from waypost.runtime.cache.runs import Key, RunCache
 from waypost.telemetry.signals import Signals
 
@@ -89,17 +90,59 @@ def test_a_name_that_another_run_took_has_its_body() -> None:
 
 
 def test_s801_few_bodies_are_kept_parsed() -> None:
-    parsed = ParsedBodies()
-    bodies = {f"uid-{at}": text_of({"kind": at}, None) for at in range(300)}
-    first = [parsed.of(uid, text) for uid, text in bodies.items()]
-    again = [parsed.of(uid, text) for uid, text in reversed(bodies.items())]
+    kept_values = ParsedBodies()
+    bodies = {f"uid-{at}": RunBody({"kind": at}, None) for at in range(300)}
+    first = [kept_values.of(uid, body) for uid, body in bodies.items()]
+    again = [kept_values.of(uid, body) for uid, body in reversed(bodies.items())]
     kept = sum(one is other for one, other in zip(reversed(first), again, strict=True))
     assert 50 <= kept <= 150
-    large = text_of({"kind": "x", "spec": "x" * 5 * 1024 * 1024}, None)
-    assert parsed.of("large", large) is parsed.of("large", large), "one is always kept"
-    before = parsed.of("large", large)
-    assert parsed.of("small", bodies["uid-0"]) == {"spec": None, "kind": 0}
-    assert parsed.of("large", large) is not before
+    huge = RunBody({"kind": "x", "spec": "x" * 5 * 1024 * 1024}, None)
+    before = kept_values.of("huge", huge)
+    assert kept_values.of("huge", huge) is before, "one is always kept"
+    assert kept_values.of("small", bodies["uid-0"]) == {"spec": None, "kind": 0}
+    assert kept_values.of("huge", huge) is not before
+
+
+def large(version: int, *, entries: int = 40) -> dict[str, Any]:
+    nodes = [{"path": f"n{at}", "message": "x" * 1000} for at in range(entries)]
+    return run(str(version), status={"version": version, "nodes": nodes})
+
+
+def test_s801_a_large_run_is_written_as_json_after_some_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its value is what the next pass reads; the JSON is for when it is idle."""
+    written: list[str] = []
+
+    def counted(body: dict[str, Any], before: RunText | None) -> RunText:
+        written.append(body["metadata"]["resourceVersion"])
+        return text_of(body, before)
+
+    monkeypatch.setattr(parsed, "text_of", counted)
+    store = RunCache()
+    for version in range(1, 20):
+        assert store.put_run(large(version), own=True)
+        assert (store.run_body(KEY) or {})["status"]["version"] == version
+        assert store.size(RUN_UID) > 40_000
+    assert written == ["1", "9", "17"]
+    assert json.loads(store.text(RUN_UID))["status"]["version"] == 19, (
+        "who asks for it gets the newest"
+    )
+    assert written[-1] == "19"
+
+
+def test_s801_an_idle_run_is_json_alone() -> None:
+    store = RunCache()
+    assert store.put_run(large(1), own=True)
+    assert store.put_run(large(2), own=True)
+    for at in range(100):
+        other = run("1", status={})
+        other["metadata"] |= {"uid": f"uid-{at}", "name": f"other-{at}"}
+        assert store.put_run(other, own=True)
+    body = store.entry(RUN_UID).body
+    assert body is not None
+    assert body._value is None
+    assert (store.run_body(KEY) or {})["status"]["version"] == 2
 
 
 def test_the_spec_is_written_as_json_once_for_each_generation() -> None:
@@ -121,6 +164,41 @@ def test_odd_versions_count_as_old(version: Any) -> None:
     store = RunCache()
     assert store.put_run(run(version)), "better than nothing"
     assert store.put_run(run("1")), "and replaced by anything"
+
+
+NEWS = [
+    pytest.param({}, {}, False, id="the same"),
+    pytest.param({}, {"phase": "Running"}, True, id="it runs"),
+    pytest.param({}, {"waiting_reason": "ErrImagePull"}, True, id="why it waits"),
+    pytest.param({"terminated": True}, {"held": False}, False, id="released"),
+    pytest.param(
+        {"terminated": True}, {"held": False, "phase": "Succeeded"}, False, id="and its phase"
+    ),
+    pytest.param(
+        {"terminated": True, "held": False}, {"phase": "Succeeded"}, False, id="its phase alone"
+    ),
+    pytest.param({"terminated": True}, {"phase": "Succeeded"}, True, id="not released yet"),
+    pytest.param({"terminated": True}, {"held": False, "deleting": True}, True, id="deleted"),
+    pytest.param({"terminated": True}, {"held": False, "exit_code": 1}, True, id="how it ended"),
+    pytest.param({}, {"held": False}, True, id="released while it may run"),
+    pytest.param(
+        {"terminated": True, "has_others": True, "held": False},
+        {"phase": "Succeeded"},
+        True,
+        id="its other containers have ended",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "change", "is_news"), NEWS)
+def test_s636_what_changes_no_decision_is_no_news(
+    before: dict[str, Any], change: dict[str, Any], is_news: bool
+) -> None:
+    store = RunCache()
+    assert store.put_pod(pod("a", **before), 1)
+    assert store.put_pod(pod("a", **{**before, **change}), 2) is is_news
+    (known,) = store.entry(RUN_UID).pods.values()
+    assert known == pod("a", **{**before, **change}), "it is kept all the same"
 
 
 def test_newest_state_of_children_wins() -> None:

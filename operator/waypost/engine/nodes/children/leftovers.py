@@ -28,6 +28,8 @@ def clean_up(transition: Transition) -> None:
 def release(transition: Transition) -> None:
     """Take the finalizer off the child runs whose end is in this status, or is of no use. One whose
     artifacts this run names stays: they would be deleted with it."""
+    if not transition.observed.children:
+        return
     kept = patches.keeping_artifacts(transition.node_statuses)
     for fact in transition.observed.children.values():
         node = _waiting(transition, fact)

@@ -26,6 +26,8 @@ def close_left_open(transition: Transition) -> None:
     Their status could not be written in time, or another operator created them late. Of closed
     ones, say that a later decision has no effect.
     """
+    if not transition.observed.approvals:
+        return
     gates = {status.approval: status for status in transition.statuses.values() if status.approval}
     for fact in transition.observed.approvals.values():
         ours = fact.owner_uid == transition.observed.uid and not fact.deleting
