@@ -43,6 +43,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _PATIENCE: Final = 3600.0
 _SMALL: Final = 24 * 1024**2  # three parts
 _BAR: Final = 64.0  # MiB that the gateway may grow
+_AS_IN_THE_CHART: Final = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"}
 
 
 # --- the process of the gateway ------------------------------------------------------------------
@@ -55,7 +56,7 @@ class _Files(Bucket):
         super().__init__(store)
         self._files = store
 
-    async def put(self, key: str, body: bytes) -> None:
+    async def put(self, key: str, body: bytes | bytearray) -> None:
         await obstore.put_async(self._files, key, body, use_multipart=False)
 
 
@@ -106,7 +107,11 @@ class _Gateway:
     def __init__(self, folder: Path) -> None:
         command = [sys.executable, "-m", "e2e.bench.folders", "--serve", str(folder)]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **_AS_IN_THE_CHART},
         )
         self.url = f"http://127.0.0.1:{self._answer()['port']}"
 

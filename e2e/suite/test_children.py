@@ -65,7 +65,7 @@ def nothing_is_left(space: Space, run: Run) -> None:
 
     def left() -> list[str]:
         found = space.all(RUNS, f"{ROOT}={run.uid}")
-        for plural in ("jobs", "pods", "approvals"):
+        for plural in ("jobs", "pods", "approvals", "noderecords"):
             for uid in runs:
                 found += space.all(plural, f"waypost.dev/run={uid}")
         return [one["metadata"]["name"] for one in found]

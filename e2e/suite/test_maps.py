@@ -104,7 +104,6 @@ def many(ledger: Ledger, name: str) -> Workflow:
 
 
 @pytest.mark.alone
-@pytest.mark.nightly
 def test_sixty_items_while_the_operator_is_killed_three_times(
     space: Space, ledger: Ledger, operator: Operator
 ) -> None:

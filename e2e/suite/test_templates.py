@@ -1,13 +1,18 @@
 """Templates on a real cluster: a run waits for its template, keeps the version with which it was
 accepted while operator and template change, and a switch holds new runs."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from e2e.cluster import api
 from e2e.suite.build import Obj, workflow
+from e2e.suite.install import install
+from e2e.suite.kube import Kube
 from e2e.suite.ledger import Ledger
 from e2e.suite.operators import Operator
+from e2e.suite.people import Person
 from e2e.suite.space import Run, Space, condition, node_of
 from e2e.suite.test_providers import made
 from e2e.suite.waiting import until
@@ -115,6 +120,59 @@ def test_s105_a_suspended_template_holds_new_runs(space: Space) -> None:
     assert run.read()["status"]["phase"] == "Suspended"
     space.patch(TEMPLATES, "held", {"spec": {"suspend": False}})
     run.succeeded()
+
+
+@pytest.fixture
+def new_runs_suspended(
+    kube: Kube, cluster: api.Cluster, operator: Operator
+) -> Iterator[Callable[[bool], None]]:
+    """Sets the switch of the chart; it is off again after the test."""
+
+    def switch(on: bool) -> None:
+        install(kube, {**cluster.chart_values, "suspendNewRuns": str(on).lower()})
+        operator.ready()
+
+    yield switch
+    switch(False)
+
+
+@pytest.mark.alone
+def test_s105_the_switch_of_the_chart_holds_all_new_runs(
+    space: Space,
+    ledger: Ledger,
+    people: dict[str, Person],
+    new_runs_suspended: Callable[[bool], None],
+) -> None:
+    first = node("first", ledger.counted("def run():\n    held()\n    return 1\n"))
+    second = node("second", ledger.counted("def run():\n    return 2\n"), dependsOn=["first"])
+    template(space, "switched", body(first, second))
+    before = start(space, "before", "switched")
+    ledger.holds(before.uid)
+    new_runs_suspended(True)
+    held = [
+        start(space, "of-a-template", "switched"),
+        space.start(workflow("with-its-own-nodes").python("work", "return 1")),
+    ]
+    for run in held:
+        run.until(lambda seen: accepted(seen) == ("Unknown", "NewRunsSuspended"), what="it is held")
+        assert run.read()["status"]["phase"] == "Suspended"
+        shown = people["dana"].reads("get", run.name)
+        assert "the operator accepts no new runs: its setting suspendNewRuns is true" in shown
+        listed = space.kubectl("get", "aw", run.name, "--no-headers").split()
+        assert "suspendNewRuns" in listed, listed
+    ledger.release(before.uid)
+    before.succeeded()
+    assert ledger.starts(before.uid) == {"first": 1, "second": 1}, "accepted runs continue"
+    before.set(rerun={"round": 2, "from": ["second"]})
+    before.until(
+        lambda seen: ledger.starts(before.uid) == {"first": 1, "second": 2},
+        what="so does a new round of one",
+    )
+    assert not [job for run in held for job in run.jobs()], "nothing of the others has started"
+    ledger.release(held[0].uid)
+    new_runs_suspended(False)
+    for run in held:
+        run.succeeded()
 
 
 def test_s101_a_bad_template_says_so_and_is_judged_again(space: Space) -> None:

@@ -192,7 +192,7 @@ class Failing:
     at: int
     parts: list[str] = field(default_factory=list)
 
-    async def put(self, key: str, body: bytes) -> None:
+    async def put(self, key: str, body: bytes | bytearray) -> None:
         self.parts.append(key)
         if len(self.parts) == self.at:
             raise ObjectError("broken pipe")

@@ -155,7 +155,7 @@ class Memory:
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
 
-    async def put(self, key: str, body: bytes) -> None:
+    async def put(self, key: str, body: bytes | bytearray) -> None:
         self.kept[key] = body
 
     async def read(self, key: str) -> AsyncIterator[bytes]:

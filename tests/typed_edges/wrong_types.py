@@ -1,5 +1,7 @@
 """Values that cannot go where they are sent."""
 
+from waypost.api.base import JsonObject, JsonValue
+
 from tests.support.builders import container, gate, python, spec, wait
 from tests.typed_edges.words import (
     FLAG,
@@ -20,7 +22,52 @@ from tests.typed_edges.words import (
     when,
 )
 
+LISTS = {"type": "object", "properties": {"l": TEXTS}}
+
+
+def over(given: JsonValue, items: str, **fields: JsonValue) -> JsonObject:
+    """Node a gives `n`; node b is a map over `items`."""
+    node = python("b", forEach={"items": items}, inputs={"v": "${item}"}, **fields)
+    return spec(gives(n=given), node)
+
+
+def folder(value: str) -> JsonObject:
+    """Node a makes the folder `repo`, node c makes none; node b takes `value`."""
+    made = python("a", artifacts={"out": [{"name": "repo", "path": "/data/repo"}]})
+    taken = {"in": [{"from": value, "path": "/data/x"}]}
+    return spec(made, python("b", artifacts=taken), python("c", outputSchema=TEXT))
+
+
+ARTIFACT = (
+    "nodes.b.artifacts.in[0].from: this field takes an artifact, as in "
+    "${nodes.clone.artifacts.repo}, or a list of artifacts, found string"
+)
 TYPES: dict[str, Wrong] = {
+    "type-of-a-list-of-items": Wrong(
+        over(TEXT, "${nodes.a.output.n}"),
+        "nodes.b.forEach.items: this field takes array, found string",
+    ),
+    "type-of-a-count-of-items": Wrong(
+        over(TEXTS, "${size(nodes.a.output.n)}"),
+        "nodes.b.forEach.items: this field takes array, found integer",
+    ),
+    "type-of-items-in-an-object": Wrong(
+        over(LISTS, "${nodes.a.output.n}"),
+        "nodes.b.forEach.items: this field takes array, found object; use a list in it, or "
+        "keys(...)",
+    ),
+    "type-of-items-or-null": Wrong(
+        over({"type": ["array", "null"]}, "${nodes.a.output.n}"),
+        "nodes.b.forEach.items: this field takes array, found possibly null; replace null, as in "
+        "x == null ? [] : x",
+    ),
+    "type-of-a-folder": Wrong(folder("${nodes.a.artifacts.repo.digest}"), ARTIFACT),
+    "type-of-a-folder-that-is-text": Wrong(folder("${nodes.c.output}"), ARTIFACT),
+    "type-of-a-folder-that-nobody-makes": Wrong(
+        folder("${nodes.c.artifacts.repo}"),
+        "nodes.b.artifacts.in[0].from: nodes.c makes no artifacts; add artifacts.out with the name "
+        "repo to it",
+    ),
     "type-text-for-number": Wrong(
         spec(gives(n=TEXT), takes("${nodes.a.output.n}", WHOLE)),
         "nodes.b.inputs.v: inputSchema takes integer, found string",

@@ -126,6 +126,52 @@ _ONE_NODE: Final = (
     "; forEach and repeat are for one node, and a node does one thing: make these nodes a "
     "template, and call it with workflow.template or workflow.templateRef"
 )
+# Words for the fields of a block, by the name of the block: what they mean is clear only there.
+_IN_BLOCK: Final[Mapping[str, Mapping[str, str]]] = {
+    "forEach": {
+        **dict.fromkeys(
+            ("item", "in", "of", "over", "list", "value", "values", "itemsPath", "elements"),
+            "items",
+        ),
+        **dict.fromkeys(
+            ("parallel", "parallelism", "concurrency", "maxConcurrency", "concurrencyLimit"),
+            "maxParallel",
+        ),
+        **dict.fromkeys(
+            ("failFast", "maxFailures", "toleratedFailureCount", "toleratedFailurePercentage"),
+            "tolerate",
+        ),
+        **dict.fromkeys(("as", "var", "itemVar"), "inputs of the node with ${item}"),
+    },
+    "repeat": {
+        **dict.fromkeys(("while", "if", "when", "condition", "doUntil", "exitWhen"), "until"),
+        **dict.fromkeys(
+            ("maxIterations", "iterations", "times", "count", "limit", "attempts"), "max"
+        ),
+        **dict.fromkeys(("delay", "interval", "wait", "sleep", "backoff", "every"), "pause"),
+        **dict.fromkeys(("items", "forEach"), "forEach of the node"),
+    },
+    "concurrency": {
+        **dict.fromkeys(("max", "size", "slots", "maxParallel", "maxConcurrency"), "limit"),
+        **dict.fromkeys(("group", "name", "mutex", "semaphore", "lock"), "key"),
+        **dict.fromkeys(("policy", "cancelInProgress", "cancel-in-progress"), "whenFull"),
+    },
+    "workflow": dict.fromkeys(
+        ("name", "ref", "workflowRef", "pipelineRef", "templateName", "workflowTemplateRef"),
+        "templateRef: {name: ...}, or template with the name of one in templates",
+    ),
+    "first": {
+        **dict.fromkeys(("candidates", "nodes", "from", "in", "anyOf", "items"), "of"),
+        **dict.fromkeys(("when", "if", "until", "condition", "where"), "accept"),
+        **dict.fromkeys(("losers", "rest", "onChosen"), "others"),
+    },
+    "in": {
+        **dict.fromkeys(("name", "artifact", "source", "node"), "from"),
+        **dict.fromkeys(("to", "mountPath", "dir", "folder"), "path"),
+    },
+    "out": dict.fromkeys(("from", "mountPath", "dir", "folder", "source"), "path"),
+}
+_UNDOES: Final = ("agent", "approval", "wait", "event", "first")
 # word -> what to do instead today
 NOT_YET: Final[Mapping[str, str]] = {
     **dict.fromkeys(("cache", "memoize", "memoization"), "a round keeps what succeeded: see rerun"),
@@ -180,12 +226,19 @@ def unknown_field(
     place = "the spec" if path == "spec" else path.removeprefix("spec.") or "the object"
     page = next((_PAGES[step] for step in reversed([kind, *steps]) if step in _PAGES), _PAGE)
     advice = _advice(name, known, of_run=kind in _OF_RUNS)
+    block = next((step for step in reversed(steps) if not step.startswith("[")), "")
+    if kind in _OF_RUNS and name in _IN_BLOCK.get(block, ()):
+        advice = f"; did you mean {_IN_BLOCK[block][name]}?"
+    if block == "compensate" and name in _UNDOES:
+        advice = "; what undoes a node is one of python, container, http and workflow"
     if name in _IN_NODE and _NODE.fullmatch(path):
         advice = f"; did you mean {_IN_NODE[name]}?"
     if name in _SEVERAL and _IN_A_NODE.fullmatch(path):
         advice, page = _ONE_NODE, _PAGES["workflow"]
     if name in NOT_IN_FINALLY and _IN_FINALLY.fullmatch(path):
         advice = "; a clean-up waits for nobody: move it to nodes"
+    if name == "compensate" and _IN_FINALLY.fullmatch(path):
+        advice = "; a clean-up is not undone: leave it out"
     shown = name or '""'
     return f"unknown field {shown} in {place}{advice} (see {_DOCS}/{page})"
 

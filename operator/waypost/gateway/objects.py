@@ -70,7 +70,7 @@ class Bucket:
                 "remove the payloads of the other, so choose another gateway.objectStore.prefix"
             )
 
-    async def put(self, key: str, body: bytes) -> None:
+    async def put(self, key: str, body: bytes | bytearray) -> None:
         """Store an object; durable when it returns."""
         attributes = {"Content-Type": "application/json"}
         with _errors_as(f"store {key}"):

@@ -37,7 +37,7 @@ class ObjectError(Exception):
 class Objects(Protocol):
     """An object store. Every method raises ObjectError; a write is durable once it returns."""
 
-    async def put(self, key: str, body: bytes) -> None:
+    async def put(self, key: str, body: bytes | bytearray) -> None:
         """Store an object; durable when it returns."""
         ...
 

@@ -19,3 +19,8 @@ def printable(text: str) -> str:
 def shorten(text: str, limit: int) -> str:
     """At most `limit` characters of `text`; a cut text ends with an ellipsis."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def is_cut(text: str) -> bool:
+    """Whether `shorten` has cut a text, as far as the text shows it."""
+    return text.endswith("…")

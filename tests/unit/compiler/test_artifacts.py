@@ -131,7 +131,7 @@ REFUSED = {
     ),
     "node without artifacts": (
         [python("make"), python("a", artifacts=_in(take()))],
-        "has no 'repo': it has no properties",
+        "nodes.make makes no artifacts; add artifacts.out with the name repo to it",
     ),
     "all artifacts": (
         [MAKE, python("a", inputs={"x": "${nodes.make.artifacts}"})],

@@ -25,6 +25,38 @@ ROWS = [
         "nodes[0].forEach",
         'write forEach: {items: "${inputs.l}"}',
     ),
+    row(
+        "items-as-a-list",
+        {"forEach": {"items": [1, 2]}},
+        "nodes[0].forEach.items",
+        "the list is an expression: put it into inputs of the run, and write items: "
+        '"${inputs.NAME}"',
+    ),
+    row(
+        "a-list-alone",
+        {"forEach": ["a"]},
+        "nodes[0].forEach",
+        "the list is an expression: put it into inputs of the run, and write forEach: {items: "
+        '"${inputs.NAME}"}',
+    ),
+    row(
+        "so-often",
+        {"repeat": 3},
+        "nodes[0].repeat",
+        'write repeat: {until: "${...}", max: 3}',
+    ),
+    row(
+        "so-many",
+        {"concurrency": 3},
+        "nodes[0].concurrency",
+        "write concurrency: {key: NAME, limit: 3}",
+    ),
+    row(
+        "candidates-alone",
+        {"python": None, "first": ["a", "b"]},
+        "nodes[0].first",
+        'write first: {of: ["a", "b"]}',
+    ),
     row("retries", {"retry": 3}, "nodes[0].retry", "write retry: {limit: 3}"),
     row("seconds", {"timeout": 30}, "nodes[0].timeout", "write the unit: 30s is 30 seconds"),
     row(

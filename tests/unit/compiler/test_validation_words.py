@@ -117,6 +117,14 @@ def test_no_message_has_words_of_the_library(model: Any, right: Any) -> None:
             "nodes[1].container.resources.limits.cpu: expected a whole number, found 1.5",
             id="alternative-of-a-union",
         ),
+        pytest.param(
+            ("rerun",),
+            {"round": 2, "from": ["review/second"]},
+            "rerun.from[0]: expected the name of a node, such as scan, or an item of a node with "
+            "forEach, such as scan/3; items are counted from 0; to repeat a node of a child run, "
+            "rerun that run, found 'review/second'",
+            id="a-node-of-a-child-run",
+        ),
     ],
 )
 def test_words(path: tuple[Any, ...], wrong: Any, expected: str) -> None:

@@ -82,6 +82,37 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
             NODE,
             "; did you mean the kind of the node as a ",
         ),
+        row(
+            "a-word-in-a-loop", "while", "spec.nodes[3].repeat", ("until",), "; did you mean until?"
+        ),
+        row("times", "maxIterations", "nodes[3].repeat", ("max",), "; did you mean max?"),
+        row("items-of", "in", "nodes[3].forEach", ("items",), "; did you mean items?"),
+        row("at-once", "parallelism", "nodes[3].forEach", (), "; did you mean maxParallel?"),
+        row("slots", "max", "nodes[3].concurrency", ("limit",), "; did you mean limit?"),
+        row("group", "group", "spec.concurrency", ("key",), "; did you mean key?"),
+        row(
+            "call-by-name",
+            "name",
+            "nodes[3].workflow",
+            ("templateRef", "template"),
+            "; did you mean templateRef: {name: ...}, or template with the name of one in ",
+        ),
+        row("race", "candidates", "nodes[3].first", ("of",), "; did you mean of?"),
+        row("taken", "name", "nodes[3].artifacts.in[0]", ("from",), "; did you mean from?"),
+        row(
+            "undone-by-a-model",
+            "agent",
+            "nodes[3].compensate",
+            ("python",),
+            "; what undoes a node is one of python, container, http and workflow (see docs/",
+        ),
+        row(
+            "a-clean-up-is-not-undone",
+            "compensate",
+            "finally[0]",
+            NODE,
+            "; a clean-up is not undone: leave it out",
+        ),
         row("maps", "withItems", "spec.nodes[3]", NODE, "; did you mean forEach of a node?"),
         row(
             "of-another-resource",

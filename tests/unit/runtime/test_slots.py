@@ -116,6 +116,29 @@ async def test_what_a_waiting_node_shows() -> None:
         assert "WaitingForSlot" in world.condition("Reconciling", "two")["message"]
 
 
+@virtual
+async def test_what_a_waiting_map_shows() -> None:
+    """S255: the whole message of its first item that waits, also after a pass that looks at
+    something else, although the text of the item keeps only the beginning."""
+    waits = (
+        "item 1 of 2 (b/0): WaitingForSlot: waits for key 'the-service-of-a-long-name': 1 of 1 "
+        "slots are taken, held by run one (node a); it is the first in the queue"
+    )
+    key = {"concurrency": {"key": "the-service-of-a-long-name", "limit": 1}}
+    async with World(script={"a": [slow(60)], "b": [slow(1)]}) as world:
+        world.start()
+        await world.submit(spec(python("a", **key)), name="one")
+        await asyncio.sleep(2)
+        await world.submit(spec(python("b", forEach={"items": "${[1, 2]}"}, **key)), name="two")
+        await asyncio.sleep(2)
+        assert world.node("b", "two")["message"] == waits
+        await world.patch_run({"suspend": True}, name="two")
+        await asyncio.sleep(2)
+        assert world.node("b", "two")["message"] == waits
+        await world.patch_run({"suspend": False}, name="two")
+        await world.finished("two")
+
+
 class Dies:
     """Kills the operator around its next create of a Lease or Job, or its next delete of a
     Lease."""

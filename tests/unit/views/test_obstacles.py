@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.meta import ANNOTATION_PATH, LABEL_ATTEMPT, LABEL_RUN
+from waypost.kube.names import child_name
 from waypost.views.related import Related
 from waypost.views.run.describe import run_view
 
@@ -35,6 +36,21 @@ def unpulled() -> JsonObject:
     states = [{"name": "node", "state": {"waiting": waiting}}]
     found["status"] = {"phase": "Pending", "containerStatuses": states}
     return found
+
+
+CHILD = child_name(run="brief", run_uid=RUN_UID, path="a/0", generation=4)
+
+
+def calling(**fields: str) -> JsonObject:
+    child = {"name": "c", "generation": 1, "round": 1}
+    return {"path": "a", "phase": "Running", "child": child, **fields}
+
+
+def calls_items(*opened: str) -> JsonObject:
+    """A map of which items 1 and 2 run."""
+    shown = [text.replace("CHILD", CHILD) for text in opened]
+    items = {"round": 1, "total": 3, "states": "S R*2", "open": shown}
+    return {"path": "a", "phase": "Running", "items": items}
 
 
 def condition(type_: str, status: str, message: str) -> JsonObject:
@@ -84,6 +100,20 @@ def condition(type_: str, status: str, message: str) -> JsonObject:
             "pod p: ImagePullBackOff: no such image",
             None,
             id="image",
+        ),
+        pytest.param(
+            {"nodes": [calling(reason="MissingReference", message="there is no template t")]},
+            Related(),
+            "it waits for child run c: MissingReference: there is no template t",
+            "waypost get c",
+            id="child-run",
+        ),
+        pytest.param(
+            {"nodes": [calls_items("1 +1 ~0/4/1/u/01 run CHILD: waits for approval/x", "2 +1")]},
+            Related(),
+            f"it waits for child run {CHILD}: waits for approval/x",
+            f"waypost get {CHILD}",
+            id="child-run-of-an-item",
         ),
         pytest.param(
             {"nodes": [{"path": "a", "phase": "Waiting", "reason": "MissingReference"}]},

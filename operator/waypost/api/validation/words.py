@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from waypost.api.base import NODE_OR_ITEM_PATTERN
+
 _EXPECTED: Final = {
     "missing": "is missing",
     "list_type": "expected a list",
@@ -35,6 +37,12 @@ _EXPECTED: Final = {
     "enum": "expected {expected}",
     "extra_forbidden": "unknown field",
 }
+# What a pattern means.
+_FORMS: Final = {
+    NODE_OR_ITEM_PATTERN: "expected the name of a node, such as scan, or an item of a node with "
+    "forEach, such as scan/3; items are counted from 0; to repeat a node of a child run, rerun "
+    "that run",
+}
 _SHOWN: Final = 60
 # The library says which alternative of a union it has tried.
 _ALTERNATIVES: Final = re.compile(r"int|str|float|bool|none|constrained-(int|str)|[a-z-]+\[.*")
@@ -56,7 +64,8 @@ def words_of(detail: Mapping[str, Any]) -> str:
     form = _EXPECTED.get(detail["type"])
     if form is None:  # a rule of our own, which has our words
         return str(detail["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    return form.format_map(detail.get("ctx", {}))
+    context = detail.get("ctx", {})
+    return _FORMS.get(context.get("pattern", "")) or form.format_map(context)
 
 
 def place_of(detail: Mapping[str, Any], *, before: str = "") -> str:

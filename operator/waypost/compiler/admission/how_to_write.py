@@ -30,12 +30,21 @@ _OBJECTS: Final[Mapping[str, Callable[[str], str]]] = {
     "approvers": lambda found: f"approvers: {{users: [{found}]}}",
     "rerun": lambda found: f"rerun: {{round: {found}}}",
 }
+# What is meant by a number there.
+_COUNTS: Final[Mapping[str, Callable[[str], str]]] = {
+    "repeat": lambda found: f'repeat: {{until: "${{...}}", max: {found}}}',
+    "concurrency": lambda found: f"concurrency: {{key: NAME, limit: {found}}}",
+}
 # The entries of lists that other systems write as an object.
 _ENTRIES: Final[Mapping[str, str]] = {
     "env": "name and value",
     "headers": "name and value",
     "query": "name and value",
 }
+_LIST: Final = "the list is an expression: put it into inputs of the run, and write"
+_FROM_INPUTS: Final = '"${inputs.NAME}"'
+# The field of an object whose list was written in its place.
+_LISTED: Final[Mapping[str, str]] = {"approvers": "users", "first": "of", "event": "names"}
 _SCALARS: Final = ("boolean", "integer", "number")
 _BOOLEANS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("true", "yes", "on", "y", "1"), "true"),
@@ -59,9 +68,12 @@ def how_to_write(field: str, expected: str, value: Json) -> str:
     if expected == "array":
         advice = f"write {field}: [{found}]" if scalar else _list_of(field, value)
     elif expected == "object" and scalar and field in _OBJECTS:
-        advice = f"write {_OBJECTS[field](found)}"
+        forms = _COUNTS if field in _COUNTS and isinstance(value, int) else _OBJECTS
+        advice = f"write {forms[field](found)}"
     elif expected == "object" and isinstance(value, list):
         advice = _object_of(field, value)
+    elif expected == "string" and field == "items" and isinstance(value, list):
+        advice = f"{_LIST} items: {_FROM_INPUTS}"
     elif expected == "string" and isinstance(value, int | float):
         advice = _as_text(field, value, found)
     elif expected in _SCALARS and isinstance(value, str):
@@ -86,8 +98,11 @@ def _list_of(field: str, value: Any) -> str:
 def _object_of(field: str, value: list[Any]) -> str:
     """An object, for a list of names with values or of texts."""
     texts = [entry for entry in value if isinstance(entry, str)]
-    if field == "approvers" and texts:
-        return f"write approvers: {{users: {json.dumps(texts[:3], ensure_ascii=False)}}}"
+    if field in _LISTED and texts:
+        shown = json.dumps(texts[:3], ensure_ascii=False)
+        return f"write {field}: {{{_LISTED[field]}: {shown}}}"
+    if field == "forEach":
+        return f"{_LIST} forEach: {{items: {_FROM_INPUTS}}}"
     first = value[0] if value and isinstance(value[0], dict) else {}
     if isinstance(name := first.get("name"), str):
         shown = json.dumps(first.get("value", "..."), ensure_ascii=False)

@@ -5,7 +5,7 @@ result fits the field. docs/semantics.md, "Typed edges".
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import or_
 from typing import Any, Final
@@ -19,7 +19,7 @@ from waypost.compiler.modifiers.table import modifier_of
 from waypost.compiler.node_settings import retries_of
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.scopes import at_the_end
-from waypost.compiler.types import candidates, cel_checker
+from waypost.compiler.types import candidates, cel_checker, wording
 from waypost.compiler.types.assignability import Comparison
 from waypost.compiler.types.branches import branch_warnings
 from waypost.compiler.types.called import CalledTypes
@@ -191,7 +191,7 @@ class _Check:
                 yield from self._facts(node, value, tested)
             elif modifier is not None and below.startswith(f"{modifier.name}."):
                 looped = self.environment.of_modifier(node.name, view, below)
-                check = self._condition if below in modifier.conditions else self._whole
+                check = self._condition if below in modifier.conditions else self._list
                 yield from check(f"{place}.{below}", value, looped, tested)
             elif below in compiler_kind(node).conditions:
                 yield from self._for_candidates(node, below, value, view, tested)
@@ -247,11 +247,9 @@ class _Check:
     def _condition(
         self, place: str, value: JsonValue, view: Json, tested: Tested
     ) -> Iterator[Problem]:
-        given = self._value(value, view, tested)
-        yield from remarked(place, given)
+        yield from remarked(place, given := self._value(value, view, tested))
         if not given.present:
-            text = "may be absent, and a condition is true or false; end it with .orValue(false)"
-            yield Problem(place, text, "warning")
+            yield Problem(place, wording.NO_CONDITION, "warning")
         for misfit in self.comparison.misfits(given.schema, _BOOLEAN):
             yield Problem(place, message(misfit, "a condition"), severity(misfit))
 
@@ -266,20 +264,22 @@ class _Check:
             found[name] = list(self._condition(f"{node.place}.{below}", value, seen, tested))
         yield from candidates.merged(found, value)
 
-    def _whole(self, place: str, value: JsonValue, view: Json, tested: Tested) -> Iterator[Problem]:
-        """The problems of a field that takes any value."""
-        yield from remarked(place, self._value(value, view, tested))
+    def _list(self, place: str, value: JsonValue, view: Json, tested: Tested) -> Iterator[Problem]:
+        """The problems of a field that gives the items of a map."""
+        yield from remarked(place, given := self._value(value, view, tested))
+        if not given.present:
+            yield Problem(place, wording.NO_LIST, "warning")
+        for misfit in self.comparison.misfits(given.schema, wording.ITEMS):
+            yield Problem(place, message(wording.of_items(misfit), "this field"), severity(misfit))
 
     def _text(
         self, place: str, below: str, value: JsonValue, view: Json, tested: Tested
     ) -> Iterator[Problem]:
-        given = self._value(value, view, tested)
-        yield from remarked(place, given)
+        yield from remarked(place, given := self._value(value, view, tested))
         takes = taken_by(below, is_text=isinstance(value, str))
         for misfit in self.comparison.misfits(given.schema, takes):
-            if below == "wait.duration" and misfit.gives in ("integer", "number"):
-                misfit = replace(misfit, fix='add a unit, such as "${...}s"')
-            yield Problem(place, message(misfit, "this field"), severity(misfit))
+            text = message(wording.of_field(below, misfit), "this field")
+            yield Problem(place, text, severity(misfit))
 
     def _surprising_joins(self, node: Node) -> Iterator[Problem]:
         """Warn of dependencies that are soft only because the node tests for a property."""

@@ -119,6 +119,9 @@ def _plain_field_of(schema: Part, name: str, where: str) -> FieldLookup:
 def no_field(name: str, known: Iterable[str], *, where: str) -> str:
     """The message for a field that no schema declares."""
     names = list(known)
+    node, _, last = where.rpartition(".")
+    if last == "artifacts" and not names:
+        return f"{node} makes no artifacts; add artifacts.out with the name {name} to it"
     has = f"it has {', '.join(names[:_SHOWN])}" if names else "it has no properties"
     return f"{where} has no {name!r}: {has}{did_you_mean(name, names)}"
 

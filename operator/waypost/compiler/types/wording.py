@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from waypost.compiler.problems import Problem, Severity
@@ -11,6 +11,10 @@ from waypost.expressions.constants import failing_parts
 from waypost.expressions.expression import Compiled
 from waypost.protocol.ijson import Json
 
+ITEMS: Final = {"type": "array"}
+NO_CONDITION: Final = "may be absent, and a condition is true or false; end it with .orValue(false)"
+NO_LIST: Final = "may be absent, and the items are a list; end it with .orValue([])"
+_ARTIFACTS: Final = "an artifact, as in ${nodes.clone.artifacts.repo}, or a list of artifacts"
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -84,6 +88,24 @@ def below_zero(element: str, whole: str) -> str:
 def severity(misfit: Misfit) -> Any:
     """An error if no value can fit."""
     return "error" if misfit.certain else "warning"
+
+
+def of_items(misfit: Misfit) -> Misfit:
+    """What does not fit `forEach.items`, with advice."""
+    if "null" in misfit.gives:
+        return replace(misfit, fix="replace null, as in x == null ? [] : x")
+    if misfit.gives.startswith(("object", "possibly object")):
+        return replace(misfit, fix="use a list in it, or keys(...)")
+    return misfit
+
+
+def of_field(below: str, misfit: Misfit) -> Misfit:
+    """What does not fit a field of a node, in the words of that field."""
+    if below == "wait.duration" and misfit.gives in ("integer", "number"):
+        return replace(misfit, fix='add a unit, such as "${...}s"')
+    if below.partition(".")[0] == "artifacts" or ".attachments[" in below:
+        return replace(misfit, takes=_ARTIFACTS) if "anyOf" in misfit.takes else misfit
+    return misfit
 
 
 def message(misfit: Misfit, taker: str) -> str:

@@ -20,7 +20,7 @@ from waypost.kube.items.child_items import child_of_kept
 from waypost.kube.items.open_items import Place, shown_message
 from waypost.kube.items.open_map import OpenMap
 from waypost.protocol.reasons import Reason
-from waypost.protocol.text import shorten
+from waypost.protocol.text import is_cut, shorten
 
 _EVENTS: Final = 10  # of the items of one map in one pass
 _MESSAGE: Final = 512
@@ -216,7 +216,8 @@ def _name_trouble(transition: Transition, path: str, opened: OpenMap) -> None:
     for index in sorted(opened.open):
         item = opened.open[index]
         if item.reason:
-            text = f"{person(index, opened)}: {item.reason}: {shown_message(item)}"
+            before = transition.statuses[path].message or ""
+            text = _whole(f"{person(index, opened)}: {item.reason}: ", item, before)
             transition.update(path, reason=item.reason, message=shorten(text, _MESSAGE))
             return
     waits = path in transition.waits_to_read
@@ -234,3 +235,15 @@ def _without_repetition(transition: Transition) -> list[RunEvent]:
     about_items = [e for e in transition.events if "/" in e.message.partition(":")[0]]
     extra = {id(event) for event in about_items[_EVENTS:]}
     return [event for event in transition.events if id(event) not in extra]
+
+
+def _whole(begin: str, item: NodeStatus, before: str) -> str:
+    """The message about an item. Its text in the status keeps only the beginning, so a pass that
+    does not compute the message again keeps `before`, if that begins alike."""
+    kept = shown_message(item)
+    if not is_cut(kept):
+        return begin + kept
+    said = (item.message or "").strip()
+    if len(said) > len(kept):
+        return begin + said
+    return before if before.startswith(begin + kept[:-1]) else begin + kept

@@ -69,7 +69,7 @@ class ArtifactStore:
             ObjectError: The object store failed.
         """
         size, parts = 0, 0
-        first = b""
+        first: bytes | bytearray = b""
         room = _ROOM if self._objects is None else _ROOM_BESIDE
         key = _key(caller, name, content)
         async for piece in incoming.pieces(PART):

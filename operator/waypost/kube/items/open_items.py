@@ -241,6 +241,12 @@ def reason_of(text: str) -> str | None:
     return found["reason"] if found is not None else None
 
 
+def message_of(text: str) -> str | None:
+    """The message in the text of an open item, as far as the text keeps it."""
+    found = _TEXT.fullmatch(text)
+    return found["message"] if found is not None else None
+
+
 def _attempts(
     status: NodeStatus, place: Place, found: re.Match[str], moment: str
 ) -> list[AttemptStatus]:

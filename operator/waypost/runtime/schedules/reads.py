@@ -13,7 +13,7 @@ from waypost.schedules.subject import schedule_of, scheduled_run
 
 _SUSPENDED = (
     ConditionReason.NEW_RUNS_SUSPENDED,
-    "the operator accepts no new runs (operator.suspendNewRuns in the chart)",
+    "the operator accepts no new runs (suspendNewRuns in the chart)",
 )
 
 

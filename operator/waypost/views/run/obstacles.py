@@ -9,6 +9,9 @@ from waypost.api.base import JsonObject
 from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.kube.facts.pods import PodFact, pod_fact
+from waypost.kube.items.child_items import started_by
+from waypost.kube.items.open_items import message_of
+from waypost.kube.names import child_name
 from waypost.kube.objects import items, named, section, text
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.protocol.text import shorten
@@ -89,9 +92,10 @@ def _of_node(
         words = f"{node.reason}: {node.message or ''}; {words}" if node.reason else words
         yield _obstacle("backoff", words, node=node.path)
     elif node.phase in ("Waiting", "Running") and node.child is not None:
+        said = f": {node.reason}: {node.message}" if node.reason and node.message else ""
         yield _obstacle(
             "child",
-            f"it waits for child run {node.child.name}",
+            f"it waits for child run {node.child.name}{said}",
             node=node.path,
             since=node.started_at,
             command=f"waypost get {node.child.name}",
@@ -105,6 +109,7 @@ def _of_node(
         yield _obstacle("reason", words, node=node.path)
     if node.phase == "Running":
         yield from _of_items(node, related)
+        yield from _of_children(node, run)
         yield from _of_pods(node, pods)
 
 
@@ -117,6 +122,24 @@ def _of_items(node: NodeStatus, related: Related) -> Iterator[Obstacle]:
             since = text(section(approval, "metadata"), "creationTimestamp") or None
             item = NodeStatus(path=asked, phase="Waiting", approval=name, started_at=since)
             yield _of_approval(item, approval)
+
+
+def _of_children(node: NodeStatus, run: JsonObject) -> Iterator[Obstacle]:
+    """The child runs of a map that wait for something."""
+    metadata = section(run, "metadata")
+    for shown in (node.items.open if node.items is not None else None) or ():
+        started, message = started_by(shown), message_of(shown)
+        if started is None or message is None:
+            continue
+        child = child_name(
+            run=text(metadata, "name"),
+            run_uid=text(metadata, "uid"),
+            path=f"{node.path}/{started[0]}",
+            generation=started[1],
+        )
+        item = f"{node.path}/{shown.split()[0]}"
+        words = f"it waits for child run {child}: {message.removeprefix(f'run {child}: ')}"
+        yield _obstacle("child", words, node=item, command=f"waypost get {child}")
 
 
 def _of_event(run: JsonObject, node: NodeStatus) -> Obstacle:

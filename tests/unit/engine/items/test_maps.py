@@ -118,6 +118,17 @@ TABLE = [
         reason="one failed item spoils neither the others nor their indexes",
     ),
     case(
+        "S174-a-retry-comes-before-the-tolerance",
+        [1, 2],
+        "Succeeded",
+        endings=programs(i0=[raises(), returns("a")], i1=[raises(), raises()]),
+        map=mapped(retry={"limit": 1}, forEach={"tolerate": 1}),
+        output=["a", None],
+        run_reason="CompletedWithFailures",
+        started=("scan/0", "scan/0", "scan/1", "scan/1"),
+        reason="an item has failed when its retries are over, also if failures are tolerated",
+    ),
+    case(
         "S174-a-percentage-is-rounded-down",
         [1, 2, 3],
         "Failed",
@@ -286,9 +297,11 @@ def test_s180_stopped(edit: JsonObject, phase: str, reason: str) -> None:
     node = mapped(forEach={"maxParallel": 2})
     play = Play(run_of([1, 2, 3, 4], node), endings=programs(i0=[returns(0)], i1=[never_ends()]))
     play.step()
+    running = list(play.launched)
     play.edit(**edit).finish()
     scan = play.node("scan")
     assert (scan.phase, scan.reason) == (phase, reason)
+    assert play.launched == running, "nothing else has started"
     assert "of 4 items succeeded" in (scan.message or "")
 
 

@@ -79,6 +79,20 @@ async def test_a_failure_of_a_child_names_the_run_and_its_reason() -> None:
 
 
 @virtual
+async def test_a_node_of_a_child_that_may_fail_does_not_fail_the_parent() -> None:
+    """S203: the policy of the child run holds."""
+    body = {**DOUBLE, "outputs": {"double": "${nodes.twice.?output.orValue(0)}"}}
+    body["nodes"] = [{**DOUBLE["nodes"][0], "onFailure": "Continue", "retry": {"limit": 0}}]
+    async with World(script={"twice": [fails()]}) as world:
+        world.start()
+        await create_template(world, body)
+        await world.submit(PARENT)
+        status = await world.finished()
+        assert (status["phase"], status["outputs"]) == ("Succeeded", {"got": 0})
+        assert world.node("check")["phase"] == "Succeeded"
+
+
+@virtual
 async def test_inputs_that_the_template_refuses_fail_the_node() -> None:
     """S203: inputs that are known only when the node starts."""
     call = calls("check", inputs={"n": "${nodes.first.output}"})

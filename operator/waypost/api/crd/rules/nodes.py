@@ -58,7 +58,8 @@ def _mapped(kinds: tuple[str, ...]) -> Rule:
         [
             "node ",
             _NAME,
-            f" has forEach, which only {', '.join(kinds)} nodes can have; write a node for each",
+            f" has forEach, which only {', '.join(kinds)} nodes can have; put this node into a "
+            "template, and call it in a workflow node with forEach",
         ],
         field_path=".forEach",
     )
