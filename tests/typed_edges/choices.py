@@ -59,7 +59,8 @@ CHOICES_WRONG: dict[str, Wrong] = {
     "candidate-that-is-a-map": Wrong(
         spec(scored("quick"), scored("deep", forEach={"items": "${[1, 2]}"}), choice()),
         "nodes.best.first.accept: for candidate deep: candidate.output is an array and has no "
-        "'score': take an item first, as in candidate.output[0]; take deep out of first.of, or "
+        "'score': take an item first, as in candidate.output[0], or write candidate.output.map(x, "
+        "x.score); take deep out of first.of, or "
         "test candidate.name before",
     ),
     "candidate-that-pauses": Wrong(

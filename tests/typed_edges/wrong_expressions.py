@@ -74,7 +74,8 @@ EXPRESSIONS: dict[str, Wrong] = {
     ),
     "size-of-number": Wrong(
         reads("size(nodes.a.output.n)", n=WHOLE),
-        "nodes.b.inputs.v: size(nodes.a.output.n): `size` does not take (integer)",
+        "nodes.b.inputs.v: size(nodes.a.output.n): `size` does not take (integer); it "
+        "takes a text, a list or an object",
     ),
     "in-text": Wrong(
         when("${'x' in nodes.a.output.title}", title=TEXT),

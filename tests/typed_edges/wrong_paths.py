@@ -25,12 +25,13 @@ PATHS: dict[str, Wrong] = {
     ),
     "path-below-text": Wrong(
         reads("nodes.a.output.title.length", title=TEXT),
-        "nodes.b.inputs.v: nodes.a.output.title is string and has no field 'length'",
+        "nodes.b.inputs.v: nodes.a.output.title is string and has no 'length': write "
+        "size(nodes.a.output.title)",
     ),
     "path-below-array": Wrong(
         reads("nodes.a.output.tags.first", tags=TEXTS),
         "nodes.b.inputs.v: nodes.a.output.tags is an array and has no 'first': take an item "
-        "first, as in nodes.a.output.tags[0]",
+        "first, as in nodes.a.output.tags[0], or write nodes.a.output.tags.map(x, x.first)",
     ),
     "path-nested": Wrong(
         reads("nodes.a.output.doc.autor", doc=shape(author=TEXT)),

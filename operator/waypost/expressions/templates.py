@@ -91,6 +91,13 @@ class TemplateProblem:
     offset: int = 0
 
 
+def _never_closed(rest: str) -> str:
+    fix = "write $${ for a literal"
+    if "//" in rest and "}" in rest:
+        fix = "what follows // is a comment: write / to divide"
+    return f"`${{` is never closed by `}}`; {fix}"
+
+
 @lru_cache(maxsize=1024)
 def parse_template(text: str) -> Template | ExpressionError:
     """Split `text` and compile its expressions; the offset of an error is an index in `text`."""
@@ -108,7 +115,7 @@ def parse_template(text: str) -> Template | ExpressionError:
         begin = dollar + len(_OPEN)
         end = expression_end(text, begin)
         if end is None:
-            return ExpressionError("`${` is never closed by `}`; write $${ for a literal", dollar)
+            return ExpressionError(_never_closed(text[begin:]), dollar)
         compiled = compile_expression(text[begin:end].strip())
         if isinstance(compiled, ExpressionError):
             blanks = len(text[begin:end]) - len(text[begin:end].lstrip())

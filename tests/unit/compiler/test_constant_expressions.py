@@ -31,7 +31,7 @@ ALWAYS = {
     "duration": ("${string(duration('5 days'))}", "the text is not a duration such as"),
     "substring": ("${'abc'.substring(5)}", "a position is outside the text"),
     "overflow": ("${9223372036854775807 + 1}", "integer overflow"),
-    "pattern": ("${'a'.matches('(')}", "invalid regular expression: missing )"),
+    "pattern": ("${'a'.matches('(')}", "not a pattern: missing )"),
     "format": ("${'%d'.format(['x'])}", "decimal clause"),
     "large": ("${['" + "a" * 100 + "']" + ".map(x, x+x+x+x+x+x+x+x+x+x)" * 7 + "}", "64 MiB"),
     "part": ("${inputs.n + int('x')}", "its part at character 15 always fails: the text is not"),

@@ -16,7 +16,8 @@ from waypost.expressions.templates import Template, parse_template, strings_in
 from waypost.protocol.ijson import Json
 
 _OPEN: Final = "${"
-_BRACES: Final = "{{"
+# What expressions of other systems begin with.
+_FOREIGN_STARTS: Final = ("{{", "$(", "#{", "<%")
 _PROGRAM_TEXTS_OF_DEFAULTS: Final = ("agent.settings.stopSequences",)
 # Fields of all kinds that are evaluated completely or hold a schema.
 _LEFT_OUT: Final[dict[str, Any]] = {
@@ -27,7 +28,12 @@ _LEFT_OUT: Final[dict[str, Any]] = {
     "compensate": True,  # checked as a node
 }
 _OUR_EXPRESSION: Final = re.compile(r"\$\{\s*(inputs|nodes|self|run)\b[^}]*\}")
-_DOUBLE_BRACES: Final = re.compile(r"\{\{[-=]?\s*[A-Za-z_.$][^{}]*\}\}")
+_OF_OTHERS: Final = r"\s*(inputs|nodes|params|tasks|steps|workspaces|context|outputs)\.[\w.-]+\s*"
+_FOREIGN: Final = re.compile(
+    r"\{\{[-=]?\s*[A-Za-z_.$][^{}]*\}\}"
+    rf"|\$\({_OF_OTHERS}\)|#\{{{_OF_OTHERS}\}}"
+    r"|<%=[^%]*%>"
+)
 _BARE_PATH: Final = re.compile(r"(?:\$\.?|=)?\s*(inputs|nodes)\.(\w+)(?:\.\w+|\[\d+\])*")
 _SHOWN: Final = 60
 
@@ -46,10 +52,10 @@ def unevaluated_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 
 def lookalike_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
-    """Warn of text that looks like an expression but is not evaluated: `{{ }}` of other systems,
-    and our own expressions in `command`."""
+    """Warn of text that looks like an expression but is not evaluated: `{{ }}`, `$( )`, `#{ }` and
+    `<%= %>` of other systems, and our own expressions in `command`."""
     for place, text in _literal_texts(spec):
-        match = _DOUBLE_BRACES.search(text)
+        match = _FOREIGN.search(text)
         if match is not None:
             shown = _short(match.group())
             message = (
@@ -96,7 +102,7 @@ def _literal_texts(spec: AgentWorkflowSpec) -> Iterator[tuple[str, str]]:
         for path, value in evaluated_fields(node):
             yield from _around_expressions(f"{place}.{path}", value)
         for path, text in _strings_of(node):
-            if _BRACES in text and not _is_below(path, _evaluated(node)):
+            if _may_be_foreign(text) and not _is_below(path, _evaluated(node)):
                 yield f"{place}.{path}", text
     for place, value in at_the_end(spec):
         yield from _around_expressions(place, value)
@@ -104,9 +110,13 @@ def _literal_texts(spec: AgentWorkflowSpec) -> Iterator[tuple[str, str]]:
         yield f"inputs.{path}", text
 
 
+def _may_be_foreign(text: str) -> bool:
+    return any(start in text for start in _FOREIGN_STARTS)
+
+
 def _around_expressions(place: str, value: Json) -> Iterator[tuple[str, str]]:
     for path, text in strings_in(value):
-        if _BRACES not in text:
+        if not _may_be_foreign(text):
             continue
         template = parse_template(text)
         parts = template.parts if isinstance(template, Template) else ()

@@ -22,6 +22,7 @@ from waypost.expressions.tree import Constant
 from waypost.protocol.ijson import MAX_SAFE_INTEGER, Json
 
 _SHOWN = 10
+_LENGTHS: Final = frozenset(("length", "size", "count", "len"))
 # Fields with text that cannot contain null (S13).
 _NO_NULL = ("container.args", "python.env", "container.env", "agent.env", "http.")
 _OTHERWISE = frozenset(
@@ -144,8 +145,14 @@ def _items(parts: tuple[Part, ...], at: int | None) -> Iterator[Json]:
 
 def _no_object(spread: Iterable[tuple[Part, ...]], name: str, where: str) -> str:
     kinds = dict.fromkeys(kind for parts in spread for kind in kinds_of(parts)[0])
+    if name in _LENGTHS and not {"object", "null"} & kinds.keys():
+        return f"{where} is {' or '.join(kinds)} and has no {name!r}: write size({where})"
     if list(kinds) == ["array"]:
-        return f"{where} is an array and has no {name!r}: take an item first, as in {where}[0]"
+        each = f"{where}.map(x, x.{name})" if name.isidentifier() else f"{where}.map(x, ...)"
+        return (
+            f"{where} is an array and has no {name!r}: take an item first, as in {where}[0], "
+            f"or write {each}"
+        )
     return f"{where} is {' or '.join(kinds) or 'nothing'} and has no field {name!r}"
 
 

@@ -9,12 +9,14 @@ from waypost.compiler.problems import Problem, Severity
 from waypost.compiler.types.assignability import Misfit
 from waypost.expressions.constants import failing_parts
 from waypost.expressions.expression import Compiled
+from waypost.expressions.messages.elsewhere import STRINGS
 from waypost.protocol.ijson import Json
 
 ITEMS: Final = {"type": "array"}
 NO_CONDITION: Final = "may be absent, and a condition is true or false; end it with .orValue(false)"
 NO_LIST: Final = "may be absent, and the items are a list; end it with .orValue([])"
 _ARTIFACTS: Final = "an artifact, as in ${nodes.clone.artifacts.repo}, or a list of artifacts"
+_TWICE_NOT: Final = re.compile(r"!\s*!")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -76,6 +78,9 @@ def failing(compiled: Compiled) -> list[tuple[str, Severity]]:
         what = f"its part at character {part.offset + 1}" if part.offset else "it"
         text = f"{compiled.source}: {what} {when}: {part.message}"
         remarks.append((text, "error" if part.certain else "warning"))
+    if _TWICE_NOT.search(STRINGS.sub("''", compiled.source)):
+        text = "!! has no effect and makes no boolean; compare, as in x != ''"
+        remarks.append((f"{compiled.source}: {text}", "warning"))
     return remarks
 
 
