@@ -182,7 +182,9 @@ def _bounds(schema: Schema, value: Json) -> Iterator[tuple[str, str, bool]]:
     allowed = schema.get("enum")
     if allowed is not None and value not in allowed:
         listed = ", ".join(map(str, allowed))
-        hint = did_you_mean(str(value).strip().capitalize(), map(str, allowed))
+        meant = str(value).strip()
+        folded = next((one for one in map(str, allowed) if one.lower() == meant.lower()), None)
+        hint = did_you_mean(folded or meant.capitalize(), map(str, allowed))
         yield UNSUPPORTED, f"expected one of {listed}, found {shown(value)}{hint}", False
 
 
