@@ -101,7 +101,10 @@ CONTENTS = [
     pytest.param(42, "42", id="number"),
     pytest.param(0, "0", id="zero"),
     pytest.param(False, "false", id="boolean"),
-]
+    pytest.param([{"type": "output_text", "text": "a"}], [{"type": "text", "text": "a"}],
+                 id="part-of-the-responses-interface"),
+    pytest.param("\ufeff{}", "{}", id="byte-order-mark"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("given", "kept"), CONTENTS)
@@ -109,6 +112,20 @@ def test_content_in_another_form_is_what_the_model_wrote(given: Any, kept: Any) 
     """A gateway may parse the JSON that its model wrote; the answer is paid for."""
     document = body()
     document["choices"][0]["message"]["content"] = given
+    found = answer_bodies.cleaned(document, type_="OpenAI")
+    assert found["choices"][0]["message"]["content"] == kept
+
+
+MESSAGES = [
+    pytest.param({"delta": {"role": "assistant", "content": "hello"}}, "hello", id="of-a-stream"),
+    pytest.param({"text": "hello"}, "hello", id="of-completions"),
+    pytest.param({"message": {"content": "hello"}, "delta": {"content": ""}}, "hello", id="both"),
+]
+
+
+@pytest.mark.parametrize(("choice", "kept"), MESSAGES)
+def test_a_message_in_another_place_is_the_message(choice: Any, kept: str) -> None:
+    document = {**body(), "choices": [{"index": 0, "finish_reason": "stop", **choice}]}
     found = answer_bodies.cleaned(document, type_="OpenAI")
     assert found["choices"][0]["message"]["content"] == kept
 

@@ -109,7 +109,9 @@ def test_reasks_are_bounded_counted_and_traced_without_values(pod: Pod) -> None:
     [
         pytest.param("never", "$.confidence: expected at most 1, found 7 (integer)", id="schema"),
         pytest.param("broken", "$: Invalid JSON", id="not-json"),
-        pytest.param("chatty", "Please include your response in a tool call", id="no-output"),
+        pytest.param(
+            "chatty", "the model gave a text that is no output of its outputSchema", id="no-output"
+        ),
     ],
 )
 def test_output_that_never_fits_ends_as_output_invalid(script: str, message: str, pod: Pod) -> None:

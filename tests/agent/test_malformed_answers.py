@@ -506,7 +506,7 @@ def test_a_clear_message_is_used(
 
 
 UNREADABLE = [
-    pytest.param("OpenAI", reply({"choices": [{"text": "old"}]}),
+    pytest.param("OpenAI", reply({"choices": [{"words": "old"}]}),
                  "choices.0.message: input should be a valid dictionary;", 1, id="completion"),
     pytest.param("OpenAI", reply({"choices": [None]}), "it is not a chat completion", 0, id="null"),
     pytest.param("OpenAI", reply({"choices": {"0": 1}}), "it is not a chat completion", 0,

@@ -17,6 +17,14 @@ from waypost_agent.failures import one_line
 from waypost_agent.journal.journal import Journal
 from waypost_agent.limits import Meter
 
+# Sentences of the loop to the model, as what was wrong.
+_SENTENCES: Final = {
+    "Please return text or call a tool.": "the model gave neither text nor a tool call",
+    "Please include your response in a tool call.": (
+        "the model gave a text that is no output of its outputSchema, and called no tool; for a "
+        "model without tool calls set models[].structuredOutput of the ModelProvider"
+    ),
+}
 _GAVE_UP: Final = "Exceeded maximum output retries"
 
 
@@ -74,7 +82,10 @@ def unusable(error: UnexpectedModelBehavior) -> str | None:
 def _problem(part: RetryFeedbackPart | ToolReturnPart) -> str:
     """What the loop found wrong."""
     content: Any = part.content
-    return _listed(content) if isinstance(content, list) else one_line(str(content))
+    if isinstance(content, list):
+        return _listed(content)
+    said = one_line(str(content))
+    return _SENTENCES.get(said, said)
 
 
 def _listed(details: Sequence[Any]) -> str:

@@ -66,13 +66,13 @@ def _cut_of(document: Json) -> str | None:
 def _choice(choice: Any, cut: str | None = None) -> Any:
     if not isinstance(choice, dict):
         return choice
-    message = choice.get("message")
+    message = _message(choice)
     if isinstance(message, dict):
         calls = _calls(message.get("tool_calls")) or _calls(_old_call(message))
         message = {k: v for k, v in message.items() if k not in _NEVER_ASKED_FOR}
         message |= {"role": "assistant", "tool_calls": calls}
         if not isinstance(message.get("refusal"), str):
-            message["refusal"] = None
+            message["refusal"] = _refusal_in(message.get("content"))
         message["content"] = _content(message.get("content"))
         if isinstance(message["content"], str):
             message["content"] = _without_thoughts_cut(message["content"]) or None
@@ -87,11 +87,38 @@ def _choice(choice: Any, cut: str | None = None) -> Any:
 def _content(content: Any) -> Any:
     """The content of a message as text or a list of parts; a gateway may have parsed the JSON that
     its model wrote, or send the one part without its list."""
-    if content is None or isinstance(content, str | list):
+    if isinstance(content, list):
+        return [_content_part(each) for each in content]
+    if content is None or isinstance(content, str):
         return content
     if isinstance(content, dict) and isinstance(content.get("text"), str):
         return content["text"]
     return json.dumps(content, ensure_ascii=False)
+
+
+def _message(choice: Json) -> Any:
+    """The message of a choice. Some servers send it in the form of a stream, or of completions."""
+    message = choice.get("message")
+    if message is None and isinstance(choice.get("delta"), dict):
+        return choice["delta"]
+    if message is None and isinstance(choice.get("text"), str):
+        return {"content": choice["text"]}
+    return message
+
+
+def _content_part(part: Any) -> Any:
+    """A part of content; gateways pass on those of the Responses interface."""
+    is_text = isinstance(part, dict) and part.get("type") in ("output_text", "input_text")
+    return {"type": "text", "text": _text(part.get("text"))} if is_text else part
+
+
+def _refusal_in(content: Any) -> str | None:
+    """The words of a part of content that refuses."""
+    parts = (
+        [part for part in content if isinstance(part, dict)] if isinstance(content, list) else ()
+    )
+    refused = (part.get("refusal") for part in parts if part.get("type") == "refusal")
+    return next((words for words in refused if isinstance(words, str) and words), None)
 
 
 _OPENED, _CLOSED = "<think>", "</think>"
@@ -99,7 +126,9 @@ _OPENED, _CLOSED = "<think>", "</think>"
 
 def _without_thoughts_cut(text: str) -> str:
     """The text with both tags around the thoughts of its model, so that they are no answer: servers
-    leave out the first one, and an answer that was cut has no second. "" for a blank text."""
+    leave out the first one, and an answer that was cut has no second. "" for a blank text; a byte
+    order mark before it is no part of it."""
+    text = text.removeprefix("\ufeff")
     if _CLOSED in text and _OPENED not in text:
         text = _OPENED + text
     if text.rstrip().endswith(_CLOSED):

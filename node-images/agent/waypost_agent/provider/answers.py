@@ -13,6 +13,7 @@ from pydantic_ai.messages import ModelResponse, ToolCallPart
 from waypost.protocol.reasons import Reason
 
 from waypost_agent.failures import one_line
+from waypost_agent.provider.written_calls import written_call
 
 _USABLE_ID: Final = re.compile(r"[!-~]{1,40}")  # OpenAI takes no longer ones
 # Why an answer was cut, in the provider's own word: here a higher maxTokens does not help.
@@ -54,10 +55,13 @@ class Problem(NamedTuple):
     again: bool = False
 
 
-def problem_of(response: ModelResponse, *, max_tokens: int | None) -> Problem | None:
+def problem_of(
+    response: ModelResponse, *, max_tokens: int | None, offered: Collection[str] = ()
+) -> Problem | None:
     """What the finish reason says against using an answer; None when it says nothing.
 
     `max_tokens`: settings.maxTokens as it was sent, None where the provider's own limit holds.
+    `offered`: the tools that the model may call.
     """
     finish = _finish(response)
     if finish == "content_filter":
@@ -70,6 +74,12 @@ def problem_of(response: ModelResponse, *, max_tokens: int | None) -> Problem | 
     if finish == "tool_call" and not call_ids(response):
         # A server that cannot read the calls of its model sends them as text, or not at all.
         text = "gave no usable answer: it says that it calls tools, and has no call"
+        return Problem(Reason.PROVIDER_ERROR, text, again=True)
+    if (name := written_call(response, offered)) is not None:
+        text = (
+            f"gave no usable answer: its text is a call of {name}, which its server did not read; "
+            "start the server with the parser for tool calls of this model"
+        )
         return Problem(Reason.PROVIDER_ERROR, text, again=True)
     return None
 

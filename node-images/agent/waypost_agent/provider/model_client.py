@@ -24,6 +24,7 @@ from waypost_agent.provider import answers
 from waypost_agent.provider.answers import Problem
 from waypost_agent.provider.candidates import Candidate, Candidates
 from waypost_agent.provider.estimates import with_estimate
+from waypost_agent.provider.written_calls import with_output_as_call
 from waypost_agent.tools.effects import Effects
 from waypost_agent.tools.tool_names import ToolNames
 from waypost_agent.usage import tokens_of
@@ -101,8 +102,9 @@ class ModelClient(WrapperModel):
                 lambda: ask(messages, settings, parameters),
                 estimate=lambda answer: with_estimate(answer, messages, parameters),
             )
-            response = answers.with_own_ids(self._with_given_names(response), self._ids)
-            problem = self._problem_of(response)
+            response = with_output_as_call(self._with_given_names(response), parameters)
+            response = answers.with_own_ids(response, self._ids)
+            problem = self._problem_of(response, parameters)
             if problem is None or not problem.again or not left:
                 break
             await self._discard(response)
@@ -165,13 +167,17 @@ class ModelClient(WrapperModel):
         )
         if not earlier.marks and not self._journal.replaying:
             # Earlier releases used answers that were cut; what was done with them stays done.
-            self._stop_for(self._problem_of(response))
+            self._stop_for(self._problem_of(response, parameters))
         calls = self._calls_of(response, parameters)
         self._count_calls(calls, parameters, replayed=True)
 
-    def _problem_of(self, response: ModelResponse) -> Problem | None:
+    def _problem_of(
+        self, response: ModelResponse, parameters: ModelRequestParameters
+    ) -> Problem | None:
         limit = self._candidate.settings.get("max_tokens")
-        return answers.problem_of(response, max_tokens=limit)
+        tools = (*parameters.function_tools, *parameters.output_tools)
+        offered = tuple(tool.name for tool in tools)
+        return answers.problem_of(response, max_tokens=limit, offered=offered)
 
     def _stop_for(self, problem: Problem | None) -> None:
         if problem is not None:

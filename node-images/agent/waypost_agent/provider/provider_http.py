@@ -146,8 +146,14 @@ def _is_answer(document: dict[str, Any], *, type_: str) -> bool:
         choices = document.get("choices")
         return isinstance(choices, list) and bool(choices) and isinstance(choices[0], dict)
     if type_ == "Anthropic":
-        return isinstance(document.get("content"), list | str)
+        content = document.get("content", "")
+        is_message = document.get("type") == "message" and "content" in document
+        return isinstance(content, list | str) if content is not None else is_message
     return isinstance(document.get("candidates"), list) or bool(document.get("promptFeedback"))
+
+
+# What servers write into the error of an answer that has none.
+_NO_ERROR: Final = frozenset(("success", "successful", "succeeded", "ok", "none", "no error", "0"))
 
 
 def _has_words(error: Any) -> bool:
@@ -155,7 +161,8 @@ def _has_words(error: Any) -> bool:
     if not isinstance(error, dict):
         return True
     words = [error.get(name) for name in ("message", "msg", "type", "status")]
-    return any(words) or error_bodies.status_of(error) is not None
+    said = {str(word).strip().rstrip(".!").lower() for word in words if word}
+    return bool(said - _NO_ERROR) or error_bodies.status_of(error) is not None
 
 
 def _bare_error(document: dict[str, Any]) -> Any:
