@@ -35,7 +35,7 @@ from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.local_templates import Judged, judge
 from waypost.compiler.rules.nodes.artifacts import artifact_warnings
 from waypost.compiler.rules.nodes.escalation import escalation_warnings
-from waypost.compiler.rules.schemas import schema_warnings
+from waypost.compiler.rules.schemas import misread_keys, schema_warnings, typed_inputs
 from waypost.compiler.rules.scopes import at_the_end
 from waypost.compiler.rules.spec import (
     MAX_PROBLEMS,
@@ -216,6 +216,8 @@ def _checked(
                 *local.warnings,
                 *lookalike_warnings(spec),
                 *schema_warnings(spec),
+                *typed_inputs(spec),
+                *misread_keys(spec),
                 *artifact_warnings(spec),
                 *candidate_warnings(spec, graph),
                 *concurrency_warnings(spec),

@@ -37,8 +37,22 @@ def of_schema(error: ValueError) -> str:
     found = getattr(error, "instance", None)
     if path[-1:] == ["type"] and "anyOf" in said:
         said = f"expected one of {_TYPES}, or a list of them, found {show(found)}"
-    said += _way_out(path[-1] if path else "", found)
+    if missing := _POINTER.match(said):
+        return f"a $ref names #{missing[1]}, and the schema has nothing there"
+    is_property = len(path) > 1 and path[-2] == "properties"
+    said += _as_property(found) if is_property else _way_out(path[-1] if path else "", found)
     return said if place == "$" else f"{place}: {said}"
+
+
+_POINTER: Final = re.compile(r"Pointer '(.*)' does not exist")
+
+
+def _as_property(found: object) -> str:
+    """How a property is written of which only its type is given."""
+    if found is None:
+        return "; write {} to allow any value"
+    known = _TYPES_ELSEWHERE.get(str(found).strip().lower(), found)
+    return f"; write {{type: {known}}}" if isinstance(found, str) else ""
 
 
 _TYPES_ELSEWHERE: Final = {
@@ -71,6 +85,10 @@ def _way_out(keyword: object, found: object) -> str:
             return f"; write [{found}]"
         case (("items" | "additionalProperties"), str()):
             return f"; write {{type: {found}}}"
+        case (("anyOf" | "allOf" | "oneOf"), dict()):
+            return f"; write a list: {keyword}: [{{...}}]"
+        case "enum", str():
+            return "; write a list: enum: [a, b]"
         case "properties", list():
             return "; write an object: {name: {type: ...}}"
         case "pattern", str():

@@ -65,7 +65,11 @@ def how_to_write(field: str, expected: str, value: Json) -> str:
     found = shorten(json.dumps(value, ensure_ascii=False), _SHOWN)
     scalar = not isinstance(value, dict | list) and value is not None
     field = field.partition("[")[0]
-    if expected == "array":
+    if field in ("items", "until") and expected == "string" and isinstance(value, list):
+        advice = f'write {field}: "${{{shorten(json.dumps(value, ensure_ascii=False), _SHOWN)}}}"'
+    elif field == "exitCodes" and isinstance(value, list):
+        advice = f"write exitCodes: {{retry: {found}}}, or {{fail: {found}}}"
+    elif expected == "array":
         advice = f"write {field}: [{found}]" if scalar else _list_of(field, value)
     elif expected == "object" and scalar and field in _OBJECTS:
         forms = _COUNTS if field in _COUNTS and isinstance(value, int) else _OBJECTS

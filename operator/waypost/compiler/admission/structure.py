@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 from waypost.api.crd.openapi import INT_OR_STRING, LIST_TYPE, PRESERVE
-from waypost.api.pod import QUANTITY_PATTERN
+from waypost.compiler.admission.forms import FORMS
 from waypost.compiler.admission.how_to_write import how_to_write
 from waypost.compiler.problems import did_you_mean
 from waypost.compiler.vocabulary import unknown_field
@@ -35,8 +35,6 @@ _SHOWN: Final = 60
 _DATE_TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d[tT]\d\d:\d\d:\d\d(\.\d+)?([zZ]|[+-]\d\d:?\d\d)", re.ASCII
 )
-# Patterns that nobody wants to read.
-_FORMS: Final = {QUANTITY_PATTERN: "a quantity such as 500m, 2, 1G or 1Gi"}
 _TYPES: Final[Mapping[str, tuple[type, ...]]] = {
     "object": (dict,),
     "array": (list,),
@@ -196,7 +194,7 @@ def _text_bounds(schema: Schema, value: str) -> Iterator[tuple[str, str, bool]]:
         yield INVALID, f"expected at least {least} characters, found {len(value)}", False
     pattern = schema.get("pattern")
     if pattern is not None and not _compiled(pattern).search(value):
-        form = _FORMS.get(pattern, f"text that matches {pattern}")
+        form = FORMS.get(pattern, f"text that matches {pattern}")
         yield INVALID, f"expected {form}, found {shown(value)}", False
     if schema.get("format") == "date-time" and not _DATE_TIME.fullmatch(value):
         text = f"expected a time such as 2026-11-24T03:10:00Z, found {shown(value)}"

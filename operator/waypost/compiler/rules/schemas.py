@@ -1,4 +1,4 @@
-"""Warnings about schemas: they do not prevent a run from being accepted."""
+"""Warnings about schemas and literal inputs: they do not prevent a run from being accepted."""
 
 import json
 from collections.abc import Iterator
@@ -25,6 +25,13 @@ _KEYWORDS: Final = frozenset(
         *("contentEncoding", "contentMediaType", "contentSchema"),
     )
 )
+# The formats that the vocabulary of JSON Schema has; others may be a word of the author.
+_FORMATS: Final = (
+    *("date-time", "date", "time", "duration", "email", "idn-email", "hostname", "idn-hostname"),
+    *("ipv4", "ipv6", "uri", "uri-reference", "iri", "iri-reference", "uuid", "uri-template"),
+    *("json-pointer", "relative-json-pointer", "regex", "binary", "byte", "int32", "int64"),
+    *("float", "double", "password"),
+)
 # Keywords of other drafts and dialects: they restrict values there and have no effect here.
 _FOREIGN: Final = {
     "nullable": "write type: [string, 'null'] to allow null",
@@ -33,6 +40,8 @@ _FOREIGN: Final = {
     "$recursiveRef": "write $dynamicRef",
     "$recursiveAnchor": "write $dynamicAnchor",
 }
+YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
+_TYPES: Final = ("array", "boolean", "integer", "null", "number", "object", "string")
 _BY_NAME: Final = "write it in properties, by the name of the property"
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
@@ -48,6 +57,46 @@ def schema_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         if place.rpartition(".")[2] == "inputSchema":
             texts = dict.fromkeys(_unfilled(value))
             yield from (Problem(place, text, "warning") for text in texts)
+
+
+def typed_inputs(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Warn of inputs that are written as their types, as in systems with typed parameters."""
+    declared = spec.input_schema if isinstance(spec.input_schema, dict) else {}
+    for name, value in (spec.inputs or {}).items():
+        is_schema = isinstance(value, dict) and value.get("type") in _TYPES
+        if not is_schema or not value.keys() <= _KEYWORDS or name in declared.get("properties", {}):
+            continue
+        text = (
+            "reads like a schema, and inputs are values: write it in "
+            f"inputSchema.properties.{name}, and a value here"
+        )
+        yield Problem(f"inputs.{name}", text, "warning")
+
+
+def misread_keys(spec: AgentWorkflowSpec) -> Iterator[Problem]:
+    """Warn of keys below inputs and outputs that YAML has read as booleans, as `y` of a point."""
+    places = [("inputs", spec.inputs), ("outputs", spec.outputs)]
+    places += [(f"{node.place}.inputs", node.inputs) for node in spec.all_nodes]
+    for place, values in places:
+        for key, value in (values or {}).items():
+            for path, words in _booleans_in(value, f"{place}.{key}"):
+                yield Problem(path, f"{_MISREAD.format(words)}; put the key in quotes", "warning")
+
+
+_MISREAD: Final = "is how YAML reads the key {} without quotes"
+
+
+def _booleans_in(value: Json, place: str) -> Iterator[tuple[str, str]]:
+    open_: list[tuple[Json, str]] = [(value, place)]  # values may be too deep for recursion
+    while open_:
+        found, at = open_.pop()
+        if isinstance(found, list):
+            open_ += ((item, f"{at}[{index}]") for index, item in enumerate(found))
+        elif isinstance(found, dict):
+            for key, inner in found.items():
+                if key in YAML_BOOLEANS:
+                    yield f"{at}.{key}", YAML_BOOLEANS[key]
+                open_.append((inner, f"{at}.{key}"))
 
 
 def _unfilled(value: Json) -> Iterator[str]:
@@ -66,6 +115,20 @@ def _unfilled(value: Json) -> Iterator[str]:
 
 
 def _oddities(root: Json, part: dict[str, Any]) -> Iterator[str]:
+    if part is root and part and not _KEYWORDS & part.keys():
+        first = next(iter(part))
+        yield (
+            f"it has no keyword of JSON Schema, so it says nothing; if {first} is a property, "
+            f"write {{type: object, properties: {{{first}: ...}}}}"
+        )
+    properties = part.get("properties")
+    for key, words in YAML_BOOLEANS.items():
+        if isinstance(properties, dict) and key in properties:
+            yield f"the property {key!r} {_MISREAD.format(words)}; put the key in quotes"
+    name = part.get("format")
+    unknown = isinstance(name, str) and name not in _FORMATS
+    if unknown and (hint := did_you_mean(str(name), _FORMATS)):
+        yield f"there is no format {name!r}{hint}"
     for keyword in part:
         if keyword in _FOREIGN and part[keyword] is not False:
             yield f"{keyword} has no effect in JSON Schema 2020-12; {_FOREIGN[keyword]}"

@@ -5,6 +5,7 @@ names the field, the actual value and how to correct it.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -37,6 +38,7 @@ from waypost.compiler.rules.nodes.retries import retry_problems
 from waypost.compiler.rules.nodes.volume_claims import volume_claim_problems
 from waypost.compiler.rules.python_code import modules
 from waypost.compiler.rules.rerun import rerun_problems
+from waypost.compiler.rules.schemas import YAML_BOOLEANS
 from waypost.compiler.rules.scopes import at_the_end, modifier_problems, scope_problems
 from waypost.compiler.rules.unevaluated import unevaluated_problems
 from waypost.compiler.shared_schemas import schema_fields
@@ -63,8 +65,8 @@ _CONDITIONS: Final = frozenset(("when",)).union(
     *(kind.conditions for kind in COMPILER_KINDS.values()),
 )
 # Fields that other programs read, for example a shell.
+_BRACES: Final = re.compile(r"\$\{([^{}]*)\}")
 _FOR_PROGRAMS: Final = ("container.args", "container.env", "python.env", "agent.env")
-_YAML_BOOLEANS: Final = {"true": "on, yes, y or true", "false": "off, no, n or false"}
 
 Rule = Callable[[AgentWorkflowSpec], Iterator[Problem]]
 
@@ -126,7 +128,7 @@ def _keys_are_as_written(spec: AgentWorkflowSpec) -> Iterator[Problem]:
         places.append(("memory.remember", spec.memory.remember))
     places += [(f"{node.place}.inputs", node.inputs) for node in spec.all_nodes]
     for place, values in places:
-        for key, words in _YAML_BOOLEANS.items():
+        for key, words in YAML_BOOLEANS.items():
             if key in (values or {}):
                 text = f"is how YAML reads the key {words} without quotes; put the key in quotes"
                 yield Problem(f"{place}.{key}", text)
@@ -232,6 +234,10 @@ def _expressions_compile(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 def _with_braces(value: object) -> str:
     """What to write instead of an expression without braces."""
     text = str(value)
+    if "${" in text:
+        inner = _BRACES.sub(r"\1", text)
+        whole = isinstance(compile_expression(inner), Compiled) and "${" not in inner
+        return f'; put the whole into one: "${{{inner}}}"' if whole else ""
     is_one = isinstance(compile_expression(text), Compiled)
     return f'; write "${{{text}}}"' if is_one and "{" not in text else ""
 
