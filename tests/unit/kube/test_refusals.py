@@ -86,6 +86,68 @@ QUOTA = 'pods "x" is forbidden: exceeded quota: team, requested: {}, used: {}, l
             id="limit-range-of-a-ratio",
         ),
         pytest.param("minimum memory usage per Pod is 64Mi, but", True, id="limit-range-of-pods"),
+        pytest.param(
+            'RunContainerError: failed to start: exec: "/work/a.sh": permission denied: unknown',
+            True,
+            id="a-program-that-nobody-may-execute",
+        ),
+        pytest.param(
+            'unable to start container process: exec: "/a": stat /a: no such file or directory',
+            True,
+            id="no-such-program-by-its-path",
+        ),
+        pytest.param('exec: "/work": is a directory: unknown', True, id="a-folder-for-a-program"),
+        pytest.param(
+            "CreateContainerError: container init was OOM-killed (memory limit too low?): unknown",
+            True,
+            id="less-memory-than-a-container-takes",
+        ),
+        pytest.param(
+            'ErrImagePull: image operating system "windows" cannot be used on this platform',
+            True,
+            id="operating-system",
+        ),
+        pytest.param(
+            "ErrImagePull: no matching manifest for linux/arm64/v8 in the manifest list entries",
+            True,
+            id="platform-in-other-words",
+        ),
+        pytest.param(
+            'pods "x" is forbidden: no providers available to validate pod request',
+            True,
+            id="openshift-without-a-constraint",
+        ),
+        pytest.param(
+            'pods "x" is forbidden: the integer value of priority (0) must not be provided in pod '
+            "spec; priority admission controller computed 1 from the given PriorityClass name",
+            True,
+            id="a-priority-beside-its-class",
+        ),
+        pytest.param(
+            "ErrImagePull: toomanyrequests: You have reached your pull rate limit",
+            False,
+            id="rate-of-pulls",
+        ),
+        pytest.param(
+            'failed calling webhook "x.denied.example": x509: certificate has expired',
+            False,
+            id="certificate-of-a-webhook",
+        ),
+        pytest.param(
+            "failed quota: q: status unknown for quota: q, resources: limits.cpu",
+            False,
+            id="quota-that-is-not-counted-yet",
+        ),
+        pytest.param(
+            "insufficient quota to match these scopes: [{PriorityClass In [high]}]",
+            False,
+            id="quota-of-a-class",
+        ),
+        pytest.param(
+            'Operation cannot be fulfilled on resourcequotas "q": the object has been modified',
+            False,
+            id="quota-in-use",
+        ),
         pytest.param('pod rejected: RuntimeClass "x" not found', False, id="runtime-class"),
         pytest.param('serviceaccount "x" not found', False, id="service-account"),
         pytest.param("ErrImagePull: manifest unknown", False, id="image-that-may-be-pushed"),

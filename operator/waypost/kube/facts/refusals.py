@@ -16,6 +16,8 @@ _LASTING: Final = (
     "denied the request",  # an admission webhook
     "denied request: ",  # a ValidatingAdmissionPolicy
     "unable to validate against any security context constraint",  # OpenShift
+    "no providers available to validate pod request",
+    "must not be provided in pod spec",  # a priority beside its class
     "conflicts with its namespace node label selector",
     "conflict with its namespace whitelist",
     "image will run as root",  # the kubelet, of pods that must not
@@ -27,10 +29,17 @@ _LASTING: Final = (
     "exec format error",  # the image is for another architecture
     "not found in $PATH",
     "no match for platform in manifest",
+    "no matching manifest for ",
+    "cannot be used on this platform",
+    "memory limit too low",  # the runtime, of a limit below what a container takes
     "must specify ",  # a quota that requires a request or a limit
     " per Container is ",  # a LimitRange
     " per Pod is ",
     " per PersistentVolumeClaim is ",
+)
+# The runtime, of a program that is not in its image or that nobody may execute.
+_NO_PROGRAM: Final = re.compile(
+    r'exec: "[^"]*": (stat [^:]*: no such file|permission denied|is a directory)'
 )
 _QUOTA: Final = re.compile(r"exceeded quota: [^,]+, requested: (.+), used: .+, limited: (.+)$")
 _QUANTITY: Final = re.compile(r"^(\d+(?:\.\d+)?(?:[eE]\d{1,3})?)([a-zA-Z]{0,2})$")
@@ -48,6 +57,8 @@ def lasts(trouble: str) -> bool:
     """Whether the same pod would always be refused, regardless of other pods in the cluster."""
     if "exceeded quota" in trouble:
         return _exceeds_empty_quota(trouble)
+    if _NO_PROGRAM.search(trouble):
+        return True
     return any(text in trouble for text in _LASTING)
 
 
