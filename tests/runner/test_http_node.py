@@ -231,6 +231,51 @@ def test_secrets_come_from_files(kind: str, expected: str, secret: str, user: st
             "responseSchema types the body",
             id="schema",
         ),
+        *(
+            pytest.param(
+                Reply(body=b'{"id": "a"}', headers=(("Content-Type", name),) if name else ()),
+                {"responseSchema": {"type": "object", "required": ["id"]}},
+                {"id": "a"},
+                "the schema says that it is JSON",
+                id=f"s665-schema-{name or 'no-type'}",
+            )
+            for name in ("text/plain", "text/html", "text/javascript", "json", "")
+        ),
+        pytest.param(
+            Reply(body=b'{"n": 1}', headers=TEXT), {}, '{"n": 1}', "else it is text", id="no-schema"
+        ),
+        pytest.param(
+            Reply(body=b'{"n": 1}', headers=TEXT),
+            {"responseSchema": {"type": "string"}},
+            '{"n": 1}',
+            "so it is if the schema says text",
+            id="s665-schema-of-text",
+        ),
+        pytest.param(
+            Reply(body=b"[1]", headers=(("Content-Type", "text/json"),)),
+            {},
+            [1],
+            "an old name",
+            id="s665-text-json",
+        ),
+        pytest.param(
+            Reply(
+                body=b'{"a": "\xe9"}',
+                headers=(("Content-Type", "application/json; charset=iso-8859-1"),),
+            ),
+            {},
+            {"a": "é"},
+            "the service says how it is written",
+            id="s665-json-in-another-charset",
+        ),
+        pytest.param(Reply(body=b" \n"), {}, None, "nothing but blanks is null", id="blank-json"),
+        pytest.param(
+            Reply(body=b"\xef\xbb\xbfa,b\n1,2", headers=(("Content-Type", "text/csv"),)),
+            {},
+            "a,b\n1,2",
+            "a mark is no part of the first name of a table",
+            id="s665-mark-before-text",
+        ),
     ],
 )
 def test_the_body_of_an_answer(
@@ -372,6 +417,22 @@ def test_headers_of_an_answer_are_lower_case_and_joined() -> None:
         ),
         pytest.param(
             Reply(body=b"<html>"), {}, Reason.OUTPUT_INVALID, "not JSON", "not JSON", id="no-json"
+        ),
+        pytest.param(
+            Reply(body=b"a;\xe9", headers=(("Content-Type", "text/csv"),)),
+            {},
+            Reason.OUTPUT_INVALID,
+            "(text/csv) is not utf-8 at byte 2; the service must name its charset",
+            "a text in a charset that is not named",
+            id="s665-charset-not-named",
+        ),
+        pytest.param(
+            Reply(body=b"[" * 5000 + b"]" * 5000),
+            {},
+            Reason.OUTPUT_INVALID,
+            "it is nested too deeply",
+            "no words of a library",
+            id="deep",
         ),
         pytest.param(
             Reply(body=b"\x89PNG\xff", headers=(("Content-Type", "image/png"),)),

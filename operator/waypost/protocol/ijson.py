@@ -78,7 +78,9 @@ def parse(text: bytes | str, *, big_integers_as_text: bool = False) -> Json:
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
         raise NotJsonError("$", f"not JSON: {error.msg} ({place})") from None
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise IJsonError("$", "not JSON that can be read: it is nested too deeply") from None
+    except ValueError as error:
         raise IJsonError("$", f"not JSON that can be read: {error}") from None
     return check(value)
 

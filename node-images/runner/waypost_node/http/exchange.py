@@ -197,33 +197,60 @@ def _seconds(text: str | None) -> float | None:
     return min(max(seconds, 0.0), _LONGEST_RETRY_AFTER)
 
 
+_JSON: Final = ("application/json", "text/json", "application/x-json")
+_MARK: Final = "\ufeff"  # that programs of tables write before their text
+
+
 def _body(work: HttpWork, response: httpx2.Response) -> Json:
-    """The body: JSON if the content type says so, else text; an empty body is null."""
+    """The body: JSON if content type or schema say so, else text; an empty body is null."""
     content = _limited(work, response, work.max_bytes)
     _hold_back(work, _decoded(content, response, "replace"))
     media = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not content:
+    is_json = media in _JSON or media.endswith("+json")
+    if not content or (is_json and not content.strip()):
         return _typed(work, None)
-    if media == "application/json" or media.endswith("+json"):
-        try:
-            # Some frameworks begin JSON with a byte order mark.
-            value = _parsed(work, content.removeprefix(codecs.BOM_UTF8))
-        except ijson.BigIntegerError as error:
-            text = f"the response body: {error}; {big_integers.ADVICE}"
-            raise Broken(Reason.OUTPUT_INVALID, text) from None
-        except ijson.IJsonError as error:
-            raise Broken(Reason.OUTPUT_INVALID, f"the response body: {error}") from None
-        _hold_back(work, ijson.canonical(value).decode())  # escapes are resolved now
-        return _typed(work, value)
+    if is_json:
+        return _typed(work, _as_json(work, response, content))
+    try:
+        text = _decoded(content, response).removeprefix(_MARK)
+        checked = ijson.check(text)
+    except UnicodeDecodeError as error:
+        raise Broken(Reason.OUTPUT_INVALID, _not_text(media, error)) from None
+    except ijson.IJsonError as error:
+        raise Broken(Reason.OUTPUT_INVALID, f"the response body: {error}") from None
+    may_be_json = work.response_schema is not None and text.lstrip()[:1] in ("{", "[")
+    if may_be_json and schema.validate(work.response_schema, checked, limit=1):
+        return _typed(work, _as_json(work, response, content))
+    return _typed(work, checked)
+
+
+def _as_json(work: HttpWork, response: httpx2.Response, content: bytes) -> Json:
+    """The JSON of a body. Some services write it in another charset than UTF-8, which they name."""
     try:
         text = _decoded(content, response)
-        return _typed(work, ijson.check(text))
-    except (UnicodeDecodeError, ijson.IJsonError):
-        raise Broken(
-            Reason.OUTPUT_INVALID,
-            f"the response body ({media or 'no content type'}) is neither JSON nor text; http "
-            "nodes take nothing else",
-        ) from None
+        content = text.encode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        pass  # the parser names the byte
+    try:
+        # Some frameworks begin JSON with a byte order mark.
+        value = _parsed(work, content.removeprefix(codecs.BOM_UTF8))
+    except ijson.BigIntegerError as error:
+        text = f"the response body: {error}; {big_integers.ADVICE}"
+        raise Broken(Reason.OUTPUT_INVALID, text) from None
+    except ijson.IJsonError as error:
+        raise Broken(Reason.OUTPUT_INVALID, f"the response body: {error}") from None
+    _hold_back(work, ijson.canonical(value).decode())  # escapes are resolved now
+    return value
+
+
+def _not_text(media: str, error: UnicodeDecodeError) -> str:
+    name = media or "no content type"
+    if media.startswith("text/") or media.endswith(("xml", "csv", "yaml")):
+        return (
+            f"the response body ({name}) is not {error.encoding} at byte {error.start}; the "
+            "service must name its charset in Content-Type, or a python node must read it"
+        )
+    return f"the response body ({name}) is neither JSON nor text; http nodes take nothing else"
 
 
 def _parsed(work: HttpWork, content: bytes) -> Json:
