@@ -13,6 +13,8 @@ from waypost.engine.run import status_size
 from waypost.engine.state import visible
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol import ijson
+from waypost.runtime import deciding
+from waypost.runtime.cache import parsed
 from waypost.runtime.reads import definitions
 
 from tests.support.builders import python
@@ -40,6 +42,8 @@ class Counted:
         for name, memo in (("size", status_size._node_size), ("output", visible.output_size)):
             patch.setattr(memo, "_compute", self._counting(name, memo._compute))
         patch.setattr(definitions, "define", self._counting("compiled", define))
+        patch.setattr(deciding, "decide", self._counting("decided", deciding.decide))
+        patch.setattr(parsed, "text_of", self._counting("bodies", parsed.text_of))
         patch.setattr(ijson, "canonical", self._counting("canonical", ijson.canonical))
         patch.setattr(json, "loads", self._counting("parsed", json.loads))
         read = AgentWorkflowStatus.model_validate
@@ -79,7 +83,10 @@ def test_s800_what_a_node_costs_does_not_depend_on_how_many_have_ended(
     shape: Callable[[int], Obj],
 ) -> None:
     few, many = counts(shape(FEW)), counts(shape(MANY))
-    assert set(many) >= {"written", "size", "output", "compiled", "canonical", "read"}
+    assert set(many) >= {
+        *("written", "size", "output", "compiled", "canonical", "read"),
+        *("decided", "bodies"),
+    }
     assert many["compiled"] == few["compiled"], "once for each generation"
     grown = {
         name: (few[name] / FEW, found / MANY)
@@ -87,6 +94,12 @@ def test_s800_what_a_node_costs_does_not_depend_on_how_many_have_ended(
         if found / MANY > few[name] / FEW + 2
     }
     assert not grown
+
+
+def test_s636_what_follows_the_end_of_a_pod_causes_no_pass() -> None:
+    """A node has five: its pod is there, is bound, waits for its container, runs, and has ended.
+    Its release, its phase and its last finalizer cause none."""
+    assert counts(chain(MANY))["decided"] <= 5 * MANY
 
 
 @pytest.mark.parametrize(
