@@ -173,16 +173,17 @@ def _without_memories() -> Iterator[None]:
     It keeps some 2 KB for each object that exists, for daemons, indices and changes, none of which
     is used: 40 MB for 10,000 runs and their pods. kopf has no setting for it.
     """
-    whole = inventory.ResourceMemories.recall
+    memories: Any = inventory.ResourceMemories
+    whole = memories.recall
 
     async def recall(self: Any, *given: Any, **options: Any) -> Any:
         return await whole(self, *given, **{**options, "ephemeral": True})
 
-    inventory.ResourceMemories.recall = recall
+    memories.recall = recall
     try:
         yield
     finally:
-        inventory.ResourceMemories.recall = whole
+        memories.recall = whole
 
 
 async def watch(

@@ -113,10 +113,13 @@ class RunCache:
         version = version_of(body)
         self._keys[key.uid] = key
         self._live.add(key.uid)
-        if entry.body is not None and version <= entry.version:
-            return False
         slim = {k: v for k, v in metadata.items() if k != "managedFields"}
         kept = {**body, "metadata": slim}
+        if entry.body is not None and version <= entry.version:
+            if own and version == entry.version and not entry.ended:
+                entry.body.adopt(kept)  # the watch was faster: it need not be parsed again
+                self._parsed.put(key.uid, entry.body)
+            return False
         is_ended = _has_ended(body)
         later = own and not is_ended
         self._parsed.drop(key.uid)

@@ -131,6 +131,15 @@ def test_s801_a_large_run_is_written_as_json_after_some_writes(
     assert written[-1] == "19"
 
 
+def test_s801_an_answer_that_the_watch_was_faster_than_is_not_parsed_again() -> None:
+    store, answer = RunCache(), large(1)
+    assert store.put_run(large(1))
+    assert not store.put_run(answer, own=True)
+    assert (store.run_body(KEY) or {})["status"] is answer["status"]
+    assert not store.put_run(large(0), own=True), "an older one is not taken"
+    assert (store.run_body(KEY) or {})["status"] is answer["status"]
+
+
 def test_s801_an_idle_run_is_json_alone() -> None:
     store = RunCache()
     assert store.put_run(large(1), own=True)
