@@ -203,6 +203,26 @@ def test_a_run_is_suspended_resumed_and_cancelled(
     assert capsys.readouterr().out == f"{answer}\n"
 
 
+ENDED = {"phase": "Failed", "finishedAt": "2026-11-28T10:00:00Z", "round": 2}
+
+
+def test_a_run_that_has_ended_is_not_cancelled(api: Api, capsys: Captured) -> None:
+    """It would change nothing, and no round of it could begin any more."""
+    api.put(RUN_PATH, {**body(), "status": ENDED})
+    assert main(["cancel", "notes"]) == Exit.FAILED
+    assert "notes has ended as Failed, so there is nothing to cancel" in capsys.readouterr().err
+    assert api.patched == []
+
+
+def test_a_round_that_is_requested_is_cancelled(api: Api) -> None:
+    requested = body()
+    requested["spec"]["rerun"] = {"round": 3}
+    api.put(RUN_PATH, {**requested, "status": ENDED})
+    api.on_patch = lambda path, sent: (200, body())
+    assert main(["cancel", "notes"]) == 0
+    assert api.patched
+
+
 @pytest.mark.parametrize("command", ["rerun", "suspend", "resume", "cancel"])
 def test_an_unknown_run(api: Api, capsys: Captured, command: str) -> None:
     assert main([command, "no"]) == Exit.NOT_FOUND

@@ -165,6 +165,17 @@ def test_a_round_that_would_be_rejected(api: Api, capsys: Captured) -> None:
     assert "drfat" in why[0]
 
 
+def test_a_round_of_a_cancelled_run(api: Api, capsys: Captured) -> None:
+    """The API server refuses it, also if the run had ended before the cancel."""
+    run = failed()
+    run["spec"]["cancel"] = True
+    serve(api, run)
+    assert main(["rerun", "brief", "--dry-run"]) == Exit.FAILED
+    first, *why = printed(capsys)
+    assert first == "round 2 of brief would be rejected:"
+    assert "the run was cancelled, which is final; create a new run" in why[0]
+
+
 def test_the_latest_template_needs_a_template(api: Api, capsys: Captured) -> None:
     serve(api, failed())
     assert main(["rerun", "brief", "--dry-run", "--latest"]) == Exit.USAGE

@@ -10,6 +10,7 @@ from waypost.api.state.usage import Usage
 from waypost.api.status import NodeStatus
 from waypost.compiler.definition import Definition
 from waypost.compiler.node_settings import effect_of
+from waypost.compiler.problems import Problem
 from waypost.engine.memory.refresh import reads_again
 from waypost.engine.rounds import begin
 from waypost.engine.run.deferred_round import is_deferred
@@ -33,7 +34,7 @@ def rerun_preview(run: JsonObject, definition: Definition, *, now: datetime) -> 
     """
     observed = observed_run(run, definition, now=now)
     before, requested = observed.status, _requested(run)
-    problems = definition.problems or begin.problems(observed)
+    problems = definition.problems or _cancelled(run) or begin.problems(observed)
     preview = RerunPreview(
         name=observed.name,
         namespace=observed.namespace,
@@ -55,6 +56,13 @@ def _requested(run: JsonObject) -> int:
     rerun = (run.get("spec") or {}).get("rerun") or {}
     number = rerun.get("round")
     return number if isinstance(number, int) else 0
+
+
+def _cancelled(run: JsonObject) -> tuple[Problem, ...]:
+    """The API server refuses a round of a cancelled run, also of one that had ended before."""
+    if (run.get("spec") or {}).get("cancel") is not True:
+        return ()
+    return (Problem("rerun.round", "the run was cancelled, which is final; create a new run"),)
 
 
 def _memory(observed: Observed) -> RoundMemory | None:

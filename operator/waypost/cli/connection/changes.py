@@ -49,9 +49,18 @@ async def set_fields(
         uid: The run that was shown; "" for any with this name.
 
     Raises:
-        CommandError: The run does not exist, is another one, or the API server refused.
+        CommandError: The run does not exist, is another one, has ended before a cancel, or the API
+            server refused.
     """
-    found = text(section(await find_run(session, name), "metadata"), "uid")
+    run = await find_run(session, name)
+    found = text(section(run, "metadata"), "uid")
+    cancelled = section(run, "spec").get("cancel") is True
+    if fields.get("cancel") and not cancelled and _has_ended(run):
+        phase = text(section(run, "status"), "phase")
+        raise CommandError(
+            f"{name} has ended as {phase}, so there is nothing to cancel; it was not changed, "
+            "because a cancelled run cannot be rerun"
+        )
     if uid and found != uid:
         raise CommandError(f"{name} was deleted and created again since it was shown; look again")
     operations: list[Obj] = [
@@ -60,6 +69,14 @@ async def set_fields(
     if uid:
         operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": uid})
     await change(session, name, operations)
+
+
+def _has_ended(run: Obj) -> bool:
+    """Whether a run has ended, and no new round of it is requested."""
+    status, rerun = section(run, "status"), section(run, "spec", "rerun")
+    return bool(status.get("finishedAt")) and (rerun.get("round") or 1) <= (
+        status.get("round") or 1
+    )
 
 
 async def begin_round(
