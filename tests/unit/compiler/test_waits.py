@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from waypost.compiler.definition import define
 
-from tests.support.builders import spec
+from tests.support.builders import python, spec
 
 
 def problems(**wait: Any) -> list[str]:
@@ -55,3 +55,37 @@ DURATIONS = {
 def test_a_text_that_is_no_duration_is_answered(duration: str, words: str) -> None:
     (found,) = problems(duration=duration)
     assert words in found
+
+
+WAIT = {"name": "w", "wait": {"duration": "1h"}}
+EVENT = {"name": "w", "event": {"names": ["paid"]}}
+CHOOSES = {"name": "b", "first": {"of": ["a", "w"]}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "warned"),
+    [
+        pytest.param(spec(python("a"), WAIT), True, id="S76-a-wait"),
+        pytest.param(spec(python("a"), EVENT), True, id="S76-an-event"),
+        pytest.param(spec(WAIT), False, id="S76-alone"),
+        pytest.param(spec(python("a", dependsOn=["w"]), WAIT), False, id="S76-before-a-node"),
+        pytest.param(spec(python("a", after=["w"]), EVENT), False, id="S76-softly"),
+        pytest.param(
+            spec(python("a", when="${nodes.w.phase == 'Succeeded'}"), WAIT), False, id="S76-read"
+        ),
+        pytest.param(spec(python("a"), WAIT, CHOOSES), False, id="S76-a-candidate"),
+        pytest.param(
+            spec(python("a"), EVENT, outputs={"o": "${nodes.w.output.payload}"}),
+            False,
+            id="S76-an-output",
+        ),
+        pytest.param(
+            {**spec(python("a"), WAIT), "finally": [python("f", after=["w"])]},
+            False,
+            id="S76-before-finally",
+        ),
+    ],
+)
+def test_a_wait_that_holds_nothing_back_is_a_warning(raw: Any, warned: bool) -> None:
+    found = [each for each in define(raw).warnings if "stays open until it ends" in each.message]
+    assert [each.field for each in found] == (["nodes.w"] if warned else [])
