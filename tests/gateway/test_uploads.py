@@ -156,7 +156,7 @@ class Memory:
         self.kept: dict[str, bytes] = {}
 
     async def put(self, key: str, body: bytes | bytearray) -> None:
-        self.kept[key] = body
+        self.kept[key] = bytes(body)
 
     async def read(self, key: str) -> AsyncIterator[bytes]:
         for start in range(0, len(self.kept[key]), 1_000_000):

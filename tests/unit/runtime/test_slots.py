@@ -124,12 +124,13 @@ async def test_what_a_waiting_map_shows() -> None:
         "item 1 of 2 (b/0): WaitingForSlot: waits for key 'the-service-of-a-long-name': 1 of 1 "
         "slots are taken, held by run one (node a); it is the first in the queue"
     )
-    key = {"concurrency": {"key": "the-service-of-a-long-name", "limit": 1}}
+    key = {"key": "the-service-of-a-long-name", "limit": 1}
     async with World(script={"a": [slow(60)], "b": [slow(1)]}) as world:
         world.start()
-        await world.submit(spec(python("a", **key)), name="one")
+        await world.submit(spec(python("a", concurrency=key)), name="one")
         await asyncio.sleep(2)
-        await world.submit(spec(python("b", forEach={"items": "${[1, 2]}"}, **key)), name="two")
+        every = python("b", forEach={"items": "${[1, 2]}"}, concurrency=key)
+        await world.submit(spec(every), name="two")
         await asyncio.sleep(2)
         assert world.node("b", "two")["message"] == waits
         await world.patch_run({"suspend": True}, name="two")

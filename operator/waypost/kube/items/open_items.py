@@ -235,16 +235,10 @@ def _of_child(status: NodeStatus, place: Place, found: re.Match[str], moment: st
     return OpenItem(int(found["index"]), status, origin=given.origin, seen=seen)
 
 
-def reason_of(text: str) -> str | None:
-    """The reason in the text of an open item."""
+def words_of(text: str) -> tuple[str | None, str | None]:
+    """The reason in the text of an open item, and what the text keeps of its message."""
     found = _TEXT.fullmatch(text)
-    return found["reason"] if found is not None else None
-
-
-def message_of(text: str) -> str | None:
-    """The message in the text of an open item, as far as the text keeps it."""
-    found = _TEXT.fullmatch(text)
-    return found["message"] if found is not None else None
+    return (found["reason"], found["message"]) if found is not None else (None, None)
 
 
 def _attempts(

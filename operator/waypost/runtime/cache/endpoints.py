@@ -11,7 +11,7 @@ from waypost.api.provider import ModelProviderSpec
 from waypost.api.status import FINAL_PHASES, AgentWorkflowStatus, NodeStatus
 from waypost.api.toolserver import ToolServerSpec
 from waypost.api.wire.memo import Memo
-from waypost.kube.items.open_items import reason_of
+from waypost.kube.items.open_items import words_of
 from waypost.ports.cluster import Kind, Listing, Obj
 from waypost.probes.subject import Subject, SubjectKind, subject
 from waypost.protocol.reasons import Reason
@@ -134,7 +134,7 @@ def _waits(node: NodeStatus) -> bool:
     """Whether a node, or an item of a map, waits for an object."""
     opened = (node.items.open or ()) if node.items is not None else ()
     waiting = node.phase == "Pending" and node.reason == Reason.MISSING_REFERENCE
-    return waiting or Reason.MISSING_REFERENCE in map(reason_of, opened)
+    return waiting or any(words_of(one)[0] == Reason.MISSING_REFERENCE for one in opened)
 
 
 _any_waits: Final[Memo[AgentWorkflowStatus, bool]] = Memo(

@@ -9,7 +9,7 @@ from waypost.api.items.status import ItemsStatus
 from waypost.api.paths import NodePath, parse_path
 from waypost.kube import names
 from waypost.kube.items.child_items import started_by
-from waypost.kube.items.open_items import reason_of
+from waypost.kube.items.open_items import words_of
 from waypost.kube.node_records import LARGEST, record_fact
 
 SHOWN: Final = 20
@@ -51,7 +51,7 @@ def items_of_interest(
     states = parse_states(str(text))
     chosen = list(_chosen(states))
     known = _failures(items, stored)
-    waiting = {int(shown.split()[0]): reason_of(shown) for shown in items.open or ()}
+    waiting = {int(shown.split()[0]): words_of(shown)[0] for shown in items.open or ()}
     children = _children(items, stored)
     undone = _undone(path, items, sealed, records)
     listed = []

@@ -10,7 +10,7 @@ from waypost.api.meta import Condition
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.kube.facts.pods import PodFact, pod_fact
 from waypost.kube.items.child_items import started_by
-from waypost.kube.items.open_items import message_of
+from waypost.kube.items.open_items import words_of
 from waypost.kube.names import child_name
 from waypost.kube.objects import items, named, section, text
 from waypost.kube.timestamps import parse_timestamp, timestamp
@@ -128,7 +128,7 @@ def _of_children(node: NodeStatus, run: JsonObject) -> Iterator[Obstacle]:
     """The child runs of a map that wait for something."""
     metadata = section(run, "metadata")
     for shown in (node.items.open if node.items is not None else None) or ():
-        started, message = started_by(shown), message_of(shown)
+        started, (_, message) = started_by(shown), words_of(shown)
         if started is None or message is None:
             continue
         child = child_name(
