@@ -42,6 +42,7 @@ DATA: Any = {
         "counts": list(range(4000)),
         "labels": {f"key{at}": f"value {at}" for at in range(500)},
         "pairs": "ab=cd,ef=gh," * 40_000,
+        "emails": "ann@example.com; bob@example.com; " * 25_000,
         "n": 3,
         "ok": True,
         "nothing": None,
@@ -133,6 +134,14 @@ EVERYDAY = (
     "{'rows': inputs.rows, 'again': inputs.rows, 'n': size(inputs.rows)}",
     "'Context:\\n' + json(inputs.rows.map(r, {'id': r.id})) + '\\nAnswer in JSON.'",
     "inputs.rows.filter(r, r.name.matches('^part [0-9]+$')).map(r, {'n': r.name})",
+    # Rows that are split once and then read by their columns.
+    "inputs.csv.split('\\n').map(l, l.split(',')).filter(r, int(r[2]) > 100).map(r, r[1].trim())",
+    "inputs.csv.split('\\n').map(l, l.split(',')).map(r, {'id': r[0], 'n': int(r[2])})",
+    "inputs.log.split('\\n').map(l, l.split(' ')).filter(p, p[1] == 'INFO')"
+    ".map(p, {'at': p[0], 'took': p[3].split('=')[1]})",
+    "inputs.emails.split('; ').map(e, e.split('@')).filter(p, size(p) == 2).map(p, p[0]).join(',')",
+    "inputs.rows.map(r, r.lines[0].sku + r.tags[1]).join(',')",
+    "inputs.rows.map(r, '%.2f €'.format([r.price])).join('\\n')",
 )
 
 

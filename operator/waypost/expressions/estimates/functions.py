@@ -37,6 +37,8 @@ from waypost.expressions.tree import Call, Constant, Expr
 _NUMBER: Final = 24.0  # the longest text of a number or a boolean
 _FORMATTED: Final = 80.0  # the most that a verb adds to its argument, unless it has a precision
 _PRECISE: Final = 1500.0  # %.1000f, the largest precision there is
+_DOUBLE: Final = 330.0  # the digits of the largest double before its point, and what is around
+_PRECISION: Final = re.compile(r"%\.(\d+)")
 _VERBS: Final = re.compile(r"%(.)", re.DOTALL)
 _PLAIN_VERBS: Final = frozenset("sd%")  # they add no more to an argument than its digits
 _LONGEST_ESCAPE: Final = 6  # of one character in JSON, such as \u0001
@@ -278,7 +280,11 @@ def _text(at: Applied) -> Size:
 
 def _formatted(at: Applied) -> Size:
     pattern = _literal(at.call.target) if at.call.target is not None else None
-    verb = _FORMATTED if pattern is not None and "." not in pattern else _PRECISE
+    verb = _PRECISE
+    if pattern is not None and "." not in pattern:
+        verb = _FORMATTED
+    elif pattern is not None and pattern.count("%.") == len(found := _PRECISION.findall(pattern)):
+        verb = min(_PRECISE, _DOUBLE + max(map(int, (digits[:5] for digits in found)), default=0))
     if pattern is not None and set(_VERBS.findall(pattern)) <= _PLAIN_VERBS:
         verb = _NUMBER
     arguments = at.sizes[-1]

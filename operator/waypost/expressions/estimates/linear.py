@@ -61,12 +61,18 @@ def times(linear: Linear, count: Linear, known: Mapping[Variable, Quantity]) -> 
 
 
 def summed(linear: Linear, loop: int, count: Linear, known: Mapping[Variable, Quantity]) -> Linear:
-    """The sum of `linear` over the elements of `loop`, of which there are `count`."""
+    """The sum of `linear` over the elements of `loop`, of which there are `count`.
+
+    Of each quantity it takes the smaller bound: the sum of all elements, or the largest one times
+    their number.
+    """
     outside: Linear = {}
     total: Linear = {}
     for name, factor in linear.items():
         if name is not None and name[0] == loop:
-            total = plus(total, known[name].total(), factor)
+            sum_, largest = known[name].total(), plus({}, count, known[name].top)
+            smaller = largest if numeric(largest, known) < numeric(sum_, known) else sum_
+            total = plus(total, smaller, factor)
         else:
             outside[name] = factor
     return plus(total, times(outside, count, known))

@@ -202,8 +202,10 @@ class Element:
 
     @property
     def item(self) -> Size:
-        """As `Size.item`."""
-        return self.top.item
+        """As `Size.item`. Of each element it is no larger than all its items together, so over the
+        loop it is no larger than all items of all elements."""
+        place = (*self.place, "[x]")
+        return Element(self.loop, place, self.total.items, self.top.item, self.known)
 
     def field(self, name: str) -> Size:
         """As `Size.field`."""
