@@ -66,6 +66,15 @@ RESULTS = [
                  "[image/png, 6 bytes, not shown]", id="lines"),
     pytest.param({"content": [{**PICTURE, "data": "_-A"}]}, "[image/png, 2 bytes, not shown]",
                  id="alphabet-of-urls-without-padding"),
+    # Under another name.
+    *[pytest.param(body("ID", type=name), "sent", id=f"content-type-{name}")
+      for name in ("text/plain", "text/html; charset=utf-8", "application/octet-stream")],
+    pytest.param(Body(f"[{NOTE},{OK}]", "text/plain"), "sent", id="batch-as-text"),
+    # Results of other protocols.
+    pytest.param({"toolResult": "sent"}, '{"toolResult":"sent"}', id="tool-result"),
+    pytest.param({"content": [], "task": {"taskId": "t1", "status": "working"}},
+                 '"status":"working"', id="task"),
+    pytest.param({"content": [SENT], "task": {"taskId": "t1"}}, "sent", id="task-beside-content"),
     # Structure, and text that says something else.
     pytest.param({"content": [SENT], "structuredContent": [1, 2]}, '[[1,2],"sent"]', id="list"),
     pytest.param({"content": [SENT], "structuredContent": None}, "sent", id="structure-null"),
@@ -97,6 +106,12 @@ def test_a_result_reaches_the_model(reply: Any, words: str, tmp_path: Path) -> N
 ERRORS = [
     pytest.param(Error(-32000, "no luck"), "no luck", id="-32000"),
     pytest.param(Error(-32001, "too late today"), "too late today", id="-32001"),
+    pytest.param(wire('"error":{"code":-32602,"message":"Invalid","data":{"to":"empty"}}'),
+                 'Invalid ({\\"to\\":\\"empty\\"})', id="data"),
+    pytest.param(wire('"error":{"code":1,"message":"bad: to","data":"to"}'), '"bad: to"',
+                 id="data-twice"),
+    pytest.param(wire('"error":{"code":1,"message":"bad","data":"' + "x" * 501 + '"}'), '"bad"',
+                 id="data-too-long"),
     pytest.param(Error(-32700, "broken pipe"), "broken pipe", id="-32700"),
     pytest.param(Error(-32602, "no login session for user ann"), "no login session", id="session"),
     pytest.param(Error(-32600, "the session of ann was closed by her"), "by her", id="sessions"),
@@ -152,7 +167,8 @@ UNKNOWN = [
     pytest.param(Body(OK, status=202), "answered 202", id="202-with-a-body"),
     pytest.param(Http(204), "answered 204", id="204"),
     pytest.param(Body("<html>log in</html>", "text/html"), "answered 200: <html>log in", id="html"),
-    pytest.param(Body(OK, "text/plain"), "answered 200", id="text"),
+    pytest.param(Body("sent", "text/plain"), "answered 200: sent", id="text"),
+    pytest.param(Body('{"ok": true}', "text/plain"), "answered 200", id="json-that-is-no-answer"),
     pytest.param(Body(OK, short=True), "the connection to tool server desk was lost", id="short"),
     pytest.param(Body(OK, headers=(("Content-Encoding", "gzip"),)), "was lost", id="no-gzip"),
     pytest.param(events(NOTE), "SSE stream ended without a response", id="events-without-answer"),

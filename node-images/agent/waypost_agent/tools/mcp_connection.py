@@ -102,11 +102,19 @@ def client(
         if answer.status_code == 200 and kind.startswith("application/json"):
             answer._content = mcp_messages.message(await start_of(answer, _LARGEST), number)
             return
+        body: bytes | None = None
+        if answer.status_code == 200 and number is not None:
+            body = await start_of(answer, _LARGEST)
+            if mcp_messages.is_answer(body):  # under another content type
+                answer.headers["content-type"] = "application/json"
+                answer._content = mcp_messages.message(body, number)
+                return
         if answer.request.method == "POST":
             # A redirect to another host is not followed: the keys in the headers would go there.
             words = redirect_in(answer)
             if not words:
-                answer._content = await start_of(answer, _ERROR)
+                found = await start_of(answer, _ERROR) if body is None else body[:_ERROR]
+                answer._content = found
                 words = endpoint_access.said_in(answer._content, keys.redact)
             verdict = endpoint_access.refused(answer.status_code, words, url)
             if answer.is_success:

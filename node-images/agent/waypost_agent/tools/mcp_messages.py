@@ -44,6 +44,17 @@ def message(body: bytes, number: Any) -> bytes:
     return json.dumps(document).encode()
 
 
+def is_answer(body: bytes) -> bool:
+    """Whether a body is the answer to a request, or a batch with one."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return any(
+        _is_answer(each) for each in (document if isinstance(document, list) else [document])
+    )
+
+
 def _pruned(value: Any, left: int = _DEEPEST) -> Any:
     """The value without what is nested too deep for the library, which would read none of it."""
     if isinstance(value, dict | list) and not left:
@@ -65,8 +76,16 @@ def _error(error: Any) -> dict[str, Any]:
     code, words = error.get("code"), error.get("message")
     if not isinstance(words, str):
         words = as_text({k: v for k, v in error.items() if k != "code"} or error)
+    more = as_text(error["data"]) if error.get("data") else ""
+    if more not in words and len(more) <= _LONGEST_DATA:
+        words = f"{words} ({more})"
     number = code if type(code) is int else _ERROR_CODE
     return {**error, "code": number, "message": words if number == code else f"{code}: {words}"}
+
+
+# What an error says beside its message. A longer text is not cut: a key in it would not be found.
+_LONGEST_DATA: Final = 500
+_OF_RESULTS: Final = ("content", "structuredContent", "isError", "_meta", "resultType")
 
 
 def result(raw: dict[str, Any]) -> dict[str, Any]:
@@ -76,8 +95,11 @@ def result(raw: dict[str, Any]) -> dict[str, Any]:
         return {"content": [_text(_INPUT)], "isError": True}
     if content is None:
         content = []
-    blocks = [_block(each) for each in (content if isinstance(content, list) else [content])]
     structured = raw.get("structuredContent")
+    other = {key: each for key, each in raw.items() if key not in _OF_RESULTS}
+    if not content and structured is None and other:  # of an older or newer protocol
+        content = [_text(as_text(other))]
+    blocks = [_block(each) for each in (content if isinstance(content, list) else [content])]
     if structured is not None and not isinstance(structured, dict):
         structured = {BARE: structured}
     failed = raw.get("isError")

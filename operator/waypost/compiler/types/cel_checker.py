@@ -151,7 +151,8 @@ def _worded(rejection: Rejection) -> str:
     written = function.strip("_@").removesuffix("_")
     if function in ("_==_", "_!=_"):
         left, _, right = arguments.partition(", ")
-        return f"`{written}` compares {left} with {right}: they are never equal"
+        tip = "; for a field that may be absent write has(x.field)" if "null" in arguments else ""
+        return f"`{written}` compares {left} with {right}: they are never equal{tip}"
     tip = operands_tip(function, arguments)
     return f"`{written.replace('_', ' ')}` does not take ({arguments}){tip}"
 
