@@ -7,7 +7,7 @@ import pytest
 from waypost.api.crd.generate import object_schema
 from waypost.api.crd.resources import RESOURCES
 from waypost.compiler.vocabulary import unknown_field
-from waypost.compiler.vocabulary.in_field import IN_FIELD
+from waypost.compiler.vocabulary.in_field import IN_FIELD, IN_SPEC
 
 CASES = [
     ("retry", "maxAttempts", "did you mean limit, the number of extra attempts?"),
@@ -52,6 +52,33 @@ def test_a_word_is_answered_in_its_field(below: str, word: str, says: str) -> No
 def test_other_resources_have_other_words() -> None:
     said = unknown_field("type", path="spec.http", known=("url",), kind="ToolServer")
     assert said == "unknown field type in http; known fields: url (see docs/providers.md)"
+
+
+SPECS = [
+    ("AgentWorkflowSchedule", "cron", "did you mean schedules, a list of cron lines?"),
+    ("AgentWorkflowSchedule", "templateRef", "did you mean template? (see docs/schedules.md)"),
+    ("AgentWorkflowSchedule", "workflowSpec", "did you mean template?"),
+    ("ModelProvider", "auth", "did you mean apiKey: {name: SECRET, key: KEY}?"),
+    ("ModelProvider", "endpoint", "did you mean baseURL?"),
+    ("ToolServer", "url", "did you mean http: {url: ...}?"),
+    ("ToolServer", "sse", "did you mean http: {url: ...}?"),
+    ("ToolServer", "command", "did you mean stdio: {image: ..., command: [...]}?"),
+    ("WorkflowEvent", "data", "did you mean payload?"),
+    ("EventSource", "github", "did you mean auth?"),
+    ("AgentWorkflowTemplate", "inputs", "write their defaults in inputSchema"),
+]
+
+
+@pytest.mark.parametrize(("kind", "word", "says"), SPECS, ids=[f"{k}.{w}" for k, w, _ in SPECS])
+def test_a_word_is_answered_in_the_spec_of_its_kind(kind: str, word: str, says: str) -> None:
+    assert says in unknown_field(word, path="spec", known=("other",), kind=kind)
+
+
+def test_no_word_is_a_field_of_its_spec() -> None:
+    for resource in RESOURCES:
+        fields = object_schema(resource)["properties"]["spec"].get("properties", {})
+        assert not IN_SPEC.get(resource.kind, {}).keys() & fields.keys(), resource.kind
+    assert IN_SPEC.keys() <= {resource.kind for resource in RESOURCES}
 
 
 def test_no_word_is_a_field_of_its_object() -> None:

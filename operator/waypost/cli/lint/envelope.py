@@ -21,6 +21,15 @@ _ANNOTATIONS: Final = 256 * 1024  # bytes of all keys and texts
 # kubectl's own key, and a line break.
 _COPY: Final = len("kubectl.kubernetes.io/last-applied-configuration") + 1
 _MAPS: Final = ("labels", "annotations")
+# What the kinds of other systems are here.
+_OF_OTHERS: Final = {
+    **dict.fromkeys(("Workflow", "WorkflowRun", "PipelineRun"), "AgentWorkflow"),
+    **dict.fromkeys(
+        ("WorkflowTemplate", "ClusterWorkflowTemplate", "Pipeline"), "AgentWorkflowTemplate"
+    ),
+    **dict.fromkeys(("MCPServer", "RemoteMCPServer"), "ToolServer"),
+    **dict.fromkeys(("ModelConfig", "Model"), "ModelProvider"),
+}
 # The kinds that people write. On the others the operator sets labels and annotations.
 _WRITTEN_BY_USERS: Final = ("AgentWorkflow", "AgentWorkflowTemplate", "ModelProvider", "ToolServer")
 
@@ -35,7 +44,7 @@ def problems(value: Mapping[str, Any]) -> Iterator[Problem]:
     if not kind:
         yield Problem("kind", f"is missing; add kind: {KINDS[0]}, or one of {', '.join(KINDS[1:])}")
     elif kind not in KINDS:
-        hint = did_you_mean(kind, KINDS)
+        hint = did_you_mean(_OF_OTHERS.get(kind, kind), KINDS)
         if "cron" in kind.lower() or "schedule" in kind.lower():
             hint = "; did you mean AgentWorkflowSchedule?"
         yield Problem("kind", f"there is no kind {kind!r}; kinds: {', '.join(KINDS)}{hint}")

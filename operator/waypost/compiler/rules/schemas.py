@@ -61,10 +61,14 @@ def schema_warnings(spec: AgentWorkflowSpec) -> Iterator[Problem]:
 
 def typed_inputs(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     """Warn of inputs that are written as their types, as in systems with typed parameters."""
-    declared = spec.input_schema if isinstance(spec.input_schema, dict) else {}
+    schema_ = spec.input_schema if isinstance(spec.input_schema, dict) else {}
+    declared = schema_.get("properties")
     for name, value in (spec.inputs or {}).items():
-        is_schema = isinstance(value, dict) and value.get("type") in _TYPES
-        if not is_schema or not value.keys() <= _KEYWORDS or name in declared.get("properties", {}):
+        if not isinstance(value, dict) or value.get("type") not in _TYPES:
+            continue
+        if not value.keys() <= _KEYWORDS:
+            continue
+        if isinstance(declared, dict) and name in declared:
             continue
         text = (
             "reads like a schema, and inputs are values: write it in "

@@ -231,3 +231,43 @@ IN_FIELD: Final[Mapping[str, Mapping[str, str]]] = {
         **_meant("retry", "values", "codes", "in", "only", "on"),
     },
 }
+# kind of another resource -> unknown field of its spec -> what to do
+IN_SPEC: Final[Mapping[str, Mapping[str, str]]] = {
+    "AgentWorkflowSchedule": {
+        **_meant(
+            "schedules, a list of cron lines", "cron", "schedule", "cronExpression", "crontab"
+        ),
+        **_meant("template", "templateRef", "workflowSpec", "workflowTemplateRef", "jobTemplate"),
+        **_meant("timeZone", "tz", "zone", "location"),
+        **_meant("successfulRunsHistoryLimit", "successfulJobsHistoryLimit", "historyLimit"),
+        **_meant("failedRunsHistoryLimit", "failedJobsHistoryLimit"),
+    },
+    "ModelProvider": {
+        **_meant(
+            "apiKey: {name: SECRET, key: KEY}",
+            *("auth", "secret", "secretRef", "token", "key", "credentials", "apiKeySecretRef"),
+        ),
+        **_meant("baseURL", "url", "endpoint", "apiBase", "host", "base_url"),
+        **_meant("type", "provider", "kind", "vendor"),
+        **_meant("models: [{name: ...}]", "model", "modelName", "name"),
+        **_meant("rateLimits", "limits", "rateLimit", "rpm", "tpm"),
+    },
+    "ToolServer": {
+        **_meant("http: {url: ...}", "url", "sse", "endpoint", "streamableHttp", "transport"),
+        **_meant("stdio: {image: ..., command: [...]}", "command", "image", "args", "cmd"),
+        **_meant("http.headers, or http.auth", "headers", "auth", "token", "apiKey"),
+        **dict.fromkeys(("effects", "allow", "tools"), "tools of an agent node have it"),
+    },
+    "WorkflowEvent": {
+        **_meant("name", "type", "event", "eventType", "topic"),
+        **_meant("payload", "data", "body", "content", "value"),
+    },
+    "EventSource": {
+        **_meant("auth", "github", "stripe", "slack", "secret", "token", "signature"),
+        **_meant("rules", "triggers", "filters", "routes", "events", "on"),
+    },
+    "AgentWorkflowTemplate": dict.fromkeys(
+        ("inputs", "arguments", "parameters", "params"),
+        "inputs are given by each run; write their defaults in inputSchema",
+    ),
+}

@@ -1,13 +1,13 @@
 """What is said about an unknown field."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Final
 
 from waypost.api.workflow import NOT_IN_FINALLY
 from waypost.compiler.field_places import places_of
-from waypost.compiler.vocabulary.in_field import IN_FIELD
+from waypost.compiler.vocabulary.in_field import IN_FIELD, IN_SPEC
 from waypost.compiler.vocabulary.words import (
     ELSEWHERE,
     IN_NODE,
@@ -47,7 +47,10 @@ def unknown_field(
     nearest = [*reversed(steps), kind] if of_run else [kind, *reversed(steps)]
     page = next((PAGES[step] for step in nearest if step in PAGES), PAGE)
     inner = next((step for step in reversed(steps) if not step.startswith("[")), "")
-    meant = _MEANT.get(inner, {}).get(_spelling(name)) if of_run and name not in known else None
+    words = _MEANT.get(inner, {}) if of_run else {}
+    if path in ("spec", "") or not steps:
+        words = _MEANT_IN_SPEC.get(kind, {})
+    meant = words.get(_spelling(name)) if name not in known else None
     advice = f"; {meant}" if meant else _advice(name, known, of_run=of_run)
     if name in IN_NODE and _NODE.fullmatch(path):
         advice = f"; did you mean {IN_NODE[name]}?"
@@ -97,7 +100,14 @@ def _spelling(name: str) -> str:
 _SPELLINGS: Final = {
     _spelling(name): name for name in (*OUR_FIELD, *NOT_NEEDED, *ELSEWHERE, *NOT_YET)
 }
-_MEANT: Final = {
-    inner: {_spelling(word): advice for word, advice in words.items()}
-    for inner, words in IN_FIELD.items()
-}
+
+
+def _by_spelling(words: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    return {
+        inner: {_spelling(word): advice for word, advice in meant.items()}
+        for inner, meant in words.items()
+    }
+
+
+_MEANT: Final = _by_spelling(IN_FIELD)
+_MEANT_IN_SPEC: Final = _by_spelling(IN_SPEC)
