@@ -1,8 +1,8 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
-The parts hostile, everyday, archive, passes, requests, events and queued need no cluster. They
-print a table, and the command exits with 1 if something is over its bound. The part throughput sets
-the cluster up by itself, twice. All of these run only when they are named.
+The parts hostile, everyday, archive, passes, requests, server, events and queued need no cluster.
+They print a table, and the command exits with 1 if something is over its bound. The part throughput
+sets the cluster up by itself, twice. All of these run only when they are named.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.bench import archive, audit, chains, definitions, events, maps, passes, requests
+from e2e.bench import archive, audit, chains, definitions, events, maps, passes, requests, server
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
@@ -31,6 +31,7 @@ BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "archive": archive.main,
     "passes": passes.main,
     "requests": requests.main,
+    "server": server.main,
     "events": events.main,
     "queued": lambda: queued.main(RESULT),
     "throughput": lambda: throughput.main(RESULT),

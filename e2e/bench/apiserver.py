@@ -16,17 +16,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.settings import REPOSITORY, from_environment
 
-_TOKEN: Final = "of-the-benchmark"
+TOKEN: Final = "of-the-benchmark"
 _PATIENCE: Final = 120.0
 _STOPPED: Final = 15.0
 
 
 @contextmanager
-def api_server(folder: Path) -> Iterator[Path]:
-    """A kubeconfig of a new API server with the CRDs of this tree.
+def api_server(folder: Path, crds: Path = REPOSITORY / "crds") -> Iterator[Path]:
+    """A kubeconfig of a new API server with CRDs.
 
     Args:
         folder: For data, keys and logs; it should be removed afterwards.
+        crds: The folder of the CRDs; those of this tree by default.
 
     Raises:
         ClusterError: Its programs are not in the cache, or it did not start.
@@ -54,8 +55,8 @@ def api_server(folder: Path) -> Iterator[Path]:
                 text = (folder / "api.log").read_text(errors="replace")[-2000:]
                 raise ClusterError("start an API server", found=text, do="look at its log")
             time.sleep(0.5)
-        crds = [*kubectl, "apply", "--server-side", "-f", str(REPOSITORY / "crds")]
-        subprocess.run(crds, check=True, capture_output=True)
+        applied = [*kubectl, "apply", "--server-side", "-f", str(crds)]
+        subprocess.run(applied, check=True, capture_output=True)
         waits = [*kubectl, "wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]
         subprocess.run(waits, check=True, capture_output=True)
         yield kubeconfig
@@ -110,7 +111,7 @@ def _server(binaries: Path, folder: Path, etcd: int, port: int) -> list[str]:
         )
     )
     tokens = folder / "tokens.csv"
-    tokens.write_text(f'{_TOKEN},bench,bench,"system:masters"\n')
+    tokens.write_text(f'{TOKEN},bench,bench,"system:masters"\n')
     return [
         str(binaries / "kube-apiserver"),
         f"--etcd-servers=http://127.0.0.1:{etcd}",
@@ -139,7 +140,7 @@ def _is_ready(kubectl: list[str], kubeconfig: Path, folder: Path, port: int) -> 
         "kind": "Config",
         "current-context": "bench",
         "clusters": [{"name": "bench", "cluster": cluster}],
-        "users": [{"name": "bench", "user": {"token": _TOKEN}}],
+        "users": [{"name": "bench", "user": {"token": TOKEN}}],
         "contexts": [{"name": "bench", "context": {"cluster": "bench", "user": "bench"}}],
     }
     kubeconfig.write_text(json.dumps(document))

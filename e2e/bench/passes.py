@@ -64,7 +64,7 @@ def _spec(nodes: list[Obj]) -> Obj:
     return {"parallelism": _PARALLELISM, "nodes": nodes}
 
 
-def _program(pod: PodView) -> Outcome:
+def program(pod: PodView) -> Outcome:
     """Nodes that run beside each other end apart: two to a second."""
     number = int(pod.path[1:])
     return pod.succeeds(1, seconds=5.0 + 0.5 * (number % _PARALLELISM))
@@ -72,7 +72,7 @@ def _program(pod: PodView) -> Outcome:
 
 async def _measure(spec: Obj) -> Cost:
     async with World() as world:
-        world.work.program = _program
+        world.work.program = program
         operator, meter = start_metered(world)
         await world.submit(chain(_WARM), name="warm")
         await world.finished("warm")

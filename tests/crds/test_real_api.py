@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,16 +19,23 @@ from waypost.api.schedule.model import AgentWorkflowScheduleSpec
 from waypost.api.source.model import EventSourceSpec
 from waypost.api.template.spec import AgentWorkflowTemplateSpec
 from waypost.api.toolserver import ToolServerSpec
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.api.workflow import MAX_NODES, AgentWorkflowSpec
 from waypost.cli.lint.linter import server_violations
 from waypost.compiler.admission.structure import UNKNOWN
 
 from tests.crds import children, endpoints, events, identity, memory, schedules, sources, templates
 from tests.crds.accepted import ACCEPTED
-from tests.crds.manifests import Manifest, approval, record, workflow
+from tests.crds.manifests import Manifest, approval, node, record, workflow
 from tests.crds.refused import LENIENT, STRICT
 from tests.crds.server import Server
-from tests.crds.transitions import QUORUM, TRANSITIONS, VOTES, Update
+from tests.crds.transitions import (
+    QUORUM,
+    TRANSITIONS,
+    VOTES,
+    Update,
+    checkpoint,
+    judged,
+)
 from tests.support.kubectl import Kubectl
 
 pytestmark = [pytest.mark.real_api, pytest.mark.usefixtures("no_operator")]
@@ -198,6 +206,36 @@ def test_nulls_inside_outputs_survive_in_status(server: Server) -> None:
     said = server.patch(reference, patch, status=True, kind="json")
     assert not said.refused, said.text
     assert server.read(reference)["status"]["answer"] == answer
+
+
+def test_a_write_of_the_status_cannot_change_the_spec(server: Server) -> None:
+    """S608: so the rule that a definition is frozen need not compare 200 nodes at such a write."""
+    reference = stored(server, workflow(), judged("True", progress="0/1"))
+    patch = {"spec": {"nodes": [node("other")]}, "status": {"progress": "1/1"}}
+    said = server.patch(reference, patch, status=True)
+    assert not said.refused, said.text
+    found = server.read(reference)
+    assert found["status"]["progress"] == "1/1"
+    assert found["spec"] == workflow()["spec"]
+
+
+def test_a_definition_is_compared_whatever_status_stands_beside_it(server: Server) -> None:
+    """S608"""
+    reference = stored(server, workflow(), judged("True", progress="0/1"))
+    patch = {"spec": {"nodes": [node("other")]}, "status": {"progress": "1/1"}}
+    said = server.patch(reference, patch)
+    assert "was accepted, so its definition cannot change; found a change of nodes" in said.text
+
+
+def test_managed_fields_do_not_grow_with_the_run(server: Server) -> None:
+    """S609: of a run with 200 nodes, those of the status have less than 500 bytes."""
+    names = [f"n{at}" for at in range(MAX_NODES)]
+    checkpoints = [checkpoint(name, outputDigest="sha256:1") for name in names]
+    status = judged("True", progress="200/200", nodes=checkpoints)
+    reference = stored(server, workflow(*map(node, names)), status)
+    managed = server.read(reference)["metadata"]["managedFields"]
+    (of_status,) = [one for one in managed if one.get("subresource") == "status"]
+    assert len(json.dumps(of_status)) < 500
 
 
 def test_kubectl_says_what_the_server_says(kube_context: Kubectl, server: Server) -> None:

@@ -10,6 +10,9 @@ from waypost.api.crd import generate
 from waypost.api.crd.resources import RESOURCES
 from waypost.api.workflow import MAX_FINALLY_NODES, MAX_NODES
 
+from tests.crds.manifests import node
+from tests.crds.transitions import checkpoint
+
 # kubectl apply without --server-side keeps the object in an annotation of at most 262,144 bytes.
 # The rest is for labels and annotations that installers add, and for the next fields.
 LARGEST: Final = 230_000
@@ -38,6 +41,37 @@ def test_size(resource: Any) -> None:
 def test_rules(resource: Any) -> None:
     schema = generate.manifest(resource)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert sum(count * times for count, times in rules(schema)) < MOST_RULES
+
+
+def evaluated(schema: dict[str, Any], value: Any) -> int:
+    """The rules that the API server evaluates for an object: those at each value that is set."""
+    count = len(schema.get("x-kubernetes-validations", ()))
+    if isinstance(value, dict):
+        known = schema.get("properties", {})
+        count += sum(evaluated(known[name], inner) for name, inner in value.items())
+    elif isinstance(value, list):
+        count += sum(evaluated(schema["items"], item) for item in value)
+    return count
+
+
+def test_rules_of_a_node_at_each_write() -> None:
+    """S608: the API server evaluates the rules of the spec also when the status is written, so a
+    rule about a field that is not set stands at that field."""
+    (resource,) = [one for one in RESOURCES if one.kind == "AgentWorkflow"]
+    schema = generate.object_schema(resource)["properties"]
+    few, more = (
+        {"nodes": [node(f"n{at}", dependsOn=["a"]) for at in range(count)]} for count in (1, 2)
+    )
+    assert evaluated(schema["spec"], more) - evaluated(schema["spec"], few) == 13
+    ends = [checkpoint(f"n{at}", outputDigest="sha256:1") for at in range(2)]
+    one, two = ({"nodes": ends[:count]} for count in (1, 2))
+    assert evaluated(schema["status"], two) - evaluated(schema["status"], one) == 1
+
+
+def test_no_rule_counts_fields_with_a_list() -> None:
+    """S608: each field that a rule asks for costs; `at_most_one_of` asks for few."""
+    for name, text in generate.render().items():
+        assert ".filter(found" not in text, name
 
 
 @pytest.mark.parametrize("kind", ["AgentWorkflow", "AgentWorkflowTemplate"])

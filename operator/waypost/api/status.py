@@ -318,6 +318,9 @@ class Verdict(StatusModel):
 class AgentWorkflowStatus(StatusModel):
     """State of the run. Conditions are for programs, phase is for people."""
 
+    # The operator alone writes it. So managedFields do not list its parts.
+    model_config = ConfigDict(json_schema_extra=ATOMIC)
+
     observed_generation: int = Field(
         default=0, ge=0, description="The metadata.generation this status was computed from."
     )

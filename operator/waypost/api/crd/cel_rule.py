@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -25,6 +25,10 @@ class Rule:
     `condition` is the CEL expression that must be true. `message` is shown if it is not: the actual
     value, the expected one, and what to do. Before it the API server prints the object, the field
     and a few words for `reason`.
+
+    `place` is a field of the model: the rule then stands at that field, `self` is its value, and
+    nothing is evaluated where the field is not set. The API server evaluates all other rules at
+    each write, also of the status (ADR 0077).
     """
 
     condition: str
@@ -33,12 +37,14 @@ class Rule:
     # With the default, Invalid, the API server prints the type of the value instead of the value.
     reason: str = FORBIDDEN
     on_create: bool = False  # also evaluated on create; oldSelf is then an optional
+    place: str | None = None
+    parts: tuple["Rule", ...] = ()  # what this rule was joined of
 
     def render(self) -> dict[str, Any]:
         """The entry of the CRD."""
         entry: dict[str, Any] = {"rule": self.condition}
         if any(isinstance(part, Cel) for part in self.message):
-            entry["messageExpression"] = " + ".join(map(_term, self.message))
+            entry["messageExpression"] = str(self.text())
         else:
             entry["message"] = "".join(self.message)
         if self.field_path:
@@ -47,6 +53,25 @@ class Rule:
         if self.on_create:
             entry["optionalOldSelf"] = True
         return entry
+
+    def text(self) -> Cel:
+        """The message as one CEL expression."""
+        return Cel(" + ".join(map(_term, self.message)))
+
+
+def first_broken(*rules: Rule, unless: str) -> Rule:
+    """One rule instead of several at the same place, for each costs; it has the message of the
+    first that is broken.
+
+    Args:
+        rules: Rules with one reason and field path.
+        unless: A condition under which none is broken, and which costs less.
+    """
+    *others, message = [rule.text() for rule in rules]
+    for rule, text in reversed(list(zip(rules, others, strict=False))):
+        message = Cel(f"({rule.condition} ? {message} : {text})")
+    conditions = " && ".join(f"({rule.condition})" for rule in rules)
+    return replace(rules[0], condition=f"{unless} || {conditions}", message=[message], parts=rules)
 
 
 def _term(part: str | Cel) -> str:
@@ -58,9 +83,13 @@ def any_of(fields: Iterable[str]) -> str:
     return "(" + " || ".join(map(_has, fields)) + ")"
 
 
-def at_most_one_of(fields: Iterable[str]) -> str:
+def at_most_one_of(fields: Sequence[str]) -> str:
     """At most one of `fields` is set."""
-    return f"[{', '.join(map(_has, fields))}].filter(found, found).size() <= 1"
+    # Not a list and filter(): each field that is asked for costs, and each step (ADR 0077).
+    first, *others = fields
+    if len(others) == 1:
+        return f"(!{_has(first)} || !{_has(others[0])})"
+    return f"({_has(first)} ? !{any_of(others)} : {at_most_one_of(others)})"
 
 
 def names_of(fields: Iterable[str]) -> Cel:

@@ -80,7 +80,7 @@ def _shorten(schema: Schema) -> None:
 
 def object_schema(resource: Resource, *, with_status: bool = True) -> Schema:
     """The structural schema of whole objects of one kind; without status it is generated faster."""
-    validations = {key: [rule.render() for rule in rules] for key, rules in RULES.items()}
+    validations = _validations()
     properties: Schema = {
         "apiVersion": {"description": _API_VERSION, "type": "string"},
         "kind": {"description": f"Always {resource.kind}.", "type": "string"},
@@ -97,6 +97,16 @@ def object_schema(resource: Resource, *, with_status: bool = True) -> Schema:
     }
     rules = validations.get(resource.kind)
     return {**root, VALIDATIONS: rules} if rules else root
+
+
+def _validations() -> dict[str, list[dict[str, Any]]]:
+    """The rendered rules, each where it stands: at a model, a field of it, or a pattern."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for key, rules in RULES.items():
+        for rule in rules:
+            place = f"{key}.{rule.place}" if rule.place else key
+            found.setdefault(place, []).append(rule.render())
+    return found
 
 
 def render() -> dict[str, str]:

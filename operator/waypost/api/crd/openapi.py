@@ -10,7 +10,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 Schema = dict[str, Any]
-# Validations by the name of a model or the pattern of a string.
+# Validations by the name of a model, of a model and one of its fields (`Node.name`), or the pattern
+# of a string. Those of a field come after those of its pattern.
 Validations = Mapping[str, Sequence[Mapping[str, Any]]]
 
 PRESERVE: Final = "x-kubernetes-preserve-unknown-fields"
@@ -82,6 +83,8 @@ class _Renderer:
         if name in inside:
             raise UnstructuralError(f"{at}: {name} contains itself; a CRD schema cannot recurse")
         schema = self._object(source, at=at, inside=(*inside, name))
+        for field, found in schema.get("properties", {}).items():
+            schema["properties"][field] = self._validated(found, f"{name}.{field}")
         return self._validated(schema, name)
 
     def value(self, source: Schema, *, at: str, inside: tuple[str, ...]) -> Schema:
@@ -143,8 +146,8 @@ class _Renderer:
         return schema
 
     def _validated(self, schema: Schema, key: str) -> Schema:
-        rules = self._validations.get(key, ())
-        return {**schema, VALIDATIONS: [dict(rule) for rule in rules]} if rules else schema
+        rules = [dict(rule) for rule in self._validations.get(key, ())]
+        return {**schema, VALIDATIONS: [*schema.get(VALIDATIONS, ()), *rules]} if rules else schema
 
 
 def _without_null(source: Schema, at: str) -> Schema:

@@ -7,12 +7,12 @@ from waypost.api.crd.cel_rule import Cel, Rule
 def not_zero(field: str) -> Rule:
     """A duration of zero would expire before it starts."""
     return Rule(
-        f"!has(self.{field}) || self.{field}.matches('[1-9]')",
+        "self.matches('[1-9]')",
         [
             f"{field} must be greater than zero; set a duration such as 90s or 10m, "
             f"or remove {field}"
         ],
-        field_path=f".{field}",
+        place=field,
     )
 
 

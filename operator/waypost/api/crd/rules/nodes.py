@@ -3,7 +3,15 @@
 from typing import Final
 
 from waypost.api.base import DURATION_PATTERN, NODE_NAME_PATTERN, NODE_OR_ITEM_PATTERN
-from waypost.api.crd.cel_rule import REQUIRED, Cel, Rule, any_of, at_most_one_of, names_of
+from waypost.api.crd.cel_rule import (
+    REQUIRED,
+    Cel,
+    Rule,
+    any_of,
+    at_most_one_of,
+    first_broken,
+    names_of,
+)
 from waypost.api.crd.rules.compensations import OF_COMPENSATED
 from waypost.api.crd.rules.durations import not_zero
 from waypost.api.kinds.table import KINDS, kinds_with_pod
@@ -32,24 +40,28 @@ def _not_itself(field: str) -> Rule:
     )
 
 
-def _one_kind(kinds: tuple[str, ...]) -> tuple[Rule, ...]:
-    return (
-        Rule(
-            any_of(kinds),
-            ["node ", _NAME, f" has no kind; set exactly one of {', '.join(kinds)}"],
-            reason=REQUIRED,
-        ),
-        Rule(
-            at_most_one_of(kinds),
-            [
-                "node ",
-                _NAME,
-                " has the kinds ",
-                names_of(kinds),
-                "; keep one of them and move the others to new nodes",
-            ],
-        ),
+def _no_kind(kinds: tuple[str, ...]) -> Rule:
+    return Rule(
+        any_of(kinds),
+        ["node ", _NAME, f" has no kind; set exactly one of {', '.join(kinds)}"],
+        reason=REQUIRED,
     )
+
+
+def _fits_its_kind(kinds: tuple[str, ...], *others: Rule) -> Rule:
+    """One kind, and no field that it cannot have. Of a node of the first kind, which is the most
+    frequent one, it asks only whether there is another kind."""
+    one_kind = Rule(
+        at_most_one_of(kinds),
+        [
+            "node ",
+            _NAME,
+            " has the kinds ",
+            names_of(kinds),
+            "; keep one of them and move the others to new nodes",
+        ],
+    )
+    return first_broken(one_kind, *others, unless=f"!{any_of(kinds[1:])}")
 
 
 def _mapped(kinds: tuple[str, ...]) -> Rule:
@@ -65,31 +77,41 @@ def _mapped(kinds: tuple[str, ...]) -> Rule:
     )
 
 
-_CHILD = (
-    Rule(
-        f"!has(self.workflow) || !{any_of(OF_ATTEMPTS)}",
-        [
-            "node ",
-            _NAME,
-            " is a workflow node, but sets ",
-            names_of(OF_ATTEMPTS),
-            "; set these fields on the nodes of the template. To limit the time, use deadline",
-        ],
-    ),
+_NO_POD = Rule(
+    f"!{any_of(_WITHOUT_POD)} || !{any_of(POD_FIELDS)}",
+    [
+        "node ",
+        _NAME,
+        " has no pod, but sets ",
+        names_of(POD_FIELDS),
+        f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
+        "to limit the time, use approval.timeout, event.timeout or wait.duration, or a wait "
+        "node among the candidates of first",
+    ],
+)
+_CHILD = Rule(
+    f"!has(self.workflow) || !{any_of(OF_ATTEMPTS)}",
+    [
+        "node ",
+        _NAME,
+        " is a workflow node, but sets ",
+        names_of(OF_ATTEMPTS),
+        "; set these fields on the nodes of the template. To limit the time, use deadline",
+    ],
 )
 _ANY_NODE = (
     Rule(
-        "!(self.name in ['in', 'true', 'false', 'null'])",
+        "!(self in ['in', 'true', 'false', 'null'])",
         [
             "node name ",
-            _NAME,
+            Cel("self"),
             " is a reserved word of CEL, so nodes.",
-            _NAME,
+            Cel("self"),
             ".output is not a valid expression; choose another name, such as ",
-            _NAME,
+            Cel("self"),
             "_node",
         ],
-        field_path=".name",
+        place="name",
     ),
     Rule(
         "!has(dyn(self).fallbackOutput) || has(self.onFailure) && self.onFailure == 'Continue'",
@@ -100,7 +122,7 @@ _ANY_NODE = (
         field_path=".fallbackOutput",
     ),
     Rule(
-        "has(self.container) || !has(self.retry) || !has(self.retry.exitCodes)",
+        "!has(self.retry) || !has(self.retry.exitCodes) || has(self.container)",
         [
             "node ",
             _NAME,
@@ -125,27 +147,15 @@ _ANY_NODE = (
     _not_itself("after"),
 )
 NODE = (
-    *_one_kind(tuple(KINDS)),
-    Rule(
-        f"!{any_of(_WITHOUT_POD)} || !{any_of(POD_FIELDS)}",
-        [
-            "node ",
-            _NAME,
-            " has no pod, but sets ",
-            names_of(POD_FIELDS),
-            f"; only {', '.join(kinds_with_pod())} nodes can set these fields. Remove them; "
-            "to limit the time, use approval.timeout, event.timeout or wait.duration, or a wait "
-            "node among the candidates of first",
-        ],
-    ),
-    *_CHILD,
+    _no_kind(tuple(KINDS)),
+    _fits_its_kind(tuple(KINDS), _NO_POD, _CHILD),
     *_ANY_NODE,
     _mapped(MAPPED),
     OF_COMPENSATED,
 )
 FINALLY_NODE = (
-    *_one_kind(_FINALLY_KINDS),
-    *_CHILD,
+    _no_kind(_FINALLY_KINDS),
+    _fits_its_kind(_FINALLY_KINDS, _CHILD),
     Rule(
         "!has(self.onFailure) || self.onFailure != 'Pause'",
         [
