@@ -4,6 +4,7 @@
 of SECTIONS.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -26,8 +27,9 @@ def rendered() -> str:
 
 def _rules_of_crds() -> Iterator[str]:
     for carrier, rules in RULES.items():
-        for rule in rules:
-            yield f"{carrier}{rule.field_path or ''}: {_text(rule)}"
+        for rule in itertools.chain.from_iterable(rule.parts or (rule,) for rule in rules):
+            field = f".{rule.place}" if rule.place else rule.field_path or ""
+            yield f"{carrier}{field}: {_text(rule)}"
 
 
 def _words_of_other_systems() -> Iterator[str]:
