@@ -85,11 +85,10 @@ def any_of(fields: Iterable[str]) -> str:
 
 def at_most_one_of(fields: Sequence[str]) -> str:
     """At most one of `fields` is set."""
-    # Not a list and filter(): each field that is asked for costs, and each step (ADR 0077).
-    first, *others = fields
-    if len(others) == 1:
-        return f"(!{_has(first)} || !{_has(others[0])})"
-    return f"({_has(first)} ? !{any_of(others)} : {at_most_one_of(others)})"
+    # Not a list and filter(): each step costs, and each field that is asked for (ADR 0077).
+    if len(fields) == 2:
+        return f"(!{_has(fields[0])} || !{_has(fields[1])})"
+    return " + ".join(f"({_has(field)} ? 1 : 0)" for field in fields) + " <= 1"
 
 
 def names_of(fields: Iterable[str]) -> Cel:

@@ -9,6 +9,7 @@ from waypost.api.crd.cel_rule import (
     Rule,
     any_of,
     changes_of,
+    first_broken,
     unchanged,
     wire_names,
 )
@@ -94,21 +95,7 @@ OBJECT_NAME_TEXT = (
     ),
 )
 
-WORKFLOW = (
-    # A run can be edited until it is accepted, so that a typo does not need a new name.
-    Rule(
-        f"{_STATUS_IS_WRITTEN} || !({_ACCEPTED}) && !({_BEGUN}) || {_RAISED}"
-        f" || {unchanged(_DEFINITION, at='.spec')}",
-        [
-            "run ",
-            Cel("self.metadata.name"),
-            " was accepted, so its definition cannot change; found a change of ",
-            changes_of(_DEFINITION, at=".spec"),
-            f"; only {', '.join(sorted(EDITABLE))} can change. Create a new run, or rerun this one "
-            "with the change: raise rerun.round above status.round in the same update",
-        ],
-        field_path=".spec",
-    ),
+_UPDATES = (
     Rule(
         # An unchanged rerun is allowed: its round may be one that was rejected.
         f"!({_RAISED}) || !has(self.spec.cancel) || !self.spec.cancel"
@@ -197,6 +184,22 @@ WORKFLOW = (
         ],
         field_path=".spec",
     ),
+    # A run can be edited until it is accepted, so that a typo does not need a new name.
+    Rule(
+        f"!({_ACCEPTED}) && !({_BEGUN}) || {_RAISED} || {unchanged(_DEFINITION, at='.spec')}",
+        [
+            "run ",
+            Cel("self.metadata.name"),
+            " was accepted, so its definition cannot change; found a change of ",
+            changes_of(_DEFINITION, at=".spec"),
+            f"; only {', '.join(sorted(EDITABLE))} can change. Create a new run, or rerun this one "
+            "with the change: raise rerun.round above status.round in the same update",
+        ],
+        field_path=".spec",
+    ),
+)
+WORKFLOW = (
+    first_broken(*_UPDATES, unless=_STATUS_IS_WRITTEN),
     Rule(
         "!has(oldSelf.status) || !has(oldSelf.status.nodes) || oldSelf.status.nodes.size() == 0"
         " || has(self.status)",
