@@ -237,7 +237,7 @@ def test_secrets_come_from_files(kind: str, expected: str, secret: str, user: st
                 {"responseSchema": {"type": "object", "required": ["id"]}},
                 {"id": "a"},
                 "the schema says that it is JSON",
-                id=f"s665-schema-{name or 'no-type'}",
+                id=f"S665-schema-{name or 'no-type'}",
             )
             for name in ("text/plain", "text/html", "text/javascript", "json", "")
         ),
@@ -249,14 +249,14 @@ def test_secrets_come_from_files(kind: str, expected: str, secret: str, user: st
             {"responseSchema": {"type": "string"}},
             '{"n": 1}',
             "so it is if the schema says text",
-            id="s665-schema-of-text",
+            id="S665-schema-of-text",
         ),
         pytest.param(
             Reply(body=b"[1]", headers=(("Content-Type", "text/json"),)),
             {},
             [1],
             "an old name",
-            id="s665-text-json",
+            id="S665-text-json",
         ),
         pytest.param(
             Reply(
@@ -266,7 +266,7 @@ def test_secrets_come_from_files(kind: str, expected: str, secret: str, user: st
             {},
             {"a": "é"},
             "the service says how it is written",
-            id="s665-json-in-another-charset",
+            id="S665-json-in-another-charset",
         ),
         pytest.param(Reply(body=b" \n"), {}, None, "nothing but blanks is null", id="blank-json"),
         pytest.param(
@@ -274,7 +274,7 @@ def test_secrets_come_from_files(kind: str, expected: str, secret: str, user: st
             {},
             "a,b\n1,2",
             "a mark is no part of the first name of a table",
-            id="s665-mark-before-text",
+            id="S665-mark-before-text",
         ),
     ],
 )
@@ -424,7 +424,7 @@ def test_headers_of_an_answer_are_lower_case_and_joined() -> None:
             Reason.OUTPUT_INVALID,
             "(text/csv) is not utf-8 at byte 2; the service must name its charset",
             "a text in a charset that is not named",
-            id="s665-charset-not-named",
+            id="S665-charset-not-named",
         ),
         pytest.param(
             Reply(body=b"[" * 5000 + b"]" * 5000),

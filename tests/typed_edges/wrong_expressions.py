@@ -187,7 +187,8 @@ GRAPHS: dict[str, Wrong] = {
     ),
     "schema-ref-nowhere": Wrong(
         spec(python("a", outputSchema={"$ref": "#/$defs/X"})),
-        "nodes.a.outputSchema: not a usable JSON Schema: Pointer '/$defs/X' does not exist",
+        "nodes.a.outputSchema: not a usable JSON Schema: a $ref names #/$defs/X, and the schema "
+        "has nothing there",
     ),
     "schema-ref-remote": Wrong(
         spec(python("a", outputSchema={"$ref": "https://example.org/x.json"})),
