@@ -9,6 +9,7 @@ import pytest
 from waypost.api.status import AgentWorkflowStatus
 from waypost.api.wire import write
 from waypost.compiler.definition import define
+from waypost.engine.decide import decide
 from waypost.engine.run import status_size
 from waypost.engine.state import visible
 from waypost.ports.cluster import Kind, Obj
@@ -42,7 +43,7 @@ class Counted:
         for name, memo in (("size", status_size._node_size), ("output", visible.output_size)):
             patch.setattr(memo, "_compute", self._counting(name, memo._compute))
         patch.setattr(definitions, "define", self._counting("compiled", define))
-        patch.setattr(deciding, "decide", self._counting("decided", deciding.decide))
+        patch.setattr(deciding, "decide", self._counting("decided", decide))
         patch.setattr(parsed, "text_of", self._counting("bodies", parsed.text_of))
         patch.setattr(ijson, "canonical", self._counting("canonical", ijson.canonical))
         patch.setattr(json, "loads", self._counting("parsed", json.loads))
