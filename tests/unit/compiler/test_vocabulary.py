@@ -83,7 +83,11 @@ def row(id: str, name: str, path: str, known: tuple[str, ...], says: str) -> Any
             "; did you mean the kind of the node as a ",
         ),
         row(
-            "a-word-in-a-loop", "while", "spec.nodes[3].repeat", ("until",), "; did you mean until, "
+            "a-word-in-a-loop",
+            "while",
+            "spec.nodes[3].repeat",
+            ("until",),
+            "; did you mean until, ",
         ),
         row("times", "maxIterations", "nodes[3].repeat", ("max",), "; did you mean max?"),
         row("items-of", "in", "nodes[3].forEach", ("items",), "; did you mean items?"),
