@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.metrics_core import Metric
 from waypost.adapters.metrics import OTHER, Bounded, Metrics
+from waypost.admission.metrics import AdmissionMetrics
 from waypost.api.state.usage import Usage
 from waypost.archive.metrics import ArchiveMetrics
 from waypost.gateway.metrics import GatewayMetrics
@@ -143,6 +144,14 @@ def moved_notifier() -> NotifierMetrics:
     return metrics
 
 
+def moved_admission() -> AdmissionMetrics:
+    """Every metric of the admission webhook with at least one sample."""
+    metrics = AdmissionMetrics()
+    metrics.answered(result="Named", seconds=0.01)
+    metrics.api_request(verb="get", resource="secrets", code="200", seconds=0.1)
+    return metrics
+
+
 def moved_model_gateway() -> ModelMetrics:
     """Every metric of the model gateway with at least one sample."""
     metrics = ModelMetrics()
@@ -158,6 +167,7 @@ def collected() -> list[Metric]:
         moved(),
         moved_gateway(),
         moved_model_gateway(),
+        moved_admission(),
         moved_ingress(),
         moved_archive(),
         moved_notifier(),

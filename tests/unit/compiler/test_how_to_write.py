@@ -29,8 +29,7 @@ ROWS = [
         "items-as-a-list",
         {"forEach": {"items": [1, 2]}},
         "nodes[0].forEach.items",
-        "the list is an expression: put it into inputs of the run, and write items: "
-        '"${inputs.NAME}"',
+        'write items: "${[1, 2]}"',
     ),
     row(
         "a-list-alone",

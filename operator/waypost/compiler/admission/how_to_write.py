@@ -76,8 +76,6 @@ def how_to_write(field: str, expected: str, value: Json) -> str:
         advice = f"write {forms[field](found)}"
     elif expected == "object" and isinstance(value, list):
         advice = _object_of(field, value)
-    elif expected == "string" and field == "items" and isinstance(value, list):
-        advice = f"{_LIST} items: {_FROM_INPUTS}"
     elif expected == "string" and isinstance(value, int | float):
         advice = _as_text(field, value, found)
     elif expected in _SCALARS and isinstance(value, str):
