@@ -68,11 +68,11 @@ def test_no_rules(helm: Helm, sets: tuple[str, ...], arguments: tuple[str, ...])
     [
         pytest.param(
             ("gateway.enabled=true", "modelGateway.enabled=true"),
-            ["wp-waypost", "wp-waypost-gateway", "wp-waypost-models"],
+            ["wp-waypost", "wp-waypost-gateway", "wp-waypost-models", "wp-waypost-admission"],
             id="all-parts",
         ),
         pytest.param(
-            ("gateway.enabled=false", "modelGateway.enabled=false"),
+            ("gateway.enabled=false", "modelGateway.enabled=false", 'identity.stamp="None"'),
             ["wp-waypost"],
             id="operator-alone",
         ),
