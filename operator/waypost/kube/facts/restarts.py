@@ -25,11 +25,13 @@ def count_of(container: Any, pod: Any) -> int:
     """How often a container has been started again, from its status and the status of its pod.
 
     A kubelet that ends a pod itself, such as for an eviction, and does not find the container
-    counts a restart that never comes (`convertToAPIContainerStatuses` in kubelet_pods.go).
+    counts a restart that never comes (`convertToAPIContainerStatuses` in kubelet_pods.go). It
+    shows the container as waiting then, until it has cleaned up (`TerminatePod`).
     """
     count = _count_of(container)
     ended_by_kubelet = text(pod, "phase") == "Failed" and bool(text(pod, "reason"))
-    presumed = ended_by_kubelet and _is_placeholder(container, "state")
+    waits = bool(section(container, "state", "waiting"))
+    presumed = ended_by_kubelet and (waits or _is_placeholder(container, "state"))
     return count - 1 if count and presumed and _is_placeholder(container, "lastState") else count
 
 
