@@ -67,7 +67,7 @@ def advance(transition: Transition, path: str) -> None:
 
 def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> None:
     problem = transition.observed.child_problems.get(attempt.job)
-    if problem is not None and problem.permanent and attempt.stopping is None:
+    if problem is not None and _is_refused_for_good(transition, problem) and not attempt.stopping:
         _reject(transition, path, problem.message)
         return
     if unread := transition.observed.unread.get(OBJECTS):
@@ -83,6 +83,11 @@ def _without_pod(transition: Transition, path: str, attempt: AttemptStatus) -> N
         _job_without_pod(transition, path, attempt, job)
     if not transition.ended(path):
         transition.requeue_at(look_at(transition.observed, path, attempt))
+
+
+def _is_refused_for_good(transition: Transition, problem: WriteProblem) -> bool:
+    """If passes have failed since, somebody may have given the right that was missing (S520)."""
+    return problem.permanent and jobs.is_recent(problem, transition.now)
 
 
 def _without_job(

@@ -373,7 +373,7 @@ def test_plan_wants_records_for_those_that_read_them() -> None:
 
 
 def test_a7_job_refused_for_good() -> None:
-    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
+    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True, at=NOW)}
     decision = decide(seen(child_problems=problem), after(1), SETTINGS)
     node = the_node(decision)
     assert (node.phase, node.reason, node.message, stopping(decision)) == (
@@ -384,11 +384,13 @@ def test_a7_job_refused_for_good() -> None:
     )
 
 
-@pytest.mark.parametrize("again", [{}, {job_of("a"): WriteProblem("refused", permanent=True)}])
+@pytest.mark.parametrize(
+    "again", [{}, {job_of("a"): WriteProblem("refused", permanent=True, at=NOW)}]
+)
 def test_s471_a_refused_attempt_is_closed_once_no_other_operator_can_create_its_job(
     again: Any,
 ) -> None:
-    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
+    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True, at=NOW)}
     stopped = decide(seen(child_problems=problem), after(1), SETTINGS).status
 
     def at(seconds: float, status: Any) -> Any:
@@ -411,7 +413,7 @@ def test_s471_a_refused_attempt_is_closed_once_no_other_operator_can_create_its_
 
 
 def test_s471_a_program_that_ran_all_the_same_was_disrupted() -> None:
-    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True)}
+    problem = {job_of("a"): WriteProblem("requests > limits", permanent=True, at=NOW)}
     stopped = decide(seen(child_problems=problem), after(1), SETTINGS).status
     found = decide(seen(running("a"), status=stopped), after(3), SETTINGS)
     assert stops(found), "another operator has created it"
@@ -435,6 +437,12 @@ def test_a7_quota_waits_under_the_queue_timeout() -> None:
     assert (stopping(late), the_node(late).reason) == ("LaunchRejected", "LaunchRejected")
 
 
+def forbidden(at: float) -> dict[str, WriteProblem]:
+    """A refusal for good: the same request fails again, until somebody gives the right."""
+    problem = WriteProblem("forbidden", permanent=True, since=after(at), at=after(at))
+    return {job_of("a"): problem}
+
+
 _REFUSED = node_status(
     "a",
     "Running",
@@ -452,6 +460,7 @@ _REFUSED = node_status(
         pytest.param({}, {}, 90_000, id="restarted-a-day-later"),
         pytest.param(quota(10), {}, 700, id="frozen-or-cut-off-since-its-last-try"),
         pytest.param(quota(10), {"suspend": False}, 3600, id="suspended-since-its-last-try"),
+        pytest.param(forbidden(10), {}, 700, id="forbidden-and-set-aside-since-its-last-try"),
     ],
 )
 def test_s520_an_old_refusal_does_not_end_an_attempt(
