@@ -74,6 +74,47 @@ SILENT = Scenario(
     ),
     troubles=(Trouble("refuse", at=10.0, seconds=150.0, number=1, choice="policy answers"),),
 )
+# The next node starts in the moment of the expiry, a fraction of a millisecond before it.
+AT_ONCE = replace(
+    SILENT,
+    seed=3002189,
+    nodes=(
+        Node("n1", "http", backoff=2.0, acts=(Act("gives", 165, seconds=0.1),)),
+        Node(
+            "n3",
+            "approval",
+            tolerated=True,
+            patience=40.0,
+            denied_continues=True,
+            answers=(Answer(90.0, "Approved"),),
+        ),
+        Node(
+            "n5",
+            "python",
+            depends_on=("n3",),
+            after=("n1",),
+            schema=True,
+            backoff=2.0,
+            acts=(Act("gives", 962, seconds=15),),
+        ),
+    ),
+    troubles=(Trouble("refuse", at=2.0, seconds=150.0, number=1, choice="policy answers"),),
+    parallelism=2,
+    latency=0.0,
+    deliveries=("immediate", "immediate", "immediate"),
+)
+# An operator freezes when it has recorded the gate, and asks in the next round, which adopts it.
+ADOPTED = Scenario(
+    seed=3002248,
+    nodes=(replace(SILENT.nodes[0], tolerated=True, answers=(Answer(20.0, "Approved"),)),),
+    troubles=(Trouble("freeze_fence", seconds=121.6, number=1),),
+    rounds=(Round("begun", 20.0),),
+    parallelism=1,
+    flag=False,
+    latency=0.3,
+    deliveries=("rough", "rough", "immediate"),
+    finally_deadline=36000.0,
+)
 LATE = replace(
     SILENT, nodes=(replace(SILENT.nodes[0], answers=(Answer(40.9, "Approved"),)), SILENT.nodes[1])
 )
@@ -232,6 +273,16 @@ def test_an_approval_that_stays_open_may_have_expired(scenario: Scenario) -> Non
     violations, seen = play(scenario)
     assert violations == []
     assert ("n1", 1) in seen.attempts
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [pytest.param(AT_ONCE, id="to the millisecond"), pytest.param(ADOPTED, id="of a round before")],
+)
+def test_the_time_of_a_gate_is_that_of_its_first_record(scenario: Scenario) -> None:
+    violations, seen = play(scenario)
+    assert violations == []
+    assert seen.gates
 
 
 def test_an_answer_that_is_seen_in_time_and_recorded_late_must_count(

@@ -7,6 +7,7 @@ from tests.simulation.scenario.plan import STRANGE, Node, Scenario
 from tests.simulation.watching.evidence import Evidence, GateStory
 
 _TO_SEE: Final = 6.0  # seconds that a watch needs at most
+_ROUNDED: Final = 0.001  # seconds; `expiresAt` has milliseconds, the clock of a play has more
 
 
 def started_too_soon(scenario: Scenario, seen: Evidence, node: Node, now: float) -> Iterator[str]:
@@ -61,4 +62,4 @@ def _may_expire(scenario: Scenario, gate: Node, what: str, late: float) -> bool:
     if gate.patience is None or not gate.denied_continues or gate.expiry_fails:
         return False
     refused = any(t.kind == "refuse" and t.choice.endswith(f" {what}") for t in scenario.troubles)
-    return refused and late >= 0.0
+    return refused and late >= -_ROUNDED

@@ -185,7 +185,7 @@ class Watcher:
                 if was.get(field) != node.get(field):
                     self.blame("I10" if field == "phase" else "I1", f"{path}: {field} changed")
         if node["phase"] == "Waiting":
-            if was.get("startedAt") != node.get("startedAt"):  # asked again (S460)
+            if was.get("startedAt", node.get("startedAt")) != node.get("startedAt"):  # S460
                 self.seen.waiting.pop(path, None)
             self.seen.waiting.setdefault(path, Waiting(self.now, self.seen.decided_at))
         if was.get("phase") != node["phase"]:
