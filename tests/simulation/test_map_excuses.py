@@ -36,6 +36,40 @@ UNSEALED = Scenario(
 )
 UNSEALED_LIST = replace(UNSEALED, nodes=(replace(UNSEALED.nodes[0], collects=True),))
 
+# A round supersedes items while the API server fails, and they end after a time as long as the
+# deadline of their map, which begins when the map starts again.
+SUPERSEDED = Scenario(
+    seed=3005228,
+    parallelism=2,
+    latency=0.3,
+    deadline=150.0,
+    deliveries=("immediate", "immediate", "rough"),
+    nodes=(
+        Node(
+            "n0",
+            "python",
+            pauses=True,
+            schema=True,
+            limit=2,
+            backoff=2.0,
+            timeout=20.0,
+            deadline=60.0,
+            acts=(Act("hangs", 194, seconds=4),),
+            values=(0, 1, 2, 5, 3, 3, 2, 0),
+            item_acts=(
+                (Act("gives", 349, seconds=1.0), Act("gives", 416, seconds=1.0)),
+                (Act("gives", 164, seconds=1.0),),
+                (Act("gives", 542, seconds=1.0), Act("gives", 653, seconds=1.0)),
+                (Act("gives", 380, seconds=1.0), Act("gives", 980, seconds=1.0)),
+                (Act("gives", 258, seconds=1.0), Act("gives", 448, seconds=1.0)),
+                (Act("gives", 880, seconds=1.0), Act("gives", 578, seconds=1.0)),
+            ),
+        ),
+    ),
+    troubles=(Trouble("faults", at=0.02, seconds=121.4, number=47),),
+    rounds=(Round("begun", 60.0, edit="n0", lists=(("n0", (1, 2, 5, 5)),)),),
+)
+
 # An item is launched for the last time when others have failed its map: no status says how that
 # attempt ended.
 DOOMED = Scenario(
@@ -195,3 +229,9 @@ def test_an_item_that_succeeded_and_runs_again_is_noticed_beside_such_a_job(
         begin, "identities", lambda contents: [f"{len(contents)} {key}" for key in found(contents)]
     )
     assert "VM7" in broken(RELAUNCHED)
+
+
+def test_s55_a_deadline_begins_when_what_a_round_superseded_has_ended() -> None:
+    violations, seen = play(SUPERSEDED)
+    assert violations == []
+    assert any("Superseding" in line for line in seen.story)

@@ -69,7 +69,8 @@ class Clocks:
                 continue  # a round has dropped it, or is still to add it
             if begins and entry.get("disposition") not in (None, "Adopted", "Reused"):
                 self._ready.pop(node.name, None)
-            if node.last and self._stage(node) is None:
+            waits = node.last and self._stage(node) is None
+            if waits or entry["phase"] == "Superseding":  # S55: what is stopped does not count
                 self._ready.pop(node.name, None)
             elif all(self._is_over(name, entries) for name in node.upstream):
                 self._ready.setdefault(node.name, since)
