@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import Popen
 from typing import Any, Final
 
 import httpx2
@@ -25,10 +26,10 @@ from waypost.adapters.credentials import find_credentials
 from waypost.adapters.kube import KubeCluster
 from waypost.api.meta import API_VERSION
 from waypost.ports.cluster import Cluster, Kind, Obj
-from waypost.ports.telemetry import Requests
 
 from e2e.bench.apiserver import api_server, free_port, running
 from e2e.bench.figures import Figure, line
+from e2e.bench.processes import Uncounted, memory_bytes, wait_until_ready
 
 COUNT: Final = 3000
 RUNS: Final = 20  # that wait for the last events
@@ -84,8 +85,10 @@ def main(count: int = COUNT) -> int:
     return int(bool(problems))
 
 
-def _processes(stack: ExitStack, folder: Path, kubeconfig: Path) -> tuple[int, int, str]:
-    """The operator and the ingress: their process ids, and the address of the ingress."""
+def _processes(
+    stack: ExitStack, folder: Path, kubeconfig: Path
+) -> tuple[Popen[bytes], Popen[bytes], str]:
+    """The operator and the ingress, and the address of the ingress."""
     port, probes, metrics = free_port(), free_port(), free_port()
     common = {**os.environ, "WAYPOST_KUBECONFIG": str(kubeconfig), "WAYPOST_LOG_LEVEL": "WARNING"}
     settings = {
@@ -100,37 +103,17 @@ def _processes(stack: ExitStack, folder: Path, kubeconfig: Path) -> tuple[int, i
     for name, own in settings.items():
         argv = [sys.executable, "-m", "waypost", name]
         process = running(argv, folder / f"{name}.log", environment={**common, **own})
-        found[name] = stack.enter_context(process).pid
-    for at in (metrics, probes):
-        _until_ready(at)
+        found[name] = stack.enter_context(process)
+    for name, at in (("operator", metrics), ("ingress", probes)):
+        wait_until_ready(found[name], at, within=_PATIENCE)
     return found["operator"], found["ingress"], f"http://127.0.0.1:{port}"
 
 
-def _until_ready(port: int) -> None:
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            if httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200:
-                return
-        except httpx2.HTTPError:
-            pass
-        if time.monotonic() > end:
-            raise TimeoutError(f"the process on port {port} is not ready")
-        time.sleep(0.3)
-
-
-def _megabytes(pid: int) -> float:
-    """The resident memory of a process."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    (found,) = [one for one in status.splitlines() if one.startswith("VmRSS:")]
-    return int(found.split()[1]) / 1024
-
-
 async def _measured(
-    kubeconfig: Path, url: str, pids: tuple[int, int], count: int
+    kubeconfig: Path, url: str, processes: tuple[Popen[bytes], Popen[bytes]], count: int
 ) -> tuple[list[Figure], list[str]]:
     cluster = KubeCluster(
-        credentials=find_credentials(kubeconfig=kubeconfig), telemetry=_Uncounted()
+        credentials=find_credentials(kubeconfig=kubeconfig), telemetry=Uncounted()
     )
     try:
         await _prepare(cluster)
@@ -138,12 +121,12 @@ async def _measured(
         for key in waiting:
             await cluster.create(Kind.AGENT_WORKFLOW, namespace=_SPACE, body=_run(key))
         await _until(lambda: _waits(cluster), "Waiting", len(waiting))
-        before = [_megabytes(pid) for pid in pids]
+        before = [memory_bytes(one) / 2**20 for one in processes]
         keys = [f"key-{number}" for number in range(count - len(waiting))] + waiting
         sent = await _send(url, keys)
         ended = await _until(lambda: _phases(cluster), "Succeeded", len(waiting))
         stored = await cluster.list(Kind.WORKFLOW_EVENT, namespace=_SPACE)
-        after = [_megabytes(pid) for pid in pids]
+        after = [memory_bytes(one) / 2**20 for one in processes]
     finally:
         await cluster.close()
     return _judged(count, len(waiting), sent, stored.items, ended, before, after)
@@ -245,10 +228,3 @@ async def _until(read: Any, phase: str, count: int) -> int:
         if found >= count or time.monotonic() > end:
             return int(found)
         await asyncio.sleep(0.5)
-
-
-class _Uncounted(Requests):
-    """Requests of the benchmark are not counted."""
-
-    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
-        return None

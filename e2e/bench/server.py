@@ -14,9 +14,9 @@ import ssl
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -194,18 +194,25 @@ def _costs(name: str, before: Used, after: Used, count: int) -> list[Figure]:
     return [Figure(f"{name}_cpu", cpu, "ms"), Figure(f"{name}_allocated", allocated, "MB")]
 
 
+@contextmanager
+def _profiled(kubeconfig: Path, profile: Path) -> Iterator[None]:
+    """Profile the API server from the begin of the block; it ends with the profile."""
+    path = f"/debug/pprof/profile?seconds={PROFILED}"
+    other = Server(kubeconfig)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(other.ask, "GET", path)
+        yield
+        profile.write_bytes(asked.result())
+
+
 def measured(kubeconfig: Path, profile: Path | None) -> list[Figure]:
     """All figures; with `profile`, one of the writes of the first chain is left there."""
     server = Server(kubeconfig)
     for _ in range(2):
         server.watch()
     long, short = recorded(chain(NODES)), recorded(chain(1))
-    if profile is not None:
-        path = f"/debug/pprof/profile?seconds={PROFILED}"
-        other = Server(kubeconfig)
-        threading.Thread(target=lambda: profile.write_bytes(other.ask("GET", path))).start()
-        time.sleep(1)
-    found = of_chain(server, "chain", chain(NODES), long)
+    with _profiled(kubeconfig, profile) if profile is not None else nullcontext():
+        found = of_chain(server, "chain", chain(NODES), long)
     found += of_chain(server, "pinned-chain", _PINNED, long)
     return found + of_singles(server, short)
 

@@ -4,7 +4,7 @@ single ones in namespaces without any other."""
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -84,21 +84,23 @@ class Load:
 
     async def phases(self) -> Counter[str]:
         """How many runs are in each phase; "" for those that no operator has accepted."""
-        found, token = Counter[str](), ""
-        while True:
-            page = await self.cluster.page(Kind.AGENT_WORKFLOW, token=token)
-            found.update(str(run.get("status", {}).get("phase", "")) for run in page.items)
-            if not (token := page.token):
-                return found
+        runs = self._all(Kind.AGENT_WORKFLOW)
+        return Counter([str(run.get("status", {}).get("phase", "")) async for run in runs])
 
     async def attempts(self) -> Counter[str]:
         """How many Jobs each run has, by its uid."""
-        found, token = Counter[str](), ""
+        jobs = self._all(Kind.JOB)
+        return Counter([str(job["metadata"]["ownerReferences"][0]["uid"]) async for job in jobs])
+
+    async def _all(self, kind: Kind) -> AsyncIterator[Obj]:
+        """The objects of a list, of which one page is in memory."""
+        token = ""
         while True:
-            page = await self.cluster.page(Kind.JOB, token=token)
-            found.update(job["metadata"]["ownerReferences"][0]["uid"] for job in page.items)
+            page = await self.cluster.page(kind, token=token)
+            for one in page.items:
+                yield one
             if not (token := page.token):
-                return found
+                return
 
 
 def _run(name: str, *, limited: bool) -> Obj:

@@ -19,9 +19,9 @@ from typing import Final
 
 from waypost.adapters.credentials import find_credentials
 from waypost.adapters.kube import PAGE_SIZE, KubeCluster
-from waypost.ports.telemetry import Requests
 
 from e2e.bench.figures import Figure, add, line
+from e2e.bench.processes import Uncounted
 from e2e.bench.queued.load import Load
 from e2e.bench.queued.plane import Operator, Plane, plane
 from e2e.bench.throughput.meters import total
@@ -162,7 +162,7 @@ def main(result: Path, runs: int = RUNS, qps: float = QPS) -> int:
 
     async def play(at: Plane) -> Bench:
         credentials = find_credentials(kubeconfig=at.kubeconfig)
-        cluster = KubeCluster(credentials=credentials, telemetry=_Uncounted(), timeout=60)
+        cluster = KubeCluster(credentials=credentials, telemetry=Uncounted(), timeout=60)
         bench = Bench(at, Load(at.kube, cluster, runs), qps)
         try:
             await measured(bench)
@@ -177,10 +177,3 @@ def main(result: Path, runs: int = RUNS, qps: float = QPS) -> int:
         print(f"  FAILED: {one.name} is {one.value:g}, the bar is {one.bar:g}", file=sys.stderr)
     add(bench.figures, result)
     return int(bool(over))
-
-
-class _Uncounted(Requests):
-    """Requests of the benchmark are not counted."""
-
-    def api_request(self, *, verb: str, resource: str, code: str, seconds: float) -> None:
-        return None

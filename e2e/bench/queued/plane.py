@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Final
 import httpx2
 
 from e2e.bench.apiserver import api_server, free_port, programs, running
+from e2e.bench.processes import memory_bytes, wait_until_ready
 from e2e.bench.throughput import machines
 from e2e.bench.throughput.meters import total
 from e2e.cluster.settings import from_environment
@@ -35,7 +35,6 @@ _CONTROLLERS: Final = (
 class Operator:
     """One process of the operator."""
 
-    name: str
     process: Popen[bytes]
     port: int
 
@@ -52,23 +51,8 @@ class Operator:
         return total(self.metrics(), "waypost_leader") == 1
 
     def megabytes(self, field: str) -> float:
-        """A field of /proc/PID/status in MB: VmRSS is what is resident now, VmHWM the most."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (found,) = [one for one in status.splitlines() if one.startswith(f"{field}:")]
-        return int(found.split()[1]) * 1024 / 1e6
-
-    def ready(self) -> None:
-        """Wait until its first list is complete."""
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                if httpx2.get(f"http://127.0.0.1:{self.port}/readyz").status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                pass
-            if time.monotonic() > end or self.process.poll() is not None:
-                raise TimeoutError(f"operator {self.name} is not ready")
-            time.sleep(0.3)
+        """One of its `memory_bytes` in MB."""
+        return memory_bytes(self.process, field) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +80,8 @@ class Plane:
         argv = [sys.executable, "-m", "waypost", "operator"]
         log = self.folder / f"{name}.log"
         process = self.stack.enter_context(running(argv, log, environment={**os.environ, **own}))
-        operator = Operator(name, process, port)
-        operator.ready()
-        return operator
+        wait_until_ready(process, port, within=_PATIENCE)
+        return Operator(process, port)
 
 
 @contextmanager

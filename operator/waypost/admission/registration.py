@@ -45,7 +45,7 @@ class Registered:
         return pair
 
     async def _register(self, bundle: str) -> None:
-        for last in (False,) * (_TRIES - 1) + (True,):
+        for left in reversed(range(_TRIES)):
             found = await self._cluster.get(
                 Kind.WEBHOOK_CONFIGURATION, namespace=None, name=self._name
             )
@@ -55,7 +55,7 @@ class Registered:
             try:
                 await self._write(found, operations)
             except Conflict:
-                if last:
+                if not left:
                     raise
                 continue
             log.info("MutatingWebhookConfiguration %s has the current CAs", self._name)

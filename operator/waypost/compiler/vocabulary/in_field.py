@@ -91,22 +91,31 @@ IN_FIELD: Final[Mapping[str, Mapping[str, str]]] = {
         **_meant("factor", "multiplier", "rate", "backoffCoefficient", "exponent", "backoffRate"),
     },
     "forEach": {
-        **_meant("items", "in", "list", "over", "values", "array", "withItems", "from"),
-        **_meant("items", "item", "of", "value", "itemsPath", "elements"),
-        **_meant("maxParallel", "parallel", "parallelism", "concurrency", "maxConcurrency"),
-        **_meant("maxParallel", "concurrencyLimit"),
-        **_meant("tolerate", "toleratedFailureCount", "toleratedFailurePercentage"),
+        **_meant(
+            "items",
+            *("in", "list", "over", "values", "array", "withItems", "from"),
+            *("item", "of", "value", "itemsPath", "elements"),
+        ),
+        **_meant(
+            "maxParallel",
+            *("parallel", "parallelism", "concurrency", "maxConcurrency", "concurrencyLimit"),
+        ),
         **dict.fromkeys(
             ("as", "var", "itemVar", "loopVar", "name", "itemName"),
             "expressions of the node read the element as ${item}",
         ),
-        **_meant("tolerate", "continueOnError", "failFast", "maxFailures", "toleratedFailures"),
+        **_meant(
+            "tolerate",
+            *("continueOnError", "failFast", "maxFailures", "toleratedFailures"),
+            *("toleratedFailureCount", "toleratedFailurePercentage"),
+        ),
     },
     "repeat": {
-        **_meant("max", "count", "times", "iterations", "limit", "maxIterations", "n"),
-        **_meant("max", "attempts"),
-        **_meant("until, which is true at the end", "while", "condition", "exitWhen", "break"),
-        **_meant("until, which is true at the end", "if", "when", "doUntil"),
+        **_meant("max", "count", "times", "iterations", "limit", "maxIterations", "n", "attempts"),
+        **_meant(
+            "until, which is true at the end",
+            *("while", "condition", "exitWhen", "break", "if", "when", "doUntil"),
+        ),
         **_meant("pause", "delay", "interval", "wait", "sleep", "backoff", "every"),
         **_meant("forEach of the node", "items", "forEach"),
     },
