@@ -1,23 +1,16 @@
 """The composition root of the admission webhook: settings become adapters, adapters a service."""
 
-import asyncio
 import logging
-import signal
 
-from waypost import __version__
-from waypost.adapters import collector
 from waypost.adapters.credentials import find_credentials
-from waypost.adapters.http import build_app as build_probes
-from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
-from waypost.adapters.logs import configure_logging
 from waypost.admission.app import ROOM, SECONDS, AdmissionWebhook, build_app
 from waypost.admission.metrics import AdmissionMetrics
 from waypost.admission.registration import Registered
 from waypost.admission.settings import AdmissionSettings
-from waypost.gateway import connections
+from waypost.gateway.server import connections, service
 from waypost.gateway.tls.secret import SelfSigned
-from waypost.gateway.tls.serving import NoCertificate, Source, kept_current
+from waypost.gateway.tls.serving import NoCertificate, Source
 from waypost.gateway.tls.serving import start as start_tls
 from waypost.gateway.tls.settings import source_of
 from waypost.gateway.upload_limiter import UploadLimiter
@@ -31,17 +24,8 @@ log = logging.getLogger("waypost.admission")
 
 def run(settings: AdmissionSettings) -> int:
     """Serve until SIGTERM, answer what has arrived, and return the exit code."""
-    configure_logging(level=settings.log_level, style=settings.log_format)
-    log.info("waypost admission %s starts", __version__)
-    # uvicorn shuts down on the signal and then raises it again; ignore it then.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        asyncio.run(_run(settings))
-    except NoCertificate as error:
-        log.critical("stopped: %s", error)
-        return 1
-    log.info("stopped")
-    return 0
+    failures = (NoCertificate,)
+    return service.run(settings, "admission", lambda: _run(settings), log=log, failures=failures)
 
 
 async def _run(settings: AdmissionSettings) -> None:
@@ -60,13 +44,14 @@ async def _run(settings: AdmissionSettings) -> None:
             shutdown_seconds=_SHUTDOWN_SECONDS,
             tls=tls,
         )
-        server = connections.Server(config)
-        probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
-        collector.begin()
-        async with (
-            serve_probes(probes, host=settings.admission_host, port=settings.http_port),
-            kept_current(tls, source),
-        ):
+        async with service.prepared(
+            config,
+            host=settings.admission_host,
+            http_port=settings.http_port,
+            exposition=metrics.exposition,
+            tls=tls,
+            source=source,
+        ) as server:
             await server.serve()
     finally:
         await cluster.close()

@@ -2,19 +2,13 @@
 
 import asyncio
 import logging
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-import uvicorn
-
 from waypost import __version__
-from waypost.adapters import collector
 from waypost.adapters.credentials import CallerSource, CredentialSource, find_credentials
 from waypost.adapters.evaluation.thread import OneThread
-from waypost.adapters.http import build_app as build_probes
-from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
 from waypost.adapters.logs import configure_logging
 from waypost.archive.app import Archive, build_app
@@ -24,7 +18,7 @@ from waypost.archive.settings import ArchiveSettings
 from waypost.archive.storage.database import DatabaseError, open_database
 from waypost.archive.storage.store import Store
 from waypost.archive.storage.threads import AsyncStore
-from waypost.gateway import connections
+from waypost.gateway.server import connections, service
 from waypost.ports.cluster import Cluster
 
 log = logging.getLogger("waypost.archive")
@@ -41,8 +35,7 @@ def run(settings: ArchiveSettings) -> int:
     except DatabaseError as error:
         log.critical("stopped: %s", error)
         return 1
-    # uvicorn shuts down on the signal and then raises it again; ignore it then.
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    service.ignore_sigterm()
     try:
         asyncio.run(_run(settings, Store(engine)))
     finally:
@@ -73,13 +66,15 @@ async def _run(settings: ArchiveSettings, store: Store) -> None:
         connections_=settings.archive_connections,
         shutdown_seconds=_SHUTDOWN_SECONDS,
     )
-    server = uvicorn.Server(config)
-    probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
-    collector.begin()
     stop = asyncio.Event()
     try:
         async with (
-            serve_probes(probes, host=settings.archive_host, port=settings.http_port),
+            service.prepared(
+                config,
+                host=settings.archive_host,
+                http_port=settings.http_port,
+                exposition=metrics.exposition,
+            ) as server,
             asyncio.TaskGroup() as tasks,
         ):
             tasks.create_task(

@@ -3,23 +3,16 @@
 import asyncio
 import contextlib
 import logging
-import signal
 import time
 from typing import Final
 
 import uvicorn
 
-from waypost import __version__
-from waypost.adapters import collector
 from waypost.adapters.credentials import find_credentials
 from waypost.adapters.evaluation import pool
 from waypost.adapters.evaluation.child import Limits
 from waypost.adapters.evaluation.pool import ChildProcess
-from waypost.adapters.http import build_app as build_probes
-from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
-from waypost.adapters.logs import configure_logging
-from waypost.gateway import connections
 from waypost.gateway.app import Gateway, build_app
 from waypost.gateway.artifacts.routes import ArtifactRoutes
 from waypost.gateway.artifacts.store import ArtifactStore
@@ -29,9 +22,10 @@ from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.objects import Bucket, S3Settings, s3
 from waypost.gateway.output_validation import OutputValidator
 from waypost.gateway.payload_store import ObjectError, PayloadStore
+from waypost.gateway.server import connections, service
 from waypost.gateway.settings import GatewaySettings
 from waypost.gateway.sweep import Sweeper
-from waypost.gateway.tls.serving import NoCertificate, ServerTls, kept_current
+from waypost.gateway.tls.serving import NoCertificate, ServerTls
 from waypost.gateway.tls.serving import start as start_tls
 from waypost.gateway.tls.settings import source_of
 from waypost.gateway.upload_limiter import UploadLimiter
@@ -52,17 +46,8 @@ class NotStarted(Exception):
 
 def run(settings: GatewaySettings) -> int:
     """Serve until SIGTERM, finish uploads in progress, and return the exit code."""
-    configure_logging(level=settings.log_level, style=settings.log_format)
-    log.info("waypost gateway %s starts", __version__)
-    # uvicorn shuts down on the signal and then raises it again; ignore it then.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        asyncio.run(_run(settings))
-    except (NotStarted, NoCertificate) as error:
-        log.critical("stopped: %s", error)
-        return 1
-    log.info("stopped")
-    return 0
+    failures = (NotStarted, NoCertificate)
+    return service.run(settings, "gateway", lambda: _run(settings), log=log, failures=failures)
 
 
 async def _run(settings: GatewaySettings) -> None:
@@ -78,14 +63,18 @@ async def _run(settings: GatewaySettings) -> None:
         source = source_of(settings, cluster)
         tls = await start_tls(source) if source else None
         config = uvicorn_config(gateway, settings, tls=tls)
-        server = connections.Server(config, plain_port=settings.plain_port)
-        probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
-        collector.begin()
-        async with serve_probes(probes, host=settings.gateway_host, port=settings.http_port):
+        async with service.prepared(
+            config,
+            host=settings.gateway_host,
+            http_port=settings.http_port,
+            exposition=metrics.exposition,
+            plain_port=settings.plain_port,
+            tls=tls,
+            source=source,
+        ) as server:
             sweeping = _sweeping(settings, cluster, bucket, metrics)
             try:
-                async with kept_current(tls, source):
-                    await server.serve()
+                await server.serve()
             finally:
                 sweeping.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

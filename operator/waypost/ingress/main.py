@@ -1,24 +1,15 @@
 """The composition root of the ingress: settings become adapters, adapters a service."""
 
-import asyncio
 import logging
-import signal
 import time
 
-import uvicorn
-
-from waypost import __version__
-from waypost.adapters import collector
 from waypost.adapters.credentials import find_credentials
 from waypost.adapters.evaluation import pool
 from waypost.adapters.evaluation.pool import ChildProcess
 from waypost.adapters.evaluation.thread import OneThread
-from waypost.adapters.http import build_app as build_probes
-from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
-from waypost.adapters.logs import configure_logging
 from waypost.adapters.outbound.documents import Documents
-from waypost.gateway import connections
+from waypost.gateway.server import connections, service
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.ingress.app import Ingress, build_app
 from waypost.ingress.core.rates import Rates
@@ -39,13 +30,7 @@ _SHUTDOWN_SECONDS = 15
 
 def run(settings: IngressSettings) -> int:
     """Serve until SIGTERM, finish requests in progress, and return the exit code."""
-    configure_logging(level=settings.log_level, style=settings.log_format)
-    log.info("waypost ingress %s starts", __version__)
-    # uvicorn shuts down on the signal and then raises it again; ignore it then.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    asyncio.run(_run(settings))
-    log.info("stopped")
-    return 0
+    return service.run(settings, "ingress", lambda: _run(settings), log=log)
 
 
 async def _run(settings: IngressSettings) -> None:
@@ -67,11 +52,13 @@ async def _run(settings: IngressSettings) -> None:
             connections_=settings.ingress_connections,
             shutdown_seconds=_SHUTDOWN_SECONDS,
         )
-        server = uvicorn.Server(config)
-        probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
         await passes(child.start)
-        collector.begin()
-        async with serve_probes(probes, host=settings.ingress_host, port=settings.http_port):
+        async with service.prepared(
+            config,
+            host=settings.ingress_host,
+            http_port=settings.http_port,
+            exposition=metrics.exposition,
+        ) as server:
             await server.serve()
     finally:
         passes.close()

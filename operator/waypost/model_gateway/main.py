@@ -1,20 +1,13 @@
 """The composition root of the model gateway: settings become adapters, adapters a service."""
 
-import asyncio
 import logging
-import signal
 import time
 
-from waypost import __version__
-from waypost.adapters import collector
 from waypost.adapters.credentials import find_credentials
-from waypost.adapters.http import build_app as build_probes
-from waypost.adapters.http import serve as serve_probes
 from waypost.adapters.kube import KubeCluster
-from waypost.adapters.logs import configure_logging
-from waypost.gateway import connections
 from waypost.gateway.authentication import Authenticator
-from waypost.gateway.tls.serving import NoCertificate, kept_current
+from waypost.gateway.server import connections, service
+from waypost.gateway.tls.serving import NoCertificate
 from waypost.gateway.tls.serving import start as start_tls
 from waypost.gateway.tls.settings import source_of
 from waypost.gateway.upload_limiter import UploadLimiter
@@ -36,17 +29,10 @@ log = logging.getLogger("waypost.models")
 
 def run(settings: ModelGatewaySettings) -> int:
     """Serve until SIGTERM, finish calls in progress, and return the exit code."""
-    configure_logging(level=settings.log_level, style=settings.log_format)
-    log.info("waypost model-gateway %s starts", __version__)
-    # uvicorn shuts down on the signal and then raises it again; ignore it then.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        asyncio.run(_run(settings))
-    except NoCertificate as error:
-        log.critical("stopped: %s", error)
-        return 1
-    log.info("stopped")
-    return 0
+    failures = (NoCertificate,)
+    return service.run(
+        settings, "model-gateway", lambda: _run(settings), log=log, failures=failures
+    )
 
 
 async def _run(settings: ModelGatewaySettings) -> None:
@@ -66,13 +52,15 @@ async def _run(settings: ModelGatewaySettings) -> None:
             shutdown_seconds=settings.models_shutdown_seconds,
             tls=tls,
         )
-        server = connections.Server(config, plain_port=settings.plain_port)
-        probes = build_probes(probed=connections.Serving(server), metrics=metrics.exposition)
-        collector.begin()
-        async with (
-            serve_probes(probes, host=settings.models_host, port=settings.http_port),
-            kept_current(tls, source),
-        ):
+        async with service.prepared(
+            config,
+            host=settings.models_host,
+            http_port=settings.http_port,
+            exposition=metrics.exposition,
+            plain_port=settings.plain_port,
+            tls=tls,
+            source=source,
+        ) as server:
             await server.serve()
     finally:
         await upstream.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
-from waypost.gateway import connections
+from waypost.gateway.server import connections
 from waypost.gateway.tls.authorities import Authority, Leaf, new_authority, new_leaf
 from waypost.gateway.tls.serving import Pair, ServerTls, kept_current
 from waypost.protocol.gateways.trust import Trust
