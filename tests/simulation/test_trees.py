@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.focused import gate
 from tests.simulation.focused.hunting import Bug
 from tests.simulation.focused.simulations import SIMULATIONS
-from tests.simulation.trees.plan import REFUSED_ONCE, TROUBLES, Tree, tree
+from tests.simulation.trees.plan import REFUSED_BELOW, REFUSED_ONCE, TROUBLES, Tree, tree
 from tests.simulation.trees.play import described, play
 from tests.simulation.trees.seeded import BUGS
 
@@ -46,6 +46,11 @@ def test_every_trouble_is_in_several_seeds(kind: str) -> None:
 def test_child_runs_are_refused_once_in_several_seeds() -> None:
     found = [s for s in range(SEEDS) if tree(s).troubles == REFUSED_ONCE]
     assert len(found) >= 3, found
+
+
+def test_each_kind_is_refused_for_long_in_a_seed() -> None:
+    found = {t.number for s in range(SEEDS) for t in tree(s).troubles if t.kind == "refuse_long"}
+    assert found == set(range(len(REFUSED_BELOW)))
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])

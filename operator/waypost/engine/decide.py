@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.meta import EventReason
-from waypost.compiler.origin import Fresh
 from waypost.engine import start
 from waypost.engine.attempts import cleanup, watch
 from waypost.engine.items import advance as items
@@ -33,6 +32,7 @@ from waypost.engine.run.entry import (
     Rejected,
     is_stopped_alone,
     refreshed,
+    stored,
 )
 from waypost.engine.run.hold import Hold
 from waypost.engine.slots import of_run as slot_of_run
@@ -58,7 +58,7 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
         status and the same facts gives the same status, so the next pass repairs a crash at any
         point.
     """
-    entry = refreshed(entry, now)
+    entry = stored(refreshed(entry, now), now)
     match entry:
         case Refreshing(observed):
             return _waits_to_refresh(observed, now)
@@ -73,8 +73,6 @@ def decide(entry: Entry, now: datetime, settings: PodSettings) -> Decision:
         case Idle(observed):
             return Decision(status=observed.status)
         case Active(observed, round_begun):
-            if trouble := pinning.unstored(observed):
-                return _unstored(entry, trouble, now)
             transition = Transition(observed, now=now, settings=settings)
             transition.before += [PutRecord(record) for record in entry.records]
             return _continue(transition, round_begun)
@@ -95,19 +93,6 @@ def _waits_to_refresh(observed: Observed, now: datetime) -> Decision:
         observed, f"rerun.memory: {why}", now, reason=str(Reason.READ_REJECTED)
     )
     return replace(decision, requeue_at=now + _READ_AGAIN)
-
-
-def _unstored(entry: Active, trouble: str, now: datetime) -> Decision:
-    """The definition could not be stored, so neither the run nor its round begins yet."""
-    observed = entry.observed
-    if entry.stored is not None:
-        observed = replace(observed, status=entry.stored)
-    assert isinstance(observed.origin, Fresh), "only a new version is stored"
-    held = hold.unstored(observed.origin.pin.record, trouble)
-    if not observed.status.nodes:
-        return hold.decide(observed, held, now)
-    decision = rejection.reject(observed, held.message, now, reason=held.reason)
-    return replace(decision, requeue_at=now + held.look_again)
 
 
 def _reject(observed: Observed, entry: Rejected, now: datetime) -> Decision:

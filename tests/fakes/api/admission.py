@@ -94,7 +94,8 @@ def _workflow(old: Obj, new: Obj) -> list[str]:
     conditions = items(old, "status", "conditions")
     begun = section(old, "status").get("round", 1)
     raised = section(after, "rerun").get("round", 1) > begun
-    if raised and after.get("cancel") is True:
+    # An unchanged rerun is allowed: its round may be one that was rejected.
+    if raised and after.get("cancel") is True and before.get("rerun") != after.get("rerun"):
         problems.append("spec: is cancelled, so no new round can start")
     if items(old, "status", "nodes") or any(
         c.get("type") == "Accepted" and c.get("status") == "True" for c in conditions

@@ -21,7 +21,9 @@ TROUBLES: Final = (
     "delete_child",
     "cancel_frozen",
 )
+_HARMLESS: Final = ("kill", "freeze", "lost", "suspend", "refuse", "away", "refuse_long")
 REFUSED_ONCE: Final = (Trouble("refuse", at=0.3, seconds=20.0), Trouble("away", 8.0, 650.0))
+REFUSED_BELOW: Final = ("jobs", "records", "runs")  # by the number of the trouble
 FALLBACK: Final = 1000
 QUICK, SLOW, BEST = "quick", "slow", "best"
 AMPLE: Final = 100_000  # tokens: no share of it is ever used up
@@ -84,9 +86,7 @@ class Tree:
     @property
     def is_undisturbed(self) -> bool:
         """Whether only operators and the network disturb the runs, and the budget stops none."""
-        return not self.is_tight and all(
-            t.kind in ("kill", "freeze", "lost", "suspend", "refuse", "away") for t in self.troubles
-        )
+        return not self.is_tight and all(t.kind in _HARMLESS for t in self.troubles)
 
 
 def tree(seed: int) -> Tree:
@@ -110,8 +110,14 @@ def tree(seed: int) -> Tree:
 
 def _refused_once(seed: int) -> tuple[Trouble, ...]:
     """For every second tree without other troubles: child runs are refused for a while, and the
-    only operator is frozen meanwhile, for longer than queueTimeout (S520)."""
-    return REFUSED_ONCE if random.Random(f"absence of {seed}").random() < 0.5 else ()
+    only operator is frozen meanwhile, for longer than queueTimeout (S520). For most of the rest:
+    Jobs, NodeRecords or child runs are refused for so long that the root must say it.
+    """
+    draw = random.Random(f"absence of {seed}")
+    if draw.random() < 0.5:
+        return REFUSED_ONCE
+    refused = Trouble("refuse_long", 0.3, seconds=90.0, number=draw.randint(0, 2))
+    return (refused,) if draw.random() < 0.75 else ()
 
 
 def _budget(seed: int) -> int | None:

@@ -16,7 +16,16 @@ from tests.simulation.focused.playing import played, what_stays
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.scenario.manifest import PROVIDER
 from tests.simulation.trees.interpreter import first_result, most_attempts, most_failures
-from tests.simulation.trees.plan import QUICK, ROOT, SLOW, Step, Tree, body, template_name
+from tests.simulation.trees.plan import (
+    QUICK,
+    REFUSED_BELOW,
+    ROOT,
+    SLOW,
+    Step,
+    Tree,
+    body,
+    template_name,
+)
 from tests.simulation.trees.watcher import TOKENS, Watcher
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import NAMESPACE, World
@@ -28,6 +37,13 @@ _UNANSWERED: Final = 90.0  # more if requests fail: the operator tries again aft
 _TO_END: Final = 1800.0
 _LONG: Final = 200.0  # seconds of a program that a cancel finds running
 _STOPPED: Final = ("cancel", "delete")
+_TO_SAY: Final = 60.0
+_QUOTA: Final = "exceeded quota: team"
+_REFUSED: Final = {
+    "jobs": Kind.JOB,
+    "records": Kind.NODE_RECORD,
+    "runs": Kind.AGENT_WORKFLOW,
+}
 
 
 class _Play:
@@ -38,6 +54,7 @@ class _Play:
         maps = {s.name: s.parallel for s in self.steps.values() if s.items is not None}
         self.watcher.items.places |= maps
         self.round = 1
+        self.refused_at: float | None = None  # first refusal of a quota
         self.spent: dict[str, int] = {}  # tokens of each program, by the uid of its pod
         programs = [step.name for step in self.steps.values() if step.calls is None]
         cancelled = any(t.kind.startswith("cancel") for t in tree.troubles)
@@ -212,7 +229,9 @@ class _Play:
                 requests = [(verb, Kind.AGENT_WORKFLOW) for verb in verbs]
                 troubles.lose_requests(self.world, trouble, *requests)
             case "refuse":
-                await self._refuse(trouble.seconds)
+                await self._refuse(Kind.AGENT_WORKFLOW, trouble.seconds)
+            case "refuse_long":
+                await self._refuse_long(trouble)
             case "away":
                 operator = self.world.operators[-1]
                 operator.freeze()
@@ -227,14 +246,26 @@ class _Play:
             case _:
                 await self._to_a_child(trouble)
 
-    async def _refuse(self, seconds: float) -> None:
-        """A quota for runs is used up."""
-        refusals = self.world.cluster.server.refusals
-        what = ("create", Kind.AGENT_WORKFLOW)
-        text = "exceeded quota: team"
-        refusals[what] = lambda: QuotaExceeded(text, code=403, reason="Forbidden")
+    async def _refuse(self, kind: Kind, seconds: float) -> None:
+        """A quota for objects of a kind is used up."""
+        refusals, what = self.world.cluster.server.refusals, ("create", kind)
+        refusals[what] = self._quota
         await asyncio.sleep(seconds)
         refusals.pop(what)
+
+    def _quota(self) -> QuotaExceeded:
+        if self.refused_at is None:
+            self.refused_at = self.world.clock.monotonic()
+        return QuotaExceeded(_QUOTA, code=403, reason="Forbidden")
+
+    async def _refuse_long(self, trouble: Trouble) -> None:
+        """Whatever run of the tree is refused something, the root says it within a minute."""
+        kind = _REFUSED[REFUSED_BELOW[trouble.number]]
+        await self._refuse(kind, trouble.seconds)
+        since, now = self.refused_at, self.world.clock.monotonic()
+        lasts = since is not None and now - since > _TO_SAY and not self._is_over()
+        if lasts and _QUOTA not in str(self._status()):
+            self.watcher.blame("said", f"{kind.value.kind}s are refused, and the root is silent")
 
     async def _cancel(self) -> None:
         if self.world.run(ROOT):

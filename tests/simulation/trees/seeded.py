@@ -11,7 +11,7 @@ from waypost.engine.items import begin, working
 from waypost.engine.nodes import table, workflow
 from waypost.engine.nodes.children import leftovers, patches, requests, result
 from waypost.engine.rounds import dispositions
-from waypost.engine.run import ending, losers
+from waypost.engine.run import children, ending, losers
 from waypost.engine.state.decision import ReleasePod
 from waypost.engine.state.usage import total
 from waypost.kube.facts.children import ChildFact
@@ -280,3 +280,8 @@ def _a_child_run_that_lost_has_failed(patch: pytest.MonkeyPatch) -> None:
 @bug("T11", focus=lambda planned: planned.troubles == REFUSED_ONCE and planned.is_undisturbed)
 def _an_old_refusal_of_a_child_run_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(workflow, "is_recent", lambda problem, now: True)
+
+
+@bug("said", focus=_with("refuse_long"))
+def _a_parent_does_not_say_what_its_child_run_lacks(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(children, "message", lambda transition: "")

@@ -235,7 +235,8 @@ def _show(transition: Transition, path: str, status: NodeStatus, fact: ChildFact
         refused = f"run {fact.name} cannot be changed: {problem.message}"
         transition.name_trouble(path, Reason.STOP_REJECTED, refused)
         return
-    trouble = fact.stalled or (f"waits for {fact.waiting}" if fact.waiting else "")
+    waits = f"waits for {fact.waiting}" if fact.waiting else ""
+    trouble = fact.stalled or fact.not_accepted or waits or fact.says
     text = shorten(f"run {fact.name}: {trouble}", 1024) if trouble else None
     if (status.reason, status.message) != (None, text):
         transition.update(path, reason=None, message=text)

@@ -59,6 +59,17 @@ def problems(observed: Observed) -> tuple[Problem, ...]:
     return (*replaced.unknown_items(observed, rerun), *_unrepeatable(observed))
 
 
+def undecided(observed: Observed) -> Problem | None:
+    """What a person must decide before the next round can begin; None if a round that names no
+    node is not refused."""
+    spec, status = observed.spec, observed.status
+    if spec is None:
+        return None
+    plain = spec.model_copy(update={"rerun": Rerun(round=status.round + 1)})
+    asked = replace(observed, definition=replace(observed.definition, spec=plain))
+    return next(_unrepeatable(asked), None)
+
+
 def begin_round(observed: Observed, now: datetime) -> Observed:
     """The run with the round begun that its spec requests; the same object if none is requested.
 

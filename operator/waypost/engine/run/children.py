@@ -9,6 +9,7 @@ from waypost.protocol.text import shorten
 
 _WAITING: Final = 300
 _TEXT: Final = 1024
+_MESSAGE: Final = 512
 
 
 def waiting(transition: Transition) -> str | None:
@@ -34,6 +35,23 @@ def stalled(transition: Transition) -> str:
         if fact.stalled
     )
     return next((shorten(text, _TEXT) for text in found), "")
+
+
+def message(transition: Transition) -> str:
+    """Why the first child run that has a problem does not continue, such as a Job that is refused;
+    "" if none has."""
+    found = (
+        f"{path}: run {fact.name}: {problem}"
+        for path, fact in _running(transition)
+        if (problem := _problem(fact))
+    )
+    return next((shorten(text, _MESSAGE) for text in found), "")
+
+
+def _problem(fact: ChildFact) -> str:
+    if fact.stalled:
+        return ""  # the condition Stalled has it
+    return fact.not_accepted or ("" if fact.waiting else fact.says)
 
 
 def _running(transition: Transition) -> Iterator[tuple[str, ChildFact]]:

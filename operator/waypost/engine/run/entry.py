@@ -10,7 +10,7 @@ from datetime import datetime
 from waypost.api.base import JsonObject
 from waypost.api.meta import ConditionReason
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
-from waypost.compiler.origin import Lost, Missing, Settled, Unread
+from waypost.compiler.origin import Fresh, Lost, Missing, Settled, Unread
 from waypost.engine.memory import refresh
 from waypost.engine.rounds.begin import begin_round, is_requested
 from waypost.engine.run import (
@@ -131,11 +131,31 @@ def enter(observed: Observed, now: datetime) -> Entry:
 
 
 def refreshed(entry: Entry, now: datetime) -> Entry:
-    """The entry with its round begun, once everything was read that the round needs."""
-    if not isinstance(entry, Refreshing) or refresh.why_not(entry.observed, now) is not None:
+    """The entry with its round begun, once everything was read that the round needs. A cancel does
+    not wait for what cannot be read."""
+    if not isinstance(entry, Refreshing):
         return entry
-    observed, record = refresh.refreshed(entry.observed, now)
-    return replace(_active(observed, now), stored=entry.observed.status, records=(record,))
+    observed, why = entry.observed, refresh.why_not(entry.observed, now)
+    if why is not None:
+        return (why and _standing_in(observed, f"rerun.memory: {why}")) or entry
+    begun, record = refresh.refreshed(observed, now)
+    return replace(_active(begun, now), stored=observed.status, records=(record,))
+
+
+def stored(entry: Entry, now: datetime) -> Entry:
+    """The entry, unless its definition cannot be stored: then neither the run nor its round begins
+    yet. A cancel ends the run without it."""
+    if not isinstance(entry, Active) or not (trouble := pinning.unstored(entry.observed)):
+        return entry
+    observed, origin = entry.observed, entry.observed.origin
+    if entry.stored is not None:
+        observed = replace(observed, status=entry.stored)
+    assert isinstance(origin, Fresh), "only a new version is stored"
+    held = hold.unstored(origin.pin.record, trouble)
+    if not observed.status.nodes:
+        return _held(observed, held)
+    rejected = Rejected(observed, held.message, held.reason, retry_at=now + held.look_again)
+    return _standing_in(observed, held.message) or rejected
 
 
 def _active(observed: Observed, now: datetime) -> Active:

@@ -6,8 +6,11 @@ passes, or when another node fails it.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
+from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler import on_failure
+from waypost.engine.rounds.begin import undecided
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.transition import Transition
 from waypost.protocol.text import shorten
@@ -32,15 +35,23 @@ def can_continue(transition: Transition, held: list[str]) -> bool:
     )
 
 
-def explain(transition: Transition, held: list[str]) -> str:
-    """What failed and how to continue, for the condition Stalled."""
-    status = transition.statuses[held[0]]
+def explain(transition: Transition, held: list[str], status: AgentWorkflowStatus) -> str:
+    """What failed and how to continue, for the condition Stalled of a run with this status."""
+    first = transition.statuses[held[0]]
     more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-    failed = shorten(f"{held[0]} failed: {status.reason}: {status.message}", 1024)
-    return f"{failed}{more}. Fix the cause, then: {command(transition)}"
+    failed = shorten(f"{held[0]} failed: {first.reason}: {first.message}", 1024)
+    return f"{failed}{more}. Fix the cause, then: {next_round(transition, status)}"
 
 
-def command(transition: Transition) -> str:
+def next_round(transition: Transition, status: AgentWorkflowStatus) -> str:
+    """How the round after this status begins: a command, or what a person must decide before."""
+    problem = undecided(replace(transition.observed, status=status))
+    if problem is None:
+        return _command(transition)
+    return f"begin round {status.round + 1} with a decision: {problem.message}"
+
+
+def _command(transition: Transition) -> str:
     """The kubectl command that begins the next round, in which the failed nodes and all nodes
     downstream of them run again."""
     observed = transition.observed

@@ -77,7 +77,7 @@ def current_conditions(
     changes["phase"] = _phase(transition) if continues else "Paused"
     conditions = _conditions(transition, status)
     reason = ConditionReason.RUNNING if continues else ConditionReason.PAUSED
-    running = _message(transition) if continues else pausing.explain(transition, held)
+    running = _message(transition) if continues else pausing.explain(transition, held, status)
     if transition.cleans_up:
         compensates = transition.stage == "Compensating"
         reason = ConditionReason.COMPENSATING if compensates else ConditionReason.FINALIZING
@@ -88,7 +88,7 @@ def current_conditions(
     conditions.set(Condition.RECONCILING, continues, reason=reason, message=running)
     compensating.set_condition(transition, conditions, finished=False)
     finalizing.set_condition(transition, conditions, finished=False)
-    _stall(transition, conditions, held)
+    _stall(transition, conditions, held, status)
     asked = [
         f"{gate.path}{_level(gate)}: {_how_to_answer(transition, gate)}" for gate in gates[:_ASKED]
     ]
@@ -98,11 +98,16 @@ def current_conditions(
     return changed_run(status, **changes)
 
 
-def _stall(transition: Transition, conditions: Conditions, held: list[str]) -> None:
+def _stall(
+    transition: Transition, conditions: Conditions, held: list[str], status: AgentWorkflowStatus
+) -> None:
     """Set Stalled if the run or a child run waits for a person, while others may continue, and send
     one Event if it waits for a decision."""
     if not held and (text := transition.needs_right):
         conditions.set(Condition.STALLED, "True", reason=str(Reason.READ_REJECTED), message=text)
+        return
+    if not held and (text := transition.slots.rejected):
+        conditions.set(Condition.STALLED, "True", reason=str(Reason.LAUNCH_REJECTED), message=text)
         return
     if not held and (text := children.stalled(transition)):
         conditions.set(Condition.STALLED, "True", reason=ConditionReason.PAUSED, message=text)
@@ -110,7 +115,7 @@ def _stall(transition: Transition, conditions: Conditions, held: list[str]) -> N
     if not held:
         conditions.set(Condition.STALLED, "False", reason=ConditionReason.RUNNING, message="")
         return
-    text = pausing.explain(transition, held)
+    text = pausing.explain(transition, held, status)
     if not conditions.has(Condition.STALLED, "True"):
         transition.event("Warning", EventReason.RUN_PAUSED, text)
     conditions.set(Condition.STALLED, "True", reason=ConditionReason.PAUSED, message=text)
@@ -128,7 +133,7 @@ def final_conditions(
     conditions.set(Condition.SUCCEEDED, good, reason=reason, message=message)
     conditions.set(Condition.FINISHED, "True", reason=reason, message=message)
     conditions.set(Condition.RECONCILING, "False", reason=reason, message="")
-    stalled = "" if good else f"{message}; {_how_to_continue(transition)}"
+    stalled = "" if good else f"{message}; {_how_to_continue(transition, status)}"
     conditions.set(Condition.STALLED, not good, reason=reason, message=stalled)
     compensating.set_condition(transition, conditions, finished=True)
     finalizing.set_condition(transition, conditions, finished=True)
@@ -142,10 +147,10 @@ def _conditions(transition: Transition, status: AgentWorkflowStatus) -> Conditio
     return Conditions(status.conditions, generation=generation, now=transition.now)
 
 
-def _how_to_continue(transition: Transition) -> str:
+def _how_to_continue(transition: Transition, status: AgentWorkflowStatus) -> str:
     if transition.spec.cancel or transition.observed.status.cancelled_at:
         return CANCELLED_IS_FINAL
-    return f"to continue from here: {pausing.command(transition)}"
+    return f"to continue from here: {pausing.next_round(transition, status)}"
 
 
 def final_state(transition: Transition, result: Result) -> tuple[RunPhase, str, str]:
@@ -332,7 +337,7 @@ def _message(transition: Transition) -> str:
     if troubled:
         status = transition.statuses[troubled[0]]
         return shorten(f"{troubled[0]}: {status.reason}: {status.message}", 512)
-    return ""
+    return children.message(transition)
 
 
 def _level(gate: NodeStatus) -> str:

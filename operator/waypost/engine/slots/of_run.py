@@ -24,6 +24,7 @@ from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
 _CREATE_AGAIN: Final = timedelta(seconds=2)
+_REFUSED_AGAIN: Final = timedelta(seconds=10)
 _MESSAGE: Final = 512
 
 
@@ -128,7 +129,14 @@ def _create(transition: Transition, wanted: Wanted, slot: RunSlot) -> None:
         since=timestamps.timestamp(transition.now),
     )
     transition.after.append(TakeSlot(lease))
-    transition.requeue_at(transition.now + _CREATE_AGAIN)
+    problem = transition.observed.child_problems.get(slot.name)
+    if problem is None:
+        transition.requeue_at(transition.now + _CREATE_AGAIN)
+        return
+    text = f"Lease {slot.name} of its slot cannot be created: {problem.message}"
+    transition.slots.message = shorten(text, _MESSAGE)
+    transition.slots.rejected = transition.slots.message if problem.permanent else ""
+    transition.requeue_at(transition.now + _REFUSED_AGAIN)
 
 
 def freed(transition: Transition) -> RunSlot | None:

@@ -53,6 +53,7 @@ class ChildFact:
     usage: Usage | None = None
     waiting: str = ""  # what it waits for, in a few words
     awaiting: str = ""  # how to answer its open Approvals
+    says: str = ""  # while it runs: the message of Succeeded, such as a problem of one of its nodes
     not_accepted: str = ""  # reason and message of Accepted, unless it is True
     stalled: str = ""  # why it needs a person; once it has ended, why it begins no further round
     result: str = ""  # reason and message of its end
@@ -155,6 +156,7 @@ def child_fact(body: Any) -> ChildFact | None:
         usage=_usage(status),
         waiting=text(status, "waiting"),
         awaiting=_message(status, Condition.AWAITING_APPROVAL),
+        says="" if finished else _message(status, Condition.SUCCEEDED, "Unknown"),
         not_accepted=_not_accepted(status),
         stalled=refused if finished else condition_text(status, Condition.STALLED, "True"),
         result=condition_text(status, Condition.SUCCEEDED, "False"),
@@ -226,8 +228,8 @@ def _usage(status: JsonObject) -> Usage | None:
         return None
 
 
-def _message(status: JsonObject, type_: str) -> str:
-    return condition_text(status, type_, "True").partition(": ")[2]
+def _message(status: JsonObject, type_: str, value: str = "True") -> str:
+    return condition_text(status, type_, value).partition(": ")[2]
 
 
 def _not_accepted(status: JsonObject) -> str:

@@ -131,7 +131,7 @@ class ActionExecutor:
         self._slots = slots
         self._accounts = accounts
         self._wake = wake
-        self._slot_writes = SlotWrites(slots=slots, store=store, wake=wake)
+        self._slot_writes = SlotWrites(slots=slots, store=store, clock=clock, wake=wake)
         self.children = ChildRuns(cluster=cluster, store=store, clock=clock, wake=wake)
         self._store = store
         self._clock = clock

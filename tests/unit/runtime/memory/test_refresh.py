@@ -8,9 +8,10 @@ from waypost.compiler.definition import define
 from waypost.ports.cluster import Kind, QuotaExceeded, Unavailable
 
 from tests.support.builders import agent, python, spec
-from tests.support.harness import World, gives
+from tests.support.harness import World, fails, gives
 from tests.support.memory import (
     ENTRY,
+    LABELS,
     block,
     entries,
     finds,
@@ -125,6 +126,23 @@ async def test_the_round_waits_until_its_snapshot_is_stored() -> None:
         assert world.condition("Accepted", "late")["status"] == "True"
         assert saw(world, "late") == "disk"
         assert len(entries(world)) == 3
+
+
+@virtual
+async def test_a_cancel_does_not_wait_for_the_snapshot_of_a_round() -> None:
+    """S748, K1: the run is paused, and its next round cannot begin."""
+    async with World(script={"a": [finds("disk")] * 3, "p": [fails()]}) as world:
+        world.start()
+        body = triage(reader(), python("p", onFailure="Pause"))
+        await world.submit(body, name="late", labels=LABELS)
+        await world.until(lambda: world.status("late").get("phase") == "Paused", "paused")
+        await ran(world, "other", triage())
+        quota = QuotaExceeded("exceeded quota: records", code=403)
+        world.cluster.server.refusals["create", Kind.NODE_RECORD] = lambda: quota
+        await world.patch_run({"rerun": {"round": 2, "memory": "Refresh"}}, name="late")
+        await world.until(lambda: quota.message in str(world.status("late")), "it says why")
+        await world.patch_run({"cancel": True}, name="late")
+        assert (await world.finished("late", within=60))["phase"] == "Cancelled"
 
 
 @virtual

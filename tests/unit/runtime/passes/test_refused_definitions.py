@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from waypost.ports.cluster import ClusterError, Kind, Obj, PatchType, RefusedForNow, Unavailable
+from waypost.ports.cluster import (
+    ClusterError,
+    Kind,
+    Obj,
+    PatchType,
+    QuotaExceeded,
+    RefusedForNow,
+    Unavailable,
+)
 
 from tests.support.builders import container, gate, python, spec, wait
 from tests.support.harness import NAMESPACE, Call, Operator, World, fails, hangs
@@ -303,3 +311,30 @@ async def test_s85_a_create_that_is_never_answered_is_named_and_holds_up_no_othe
         await world.until(
             lambda: world.node("a").get("reason") == "LaunchRejected", "named", within=60
         )
+
+
+LATEST: Obj = {"rerun": {"round": 2, "template": "Latest"}}
+QUOTA = QuotaExceeded("exceeded quota: team, requested: count/noderecords=1", code=403)
+
+
+@virtual
+async def test_s85_a_cancel_does_not_wait_for_a_round_whose_definition_cannot_be_stored() -> None:
+    async with World(script={"a": [fails()]}) as world:
+        refused = Refusal(world.start(), QUOTA, Kind.NODE_RECORD)
+        refused.on = False
+        await create_template(world, spec(python("a", onFailure="Pause")))
+        await world.submit(RUN_OF)
+        await world.until(lambda: world.status().get("phase") == "Paused", "paused", within=60)
+        refused.on = True
+        await world.user.patch(
+            Kind.AGENT_WORKFLOW_TEMPLATE,
+            namespace=NAMESPACE,
+            name=REVIEW,
+            body={"spec": {"deadline": "2h"}},
+            patch_type=PatchType.MERGE,
+        )
+        await world.patch_run(LATEST)
+        await world.until(lambda: QUOTA.message in str(world.status()), "said", within=60)
+        await world.patch_run({"cancel": True})
+        status = await world.finished(within=60)
+        assert (status["phase"], status.get("round", 1)) == ("Cancelled", 1)
