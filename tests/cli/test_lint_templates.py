@@ -7,7 +7,7 @@ import pytest
 import yaml
 from waypost.cli.lint.linter import lint
 from waypost.cli.lint.manifests import Document, documents
-from waypost.cli.lint.templates import Templates
+from waypost.cli.lint.templates import Templates, not_among
 
 from tests.support.builders import python, spec
 
@@ -131,6 +131,13 @@ def test_runs_with_templates(objects: list[dict[str, Any]], expected: list[str])
     found = findings(*objects)
     assert len(found) == len(expected)
     assert all(one.startswith(says) for one, says in zip(found, expected, strict=True)), found
+
+
+def test_a_misspelt_template_is_answered_with_the_one_that_is_there() -> None:
+    said = not_among("reprot", ["report", "triage"], "inputs")
+    assert said == (
+        "template reprot is not among the files: inputs are not checked; did you mean 'report'?"
+    )
 
 
 def test_a_template_is_linted_like_a_run() -> None:

@@ -185,6 +185,9 @@ COLUMNS = [
         "NAME SCHEDULES ZONE SUSPENDED NEXT LAST MISSED AGE",
         id="awsched",
     ),
+    pytest.param(
+        events.event(), "awev", "NAME EVENT KEY WORKFLOW PHASE RUN NODE STARTED AGE", id="awev"
+    ),
     pytest.param(endpoints.server(), "ts", "NAME READY REASON TOOLS AGE", id="ts"),
 ]
 
@@ -197,6 +200,21 @@ def test_columns(
     table = kube_context.run("get", short, name).stdout.splitlines()
     assert table[0].split() == header.split()
     assert "<invalid>" not in table[1], "a time to come is not an age"
+
+
+def test_an_event_that_nobody_has_looked_at_is_pending(
+    kube_context: Kubectl, server: Server
+) -> None:
+    """S610: without a write of its status, and until the first one."""
+    reference = stored(server, events.event(), None)
+    name = reference.rpartition("/")[2]
+    row = kube_context.run("get", "awev", name).stdout.splitlines()[1].split()
+    assert row[1:4] == ["paid", "42", "Pending"]
+    assert server.read(reference)["status"] == {"phase": "Pending"}
+    written = server.patch(reference, {"status": events.claim()}, status=True)
+    assert not written.refused, written.text
+    row = kube_context.run("get", "awev", name).stdout.splitlines()[1].split()
+    assert row[3] == "Claimed"
 
 
 def test_nulls_inside_outputs_survive_in_status(server: Server) -> None:

@@ -35,6 +35,7 @@ from waypost.compiler.rules.known_inputs import known_input_problems
 from waypost.compiler.rules.local_templates import Judged, judge
 from waypost.compiler.rules.nodes.artifacts import artifact_warnings
 from waypost.compiler.rules.nodes.escalation import escalation_warnings
+from waypost.compiler.rules.nodes.outside import address_problems
 from waypost.compiler.rules.nodes.waits import waiting_warnings
 from waypost.compiler.rules.schemas import misread_keys, schema_warnings, typed_inputs
 from waypost.compiler.rules.scopes import at_the_end
@@ -225,6 +226,7 @@ def _checked(
                 *escalation_warnings(spec),
                 *waiting_warnings(spec, graph),
                 *memory_warnings(spec, locals_, templates),
+                *address_problems(spec),
             ]
         ),
     )

@@ -15,6 +15,7 @@ from waypost.api.template.spec import BODY_FIELDS, RUN_FIELDS
 from waypost.compiler.definition import Definition, define
 from waypost.compiler.graph import evaluated_fields
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.nodes.outside import address_problems
 from waypost.compiler.rules.recursion import recursion_problems
 from waypost.compiler.rules.scopes import at_the_end
 from waypost.compiler.rules.spec import MAX_PROBLEMS
@@ -56,11 +57,22 @@ def define_template(
     definition = define(fields, any_inputs=True, templates=templates)
     recursion = recursion_problems(name, fields, templates or {}) if name else ()
     definition = replace(definition, problems=(*definition.problems, *recursion))
+    definition = _of_sources(definition, spec)
     if definition.problems or not _reads_undeclared_inputs(definition):
         return definition
     text = "is not set, so the inputs of runs and the expressions that read them are not checked"
     warning = Problem("inputSchema", text, "warning")
     return replace(definition, warnings=(warning, *definition.warnings)[:MAX_PROBLEMS])
+
+
+def _of_sources(definition: Definition, spec: Any) -> Definition:
+    """The definition of a template, with what its triggers add: senders give its inputs."""
+    if definition.spec is None or not (isinstance(spec, Mapping) and spec.get("triggers")):
+        return definition
+    known = {one.field for one in definition.warnings}
+    found = address_problems(definition.spec, may_start=True)
+    more = [one for one in found if one.field not in known]
+    return replace(definition, warnings=(*definition.warnings, *more)[:MAX_PROBLEMS])
 
 
 def define_own(spec: Any, templates: Mapping[str, JsonObject]) -> Definition:

@@ -84,8 +84,8 @@ class OtherLoops:
             clock=clock,
             offload=offload,
             suspend_new_runs=settings.suspend_new_runs,
+            strict=settings.approvals.strict,
         )
-
         self._entries = EntryKeeper(cluster=cluster, clock=clock, telemetry=telemetry)
 
     def notice(self, kind: Kind, raw: Obj, *, deleted: bool, on_duty: bool) -> list[Key] | None:

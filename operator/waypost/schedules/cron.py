@@ -16,6 +16,14 @@ from cronsim import CronSim, CronSimError
 
 # A local time that exists twice is at most this far from its repetition.
 _LONGEST_SHIFT: Final = timedelta(hours=3)
+_NEVER: Final = "{!r} never fires; no date matches day of month and month"
+_EXPECTED: Final = {  # in the order of the fields
+    "minute": "* or 0 to 59",
+    "hour": "* or 0 to 23",
+    "day-of-month": "* or 1 to 31",
+    "month": "* or 1 to 12",
+    "day-of-week": "* or 0 to 7 or SUN to SAT",
+}
 _MACROS: Final = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -105,10 +113,28 @@ def line_problem(line: str) -> str:
     try:
         next(CronSim(line, _ANY_DAY))
     except CronSimError as error:
-        return f"{line!r} is not a cron line: {str(error).lower()}"
+        return _bad_line(line, words, str(error).lower())
     except StopIteration:
-        return f"{line!r} never fires; no date matches day of month and month"
+        return _NEVER.format(line)
     return ""
+
+
+def _bad_line(line: str, words: list[str], problem: str) -> str:
+    """What is wrong with a line of five fields, by the problem that the library names."""
+    name = problem.removeprefix("bad ")
+    if name not in _EXPECTED:
+        return f"{line!r} is not a cron line: {problem}"
+    if (
+        name == "day-of-month"
+        and words[3] != "*"
+        and not line_problem(" ".join([*words[:3], "*", *words[4:]]))
+    ):
+        return _NEVER.format(line)
+    found = words[list(_EXPECTED).index(name)]
+    return (
+        f"{line!r} is not a cron line: bad {name} {found!r}; write {_EXPECTED[name]}, with lists "
+        "(1,3), ranges (1-3) and steps (*/2)"
+    )
 
 
 def _fires(line: str, zone: tzinfo, moment: datetime) -> Iterator[datetime]:

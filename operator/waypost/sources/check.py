@@ -8,6 +8,7 @@ from waypost.api.event.model import EVENT_NAME_PATTERN
 from waypost.api.source.model import EventSourceSpec, SourceRule
 from waypost.compiler.problems import Problem, did_you_mean
 from waypost.expressions.expression import Compiled
+from waypost.expressions.messages.rejected import VARIABLES
 from waypost.expressions.references import Path
 from waypost.expressions.templates import Template, parse_template, paths_in, problems_in
 from waypost.protocol import schema
@@ -69,10 +70,19 @@ def fields_of(rule: SourceRule) -> Iterator[tuple[str, Json]]:
 def _of_field(place: str, value: Json, readable: tuple[str, ...]) -> Iterator[Problem]:
     for problem in problems_in(value):
         inner = problem.path if problem.path.startswith("[") else f".{problem.path}"
-        yield Problem(place + inner.rstrip("."), problem.message)
+        yield Problem(place + inner.rstrip("."), _of_rules(problem.message))
     for path in dict.fromkeys((path.root, path.fields) for path in paths_in(value)):
         if text := _path_problem(*path, readable):
             yield Problem(place, text)
+
+
+def _of_rules(message: str) -> str:
+    """A message about an expression, with the variables of a rule."""
+    found, of_runs, _ = message.partition(VARIABLES)
+    if not of_runs:
+        return message
+    hint = did_you_mean(found.split("`")[1], _VARIABLES)
+    return f"{found}there are body and headers{hint}"
 
 
 def _path_problem(root: str, fields: tuple[str, ...], readable: tuple[str, ...]) -> str:

@@ -11,12 +11,16 @@ from tests.fakes.api.watch import IMMEDIATE, ROUGH, STALE
 from tests.simulation.events.plan import (
     SECONDS,
     TEMPLATE,
+    WAITER,
+    Caller,
     Plan,
     Run,
     Sent,
     Start,
     body,
+    caller_body,
     template,
+    waiter,
 )
 from tests.simulation.events.watcher import Watcher
 from tests.simulation.focused import troubles
@@ -24,7 +28,8 @@ from tests.simulation.focused.playing import played
 from tests.simulation.focused.troubles import Trouble
 from tests.simulation.watching.evidence import Violation
 from tests.support.events import EVENT, send
-from tests.support.harness import NAMESPACE, World
+from tests.support.harness import World
+from tests.support.templates import create_template
 
 _REQUESTS: Final = (
     ("patch", EVENT),
@@ -44,9 +49,12 @@ class _Play:
         self._start()
         for trouble in self.plan.troubles:
             self.world.helper(troubles.befall(trouble, self._happen))
+        for trouble in self.plan.more_troubles:
+            self.world.helper(troubles.befall(trouble, self._to_a_caller))
         acts = [
             self._template(),
             *map(self._submit, self.plan.runs),
+            *map(self._call, self.plan.callers),
             *map(self._send, self.plan.events),
             *map(self._request, self.plan.starts),
         ]
@@ -56,19 +64,24 @@ class _Play:
         self.world.cluster.withheld.clear()
         await asyncio.sleep(_QUIET)
         self._judge()
-        for run in self.plan.runs:
-            if not self.world.is_finished(run.name):
-                await self.world.patch_run({"cancel": True}, name=run.name)
+        names = [run.name for run in self.plan.runs] + [one.name for one in self.plan.callers]
+        names = [name for name in names if self.world.run(name)]
+        for name in names:
+            if not self.world.is_finished(name):
+                await self.world.patch_run({"cancel": True}, name=name)
         await asyncio.sleep(_QUIET)
-        for run in self.plan.runs:
-            if not self.world.is_finished(run.name):
-                self.watcher.blame(f"{run.name} does not end: {self.world.tell()}", "I11")
+        for one in self.watcher.alive():
+            name = one["metadata"]["name"]
+            if not self.world.is_finished(name):
+                self.watcher.blame(f"{name} does not end: {self.world.tell()}", "I11")
         return self.watcher.violations
 
     def _judge(self) -> None:
         """VN2, once all is quiet: nobody waits beside an event, and no claim is open."""
         for problem in self.watcher.unserved():
             self.watcher.blame(problem, "VN2")
+        for problem in self.watcher.twice():
+            self.watcher.blame(problem, "VN1")
         for problem in self.watcher.unstarted():
             self.watcher.blame(problem, "VN6")
         for id_ in self.watcher.events:
@@ -83,6 +96,10 @@ class _Play:
         await asyncio.sleep(run.at)
         await self.world.submit(body(run), name=run.name)
 
+    async def _call(self, caller: Caller) -> None:
+        await asyncio.sleep(caller.at)
+        await self.world.submit(caller_body(caller), name=caller.name)
+
     async def _send(self, sent: Sent) -> None:
         await asyncio.sleep(max(sent.at, 0.0))
         whose = {"key": sent.key} if sent.key else {"workflow": sent.run}
@@ -92,15 +109,10 @@ class _Play:
             await asyncio.sleep(0.3)
 
     async def _template(self) -> None:
+        if self.plan.callers:
+            await create_template(self.world, waiter(self.plan.callers[0].timeout), WAITER)
         await asyncio.sleep(self.plan.template_at)
-        kind = Kind.AGENT_WORKFLOW_TEMPLATE
-        body = {
-            "apiVersion": kind.api_version,
-            "kind": kind.kind,
-            "metadata": {"name": TEMPLATE},
-            "spec": template(),
-        }
-        await self.world.user.create(kind, namespace=NAMESPACE, body=body)
+        await create_template(self.world, template(), TEMPLATE)
 
     async def _request(self, start: Start) -> None:
         """What the ingress does when a request comes, and comes again."""
@@ -144,6 +156,27 @@ class _Play:
                 await asyncio.sleep(trouble.seconds)
                 refusals.clear()
 
+    async def _to_a_caller(self, trouble: Trouble) -> None:
+        caller = self.plan.callers[trouble.number % len(self.plan.callers)]
+        match trouble.kind:
+            case "suspend":
+                await troubles.suspend(self.world, caller.name, trouble.seconds)
+            case "cancel_child":
+                claimed = await self._next_claim() if trouble.number % 3 else ""
+                own = [one for one in self.watcher.alive() if section(one, "spec", "parent")]
+                names = [str(one["metadata"]["name"]) for one in own]
+                if names:
+                    name = claimed if claimed in names else names[trouble.number % len(names)]
+                    await self.world.patch_run({"cancel": True}, name=name)
+            case "again":
+                await self._again(caller.name, caller.wait)
+            case "delete_caller":
+                await self.world.delete(Kind.AGENT_WORKFLOW, caller.name)
+
+    async def _again(self, run: str, node: str) -> None:
+        asked = section(self.world.run(run), "spec", "rerun").get("round", 1)
+        await self.world.patch_run({"rerun": {"round": asked + 1, "from": [node]}}, name=run)
+
     async def _next_claim(self) -> str:
         """The run that claims the next event, in the moment of the claim; "" if none does."""
         known = len(self.watcher.claims)
@@ -159,9 +192,7 @@ class _Play:
             if self.world.node("w0", run).get("phase") == "Succeeded":
                 break
             await asyncio.sleep(0.05 if trouble.number % 2 else 1.0)
-        asked = section(self.world.run(run), "spec", "rerun").get("round", 1)
-        rerun = {"round": asked + 1, "from": ["w0"]}
-        await self.world.patch_run({"rerun": rerun}, name=run)
+        await self._again(run, "w0")
 
 
 def play(planned: Plan) -> list[Violation]:
@@ -171,5 +202,6 @@ def play(planned: Plan) -> list[Violation]:
 
 def described(planned: Plan) -> str:
     """A plan in a few lines."""
-    parts = (*planned.runs, *planned.events, *planned.starts, *planned.troubles)
+    runs, wrong = (*planned.runs, *planned.callers), (*planned.troubles, *planned.more_troubles)
+    parts = (planned.delivery, *runs, *planned.events, *planned.starts, *wrong)
     return "\n".join(map(str, parts))

@@ -16,6 +16,7 @@ from tests.simulation.focused.hunting import Bugs
 
 bug: Final = Bugs("events", plan, play, limit=40)
 BUGS: Final = bug.all
+_ACTING: Final = ("freeze_acting", "lost")  # with number 3 or 7: at the create of a run
 
 
 def _any(planned: Plan) -> bool:
@@ -97,7 +98,8 @@ def _the_newest_event_is_taken(patch: pytest.MonkeyPatch) -> None:
 
 
 def _starting(planned: Plan) -> bool:
-    return bool(planned.kinds) and any(start.allowed for start in planned.starts)
+    acting = any(t.number % 4 == 3 and t.kind in _ACTING for t in planned.troubles)
+    return acting and any(start.allowed for start in planned.starts)
 
 
 @bug("VN6", focus=_starting)
@@ -131,4 +133,31 @@ def _a_run_is_created_again_under_another_name(patch: pytest.MonkeyPatch) -> Non
 
 @bug("VN5", focus=lambda planned: not all(start.allowed for start in planned.starts))
 def _any_source_starts_runs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(starting, "refusal_of", lambda *_: "")
+    patch.setattr(starting, "refusal_of", lambda *_, **__: "")
+
+
+def _gives_back(planned: Plan) -> bool:
+    return any(run.chooses for run in planned.runs) or "cancel_child" in planned.kinds
+
+
+def _maps(planned: Plan) -> bool:
+    return any(not caller.repeats and caller.parallel > 1 for caller in planned.callers)
+
+
+@bug("VN2", focus=_gives_back)
+def _a_claim_of_a_wait_that_has_ended_stays(patch: pytest.MonkeyPatch) -> None:
+    use_of = lifecycle.use_of
+
+    def patient(*given: Any) -> str:
+        use = use_of(*given)
+        return "Open" if use == "Unused" else use
+
+    patch.setattr(lifecycle, "use_of", patient)
+
+
+@bug("VN1", focus=_maps)
+def _items_of_a_map_share_a_claim(patch: pytest.MonkeyPatch) -> None:
+    def alike(found: Any, claim: Any) -> bool:
+        return found is not None and (found.path, found.wait) == (claim.path, claim.wait)
+
+    patch.setattr(node, "_is", alike)

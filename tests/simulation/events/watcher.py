@@ -11,7 +11,7 @@ from waypost.kube.objects import items, section, text
 from waypost.kube.timestamps import parse_timestamp
 from waypost.ports.cluster import Kind, Obj
 
-from tests.simulation.events.plan import Plan, Wait
+from tests.simulation.events.plan import Plan, Wait, called_wait
 from tests.simulation.watching.evidence import Violation
 from tests.support.events import EVENT
 from tests.support.harness import World
@@ -31,6 +31,7 @@ class Watcher:
         self._world = world
         self._created: dict[str, datetime] = {}  # by id, to the millisecond
         self._waits = {(run.name, wait.name): wait for run in plan.runs for wait in run.waits}
+        self._timeout = plan.callers[0].timeout if plan.callers else 0
         self._undisturbed = plan.is_undisturbed
         self._before: dict[str, Obj] = {}  # runs, as stored last
         self._starts = {start.id: start for start in plan.starts}
@@ -44,8 +45,9 @@ class Watcher:
     def unserved(self) -> Iterator[str]:
         """Pending events for which a node waits."""
         for run, path, _ in self._waiting():
+            wait = self._wait(run, path)
             for id_ in self._pending():
-                if self._fits(self.events[id_], self._waits[run, path], run):
+                if wait is not None and self._fits(self.events[id_], wait, run):
                     yield f"{run}/{path} waits, and {id_} is pending"
 
     def unstarted(self) -> Iterator[str]:
@@ -71,9 +73,31 @@ class Watcher:
         elif kind is Kind.AGENT_WORKFLOW and change != "DELETED":
             if change == "ADDED":
                 self._run(name, body)
+                self._before.setdefault(name, body)
             for node in items(body, "status", "nodes"):
                 self._node(name, body, node)
             self._before[name] = body
+        elif kind is Kind.AGENT_WORKFLOW:
+            self._before.pop(name, None)  # nobody waits there any more
+
+    def _wait(self, run: str, path: str) -> Wait | None:
+        """The wait of a node; that of a child run has the key that its parent gave it."""
+        body = self._before.get(run, {})
+        if path == "w" and section(body, "spec", "parent"):
+            return called_wait(str(body["spec"]["inputs"]["key"]), self._timeout)
+        return self._waits.get((run, path))
+
+    def alive(self) -> list[Obj]:
+        """The runs that exist, as stored last."""
+        return list(self._before.values())
+
+    def twice(self) -> Iterator[str]:
+        """Events that a caller has got more than once."""
+        for name, body in self._before.items():
+            got = section(body, "status", "outputs").get("got")
+            ids = [one["id"] for one in got or () if isinstance(one, dict) and one.get("id")]
+            if isinstance(got, list) and len(ids) != len(set(ids)):
+                yield f"{name} has got {ids}"
 
     def _run(self, name: str, body: Obj) -> None:
         """VN5: one run for one event, and only from the source that the template lists."""
@@ -117,7 +141,7 @@ class Watcher:
         """VN4: the oldest, while nothing disturbs the operator."""
         claim = section(body, "status", "claim")
         self.claims.append(text(claim, "run"))
-        wait = self._waits.get((text(claim, "run"), text(claim, "path")))
+        wait = self._wait(text(claim, "run"), text(claim, "path"))
         if wait is None or not self._fits(body, wait, str(claim["run"]), claimed=True):
             self.blame(f"{id_} is claimed by {claim}, which does not wait for it", "VN4")
             return
@@ -141,7 +165,8 @@ class Watcher:
         )
         if node["phase"] == before.get("phase") or "event" not in node:
             return
-        wait = self._waits[run, node["path"]]
+        if (wait := self._wait(run, node["path"])) is None:
+            return
         output = section(node, "output")
         if node["phase"] == "Succeeded" and "id" in output:
             self._took(run, body, node, str(output["id"]))
@@ -188,7 +213,7 @@ class Watcher:
     def _waiting(self) -> Iterator[tuple[str, str, Obj]]:
         for run, body in self._before.items():
             for node in items(body, "status", "nodes"):
-                if node["phase"] == "Waiting":
+                if node["phase"] == "Waiting" and "event" in node:
                     yield run, str(node["path"]), node
 
 

@@ -3,6 +3,7 @@ many seeds from 0 on are tests. The gate plays those of `gate.txt`, `make nightl
 
 from typing import Any, Final
 
+from tests.simulation.archive import seeded as archive
 from tests.simulation.calls import seeded as calls
 from tests.simulation.egress import seeded as egress
 from tests.simulation.events import seeded as events
@@ -18,6 +19,7 @@ from tests.simulation.slots import seeded as slots
 from tests.simulation.trees import seeded as trees
 
 SIMULATIONS: Final[dict[str, tuple[Bugs[Any], int]]] = {
+    "archive": (archive.bug, 60),
     "calls": (calls.bug, 80),
     "egress": (egress.bug, 40),
     "events": (events.bug, 60),

@@ -1,11 +1,16 @@
-"""What a run reads of its memory, from the entries as they are stored: a second implementation."""
+"""What a run reads of its memory, from the entries as they are stored, and what it leaves there of
+values that schemas mark: a second implementation."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from waypost.ports.cluster import Obj
+
+from tests.simulation.memory.plan import Run
+
+_REDACTED: Final = "[redacted]"
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,23 @@ def in_snapshot(snapshot: Any) -> Read:
     listed = tuple(one["entry"] for one in snapshot["episodes"])
     facts = tuple(one["entry"] for one in snapshot["facts"])
     return Read(listed, good["entry"] if good else None, facts)
+
+
+def kept_facts(run: Run, attempt: int) -> list[Any]:
+    """The facts of an attempt, as they are remembered."""
+    return [{**one, "token": _REDACTED} if run.marks else one for one in run.facts(attempt)]
+
+
+def kept_output(run: Run, attempt: int) -> Any:
+    """The whole output of an attempt of a run with marks, as it is remembered."""
+    given = run.output(attempt)
+    facts = [{**one, "token": _REDACTED} if "token" in one else one for one in given["facts"]]
+    return {**given, "facts": facts, "token": _REDACTED}
+
+
+def kept_inputs(run: Run) -> Any:
+    """The inputs of a run that asks, as they are remembered."""
+    return {"n": run.number, "account": _REDACTED}
 
 
 def _time(text: str) -> datetime:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from waypost.api.base import JsonObject
+from waypost.protocol.agents.sensitive import MARK
 
 from tests.simulation.focused.troubles import Trouble, draw_trouble
 from tests.support.builders import python, spec
@@ -31,6 +32,27 @@ NUMBER: Final = {
     "properties": {"n": {"type": "integer"}, "facts": {"type": "array"}},
     "required": ["n"],
 }
+_SECRET: Final = {"type": "string", MARK: True}
+MARKED: Final = {  # NUMBER of a run with marks
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer"},
+        "facts": {"type": "array", "items": {"properties": {"token": _SECRET}}},
+        "token": _SECRET,
+    },
+    "required": ["n"],
+}
+_FACT: Final = {  # the schema of its facts
+    "type": "object",
+    "properties": {key: {"type": "string"} for key in ("subject", "text", "token")},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+_ASKED: Final = {
+    "type": "object",
+    "properties": {"account": _SECRET, "n": {"type": "integer"}},
+    "required": ["account"],
+}
 
 
 @dataclass(frozen=True)
@@ -53,11 +75,30 @@ class Run:
     reviewed: bool = True  # a person accepts them
     misstates: bool = False  # one attempt states what is no fact
     reads: int = 20  # memory.read.facts
+    marks: bool = False  # its output has values that its schema marks
+    asks: bool = False  # its inputs have such a value
+
+    @property
+    def secret(self) -> str:
+        """What its marked values are."""
+        return f"canary-of-{self.name}"
 
     def facts(self, attempt: int) -> list[JsonObject]:
         """What its node states in an attempt that succeeds: each attempt something else."""
         said = f"{self.name}/{attempt}"
-        return [{"subject": f"s{at}", "text": said} for at in range(self.states)]
+        stated = [{"subject": f"s{at}", "text": said} for at in range(self.states)]
+        return [{**one, "token": self.secret} for one in stated] if self.marks else stated
+
+    def output(self, attempt: int) -> JsonObject:
+        """What its node gives in an attempt that succeeds."""
+        wrong = [{"text": 5}] if self.is_misstated(attempt) else []
+        given: JsonObject = {"n": self.number, "facts": [*self.facts(attempt), *wrong]}
+        return {**given, "token": self.secret} if self.marks else given
+
+    @property
+    def inputs(self) -> JsonObject:
+        """The inputs of a run that asks."""
+        return {"account": self.secret, "n": self.number}
 
     def is_misstated(self, attempt: int) -> bool:
         """Whether this attempt also states what is no fact, and fails by it."""
@@ -93,7 +134,8 @@ def body(run: Run) -> JsonObject:
     """The spec of a run: its node reads what the last run of its memory found."""
     before = "${memory.?last.?outputs.?n.orValue(-1)}"
     good = "${memory.?lastSucceeded.?outputs.?n.orValue(-1)}"
-    node = python("a", inputs={"before": before, "good": good}, outputSchema=NUMBER)
+    schema = MARKED if run.marks else NUMBER
+    node = python("a", inputs={"before": before, "good": good}, outputSchema=schema)
     node["retry"] = {"limit": 1, "backoff": {"initial": "1s"}}
     memory: JsonObject = {
         "key": run.key,
@@ -104,7 +146,13 @@ def body(run: Run) -> JsonObject:
         node["remember"] = {"facts": "${self.output.facts}"}
     if run.remembers:
         memory["remember"] = {"n": "${nodes.a.output.n}", "before": before}
+        memory["remember"] |= {"all": "${nodes.a.output}"} if run.marks else {}
+        memory["remember"] |= {"asked": "${inputs}"} if run.asks else {}
+    if run.marks:
+        memory["factSchema"] = _FACT
     made = spec(node, memory=memory)
+    if run.asks:
+        made |= {"inputs": run.inputs, "inputSchema": _ASKED}
     if run.queued:
         made["concurrency"] = {"key": run.key}
     if run.suspended:
@@ -130,6 +178,10 @@ def plan(seed: int) -> Plan:
     reviews = tuple(
         Review(round(more.uniform(0, SECONDS), 2), more.randrange(100), more.random() < 0.5)
         for _ in range(more.choice((0, 2, 6, 12)))
+    )
+    marked = random.Random(f"marks {seed}")
+    runs = tuple(
+        replace(run, marks=marked.random() < 0.3, asks=marked.random() < 0.2) for run in runs
     )
     return Plan(seed, runs, troubles, delivery, reviews)
 

@@ -38,11 +38,7 @@ class _Play:
         self.watcher.judge_inputs(run.name, pod.round, pod.attempt, pod.inputs)
         if pod.attempt <= run.fails:
             return pod.fails(seconds=run.seconds, stop_seconds=1.0)
-        facts: list[Any] = list(run.facts(pod.attempt))
-        if run.is_misstated(pod.attempt):
-            facts.append({"text": 5})
-        output = {"n": run.number, "facts": facts}
-        return pod.succeeds(output, seconds=run.seconds, stop_seconds=1.0)
+        return pod.succeeds(run.output(pod.attempt), seconds=run.seconds, stop_seconds=1.0)
 
     async def run(self) -> list[Violation]:
         self._start()

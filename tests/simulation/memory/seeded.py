@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from waypost.compiler.memory import marks
 from waypost.engine import decide
 from waypost.engine.memory import begin, closing, facts, identity, outbox, refresh
 from waypost.engine.rounds import begin as rounds
@@ -16,6 +17,7 @@ from waypost.kube.memory import remembered, snapshot
 from waypost.kube.memory.names import entry_name
 from waypost.kube.memory.phases import readable
 from waypost.ports.cluster import Kind
+from waypost.protocol.agents import sensitive
 from waypost.runtime.memory import entries
 
 from tests.simulation.focused.hunting import Bugs
@@ -209,3 +211,39 @@ def _changed(one: Any, **fields: Any) -> Any:
     if one.spec.type != "Fact":
         return one
     return replace(one, spec=one.spec.model_copy(update=fields))
+
+
+def _marked(planned: Plan) -> bool:
+    return any(run.marks and run.states and run.fails < 2 for run in planned.runs)
+
+
+def _asked(planned: Plan) -> bool:
+    return any(run.asks and run.remembers for run in planned.runs)
+
+
+@bug("VY6", focus=_marked)
+def _a_fact_has_a_marked_value(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(remembering, "output_without_marked", lambda node, output: output)
+
+
+@bug("VY6", focus=_marked)
+def _an_episode_has_a_marked_output(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(marks, "_declared", lambda node, nodes: [])
+
+
+@bug("VY6", focus=_asked)
+def _an_episode_has_a_marked_input(patch: pytest.MonkeyPatch) -> None:
+    without = marks.without_marks
+
+    def careless(context: Any, spec: Any, nodes: Any) -> Any:
+        return {**without(context, spec, nodes), "inputs": context["inputs"]}
+
+    patch.setattr(closing, "without_marks", careless)
+
+
+@bug("VY6", focus=_marked)
+def _what_is_beside_a_mark_is_not_kept(patch: pytest.MonkeyPatch) -> None:
+    def hidden(value: Any, schema: Any) -> Any:
+        return sensitive.REPLACED if sensitive.marks(schema) else value
+
+    patch.setattr(marks, "without_marked", hidden)

@@ -1,12 +1,19 @@
-"""A watcher of memory: judges every change as the API server stores it (VY1 to VY5)."""
+"""A watcher of memory: judges every change as the API server stores it (VY1 to VY6)."""
 
+import json
 from datetime import datetime
 from typing import Any, Final
 
 from waypost.kube.objects import items, section, text
 from waypost.ports.cluster import Kind, Obj
 
-from tests.simulation.memory.interpreter import in_snapshot, read
+from tests.simulation.memory.interpreter import (
+    in_snapshot,
+    kept_facts,
+    kept_inputs,
+    kept_output,
+    read,
+)
 from tests.simulation.memory.plan import Plan, Run
 from tests.simulation.watching.evidence import Violation
 from tests.support.harness import World
@@ -53,12 +60,21 @@ class Watcher:
         return [b for b in made if _source(b).get("run") == name]
 
     def _changed(self, kind: Kind, change: str, body: Obj) -> None:
+        if kind is ENTRY or section(body, "spec").get("type") in ("Memory", "Remember"):
+            self._has_no_marked(body)
         if kind is ENTRY:
             self._entry(change, body)
         elif kind is Kind.NODE_RECORD and change == "ADDED":
             self._records[body["metadata"]["name"]] = body["spec"]
         elif kind is Kind.AGENT_WORKFLOW and change != "DELETED":
             self._run(change, body)
+
+    def _has_no_marked(self, body: Obj) -> None:
+        """VY6: no marked value is in an entry, a snapshot, or what is to be remembered."""
+        stored = json.dumps(body["spec"])
+        for run in self.runs.values():
+            if run.secret in stored:
+                self.blame(f"{body['metadata']['name']} has {run.secret}: {stored}", "VY6")
 
     # --- entries ---------------------------------------------------------------------------------
 
@@ -100,7 +116,7 @@ class Watcher:
         if (run.name, attempt) not in self._checkpoints:
             self.blame(f"{name} is of attempt {attempt}, which is no checkpoint", "VY3")
             return
-        stated = run.facts(attempt)[source["ordinal"] :][:1]
+        stated = kept_facts(run, attempt)[source["ordinal"] :][:1]
         if [{"subject": spec.get("subject"), **spec["value"]}] != stated:
             self.blame(f"{name} says {spec['value']}, and its node stated {stated}", "VY3")
 
@@ -248,9 +264,23 @@ class Watcher:
         expected: dict[str, Any] = {"before": last.get("n", -1)}
         if body["spec"]["succeeded"]:
             expected["n"] = run.number
-        found = body["spec"]["value"]
+        found = dict(body["spec"]["value"])
+        self._kept(run, body, found)
         if {**found, "n": 0} != {**expected, "n": 0} or found.get("n", run.number) != run.number:
             self.blame(f"{run.name} remembers {found}, expected {expected}", "VY3")
+
+    def _kept(self, run: Run, body: Obj, found: Obj) -> None:
+        """VY6: what is not marked of an output or of inputs that are read as a whole is kept.
+        Takes both out of what is found."""
+        whole, asked = found.pop("all", None), found.pop("asked", None)
+        attempts = [a for n, a in self._checkpoints if n == run.name]
+        good = body["spec"]["succeeded"]
+        possible = [kept_output(run, a) for a in attempts] if run.marks else [None]
+        if whole not in possible and (good or whole is not None):
+            self.blame(f"{run.name} remembers {whole}, expected one of {possible}", "VY6")
+        expected = kept_inputs(run) if run.asks else None
+        if asked != expected:
+            self.blame(f"{run.name} remembers {asked}, expected {expected}", "VY6")
 
     def judge_inputs(self, name: str, round_: int, attempt: int, inputs: Obj) -> None:
         """VY1: every attempt of a run sees what the snapshot of its round says."""

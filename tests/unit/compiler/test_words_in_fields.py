@@ -54,6 +54,22 @@ def test_other_resources_have_other_words() -> None:
     assert said == "unknown field type in http; known fields: url (see docs/providers.md)"
 
 
+OF_SOURCES = [
+    ("spec.auth", "github", "did you mean hmac: {preset: ..., secrets: [...]}?"),
+    ("spec.auth.hmac", "secretRef", "did you mean secrets: [{name: SECRET, key: KEY}]?"),
+    ("spec.auth.bearer", "secretKeyRef", "did you mean tokens: [{name: SECRET, key: KEY}]?"),
+    ("spec.rules[0]", "dedupeKey", "did you mean id, the same text for the same request?"),
+    ("spec.rules[0]", "if", "did you mean when?"),
+]
+
+
+@pytest.mark.parametrize(("path", "word", "says"), OF_SOURCES, ids=[w for _, w, _ in OF_SOURCES])
+def test_a_word_is_answered_in_a_field_of_an_event_source(path: str, word: str, says: str) -> None:
+    said = unknown_field(word, path=path, known=("other",), kind="EventSource")
+    assert says in said
+    assert said.endswith("(see docs/webhooks.md)")
+
+
 SPECS = [
     ("AgentWorkflowSchedule", "cron", "did you mean schedules, a list of cron lines?"),
     ("AgentWorkflowSchedule", "templateRef", "did you mean template? (see docs/schedules.md)"),

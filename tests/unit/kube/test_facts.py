@@ -490,6 +490,14 @@ def test_a_pod_that_is_not_deleted_takes_nothing_from_an_earlier_state() -> None
         pytest.param({"labels": {"mywaypost.dev/x": "1"}}, [], id="another domain"),
         pytest.param({"labels": {"waypost.dev": "1"}}, ["labels.waypost.dev"], id="without a name"),
         pytest.param({"annotations": {"waypost.dev/probe-at": "1"}}, [], id="one for users"),
+        pytest.param(
+            {
+                "labels": {"waypost.dev/event-source": "github"},
+                "annotations": {"waypost.dev/event": "e u"},
+            },
+            [],
+            id="a run that an event has started",
+        ),
         pytest.param({"labels": None, "annotations": 3}, [], id="no maps"),
         pytest.param({"labels": {f"waypost.dev/{at}": "" for at in range(50)}}, 20, id="many"),
     ],

@@ -51,6 +51,12 @@ BAD = [
         "inputs does not exist in a rule; a rule reads body and headers",
         id="variable",
     ),
+    pytest.param(
+        source_spec(rules=[rule(when="${header['x-a'] == 'b'}")]),
+        "rules[0].when: ",
+        "nothing is named `header` here: there are body and headers; did you mean 'headers'?",
+        id="misspelt-variable",
+    ),
     pytest.param(source_spec(rules=[rule(when="${body.a +}")]), "rules[0].when: ", "", id="cel"),
     pytest.param(
         source_spec(rules=[rule(when="body.a")]), "rules[0].when: ", "one ${...}", id="no-template"

@@ -88,7 +88,8 @@ def object_schema(resource: Resource, *, with_status: bool = True) -> Schema:
         "spec": structural(resource.spec, validations),
     }
     if resource.status is not None and with_status:
-        properties["status"] = structural(resource.status, validations)
+        unwritten = {"default": dict(resource.unwritten)} if resource.unwritten else {}
+        properties["status"] = {**unwritten, **structural(resource.status, validations)}
     root = {
         "description": resource.description,
         "type": "object",

@@ -1,5 +1,6 @@
 """The kinds of Waypost: their models, and how kubectl shows them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,6 +47,8 @@ class Resource:
     columns: tuple[Column, ...]
     # Paths by which the API server filters lists, from Kubernetes 1.31 on.
     selectable: tuple[str, ...] = ()
+    # What the API server shows as the status of an object whose status nobody has written.
+    unwritten: Mapping[str, str] | None = None
 
     @property
     def kind(self) -> str:
@@ -136,6 +139,7 @@ RESOURCES: Final = (
             _AGE,
         ),
         selectable=(".spec.key", ".spec.workflow"),
+        unwritten={"phase": "Pending"},
     ),
     Resource(
         name=meta.EVENT_SOURCE,

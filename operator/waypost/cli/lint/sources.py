@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from waypost.api.source.model import StartedRun
-from waypost.cli.lint.templates import Templates
+from waypost.cli.lint.templates import Templates, not_among
 from waypost.compiler.problems import Problem
 from waypost.kube import objects
 from waypost.protocol.ijson import Json
@@ -37,7 +37,7 @@ def _of_start(
     field = f"{place}.templateRef.name"
     name = start.template_ref.name
     if template is None:
-        text = f"template {name} is not among the files: its triggers and inputs are not checked"
+        text = not_among(name, templates.seen_by(value), "its triggers and inputs")
         yield Problem(field, text, "warning")
         return
     source = objects.text(objects.section(value, "metadata"), "name")

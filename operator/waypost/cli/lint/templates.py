@@ -8,7 +8,7 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.compiler.calls import called_templates
-from waypost.compiler.problems import Problem
+from waypost.compiler.problems import Problem, did_you_mean
 from waypost.compiler.templates import body_of, define_own, define_run, define_template
 from waypost.protocol.ijson import Json
 
@@ -70,14 +70,20 @@ def template_problems(spec: Json, name: str, known: Mapping[str, JsonObject]) ->
     yield from _not_there(spec, known)
 
 
+def not_among(name: str, known: Iterable[str], unchecked: str) -> str:
+    """The warning about a template that is not among the files, with what is not checked."""
+    text = f"template {name} is not among the files: {unchecked} are not checked"
+    return text + did_you_mean(name, known)
+
+
 def _not_there(spec: Json, known: Mapping[str, JsonObject]) -> Iterator[Problem]:
     """Warn of calls of templates that are not among the files."""
     for field, name in called_templates(dict(spec) if isinstance(spec, Mapping) else {}):
         if name not in known:
             place = field.removesuffix(".workflow.templateRef.name")
             node = place.removesuffix(".compensate").rpartition(".")[2]
-            text = f"template {name} is not among the files: inputs and outputs of {node} are not "
-            yield Problem(field, f"{text}checked", "warning")
+            text = not_among(name, known, f"inputs and outputs of {node}")
+            yield Problem(field, text, "warning")
 
 
 def run_problems(
@@ -91,9 +97,7 @@ def run_problems(
         yield from (*definition.problems, *definition.warnings)
         yield from _not_there(spec, known)
     elif template is None:
-        text = (
-            f"template {reference.name} is not among the files: inputs and outputs are not checked"
-        )
+        text = not_among(reference.name, known, "inputs and outputs")
         yield Problem("templateRef.name", text, "warning")
     elif not template.is_valid:
         yield Problem("templateRef.name", f"template {reference.name} is not valid; correct it")

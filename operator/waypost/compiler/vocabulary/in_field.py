@@ -280,3 +280,28 @@ IN_SPEC: Final[Mapping[str, Mapping[str, str]]] = {
         "inputs are given by each run; write their defaults in inputSchema",
     ),
 }
+# The same of an EventSource.
+IN_SOURCE: Final[Mapping[str, Mapping[str, str]]] = {
+    "auth": _meant(
+        "hmac: {preset: ..., secrets: [...]}",
+        *("github", "gitHub", "GitHub", "stripe", "Stripe", "slack", "Slack", "signature"),
+        *("standardWebhooks", "webhookSecret"),
+    ),
+    "hmac": {
+        **_meant("secrets: [{name: SECRET, key: KEY}]", "secret", "secretRef", "secretKeyRef"),
+        **_meant("preset, which knows the header", "header", "algorithm", "signatureHeader"),
+        **_meant("preset", "type", "provider", "scheme", "kind"),
+    },
+    "bearer": _meant(
+        "tokens: [{name: SECRET, key: KEY}]", "token", "secret", "secretRef", "secretKeyRef"
+    ),
+    "rules": {
+        **_meant(
+            "id, the same text for the same request",
+            *("dedupe", "dedup", "dedupeKey", "dedupId", "deduplicationId", "idempotencyKey"),
+            *("deliveryId", "key"),
+        ),
+        **_meant("when", "if", "condition", "filter", "match", "expression"),
+        **_meant("start: {templateRef: {name: ...}, inputs: {...}}", "run", "template", "workflow"),
+    },
+}

@@ -7,7 +7,7 @@ from typing import Final
 
 from waypost.api.workflow import NOT_IN_FINALLY
 from waypost.compiler.field_places import places_of
-from waypost.compiler.vocabulary.in_field import IN_FIELD, IN_SPEC
+from waypost.compiler.vocabulary.in_field import IN_FIELD, IN_SOURCE, IN_SPEC
 from waypost.compiler.vocabulary.words import (
     ELSEWHERE,
     IN_NODE,
@@ -48,6 +48,8 @@ def unknown_field(
     page = next((PAGES[step] for step in nearest if step in PAGES), PAGE)
     inner = next((step for step in reversed(steps) if not step.startswith("[")), "")
     words = _MEANT.get(inner, {}) if of_run else {}
+    if kind == "EventSource":
+        words = _MEANT_IN_SOURCE.get(inner, {})
     if path in ("spec", "") or not steps:
         words = _MEANT_IN_SPEC.get(kind, {})
     meant = words.get(_spelling(name)) if name not in known else None
@@ -110,4 +112,5 @@ def _by_spelling(words: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, 
 
 
 _MEANT: Final = _by_spelling(IN_FIELD)
+_MEANT_IN_SOURCE: Final = _by_spelling(IN_SOURCE)
 _MEANT_IN_SPEC: Final = _by_spelling(IN_SPEC)

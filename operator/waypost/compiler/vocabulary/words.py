@@ -132,6 +132,8 @@ PAGES: Final[Mapping[str, str]] = {
     "AgentWorkflowSchedule": "schedules.md",
     "Approval": "approvals.md",
     "MemoryEntry": "memory.md",
+    "memory": "memory.md",
+    "remember": "memory.md",
     "EventSource": "webhooks.md",
     "budget": "agent-nodes.md",
     "http": "http-nodes.md",

@@ -9,6 +9,7 @@ from typing import Any, Final
 from waypost.api import meta
 from waypost.api.base import JsonObject
 from waypost.api.event.model import EventStart, RunStart, WorkflowEventStatus
+from waypost.compiler.rules.nodes.outside import address_problems
 from waypost.compiler.templates import body_of, define_run
 from waypost.engine.events.lifecycle import Step, settled
 from waypost.kube import names, objects, timestamps
@@ -44,7 +45,9 @@ def is_ours(run: Any, event: EventFact) -> bool:
     return objects.text(notes, meta.ANNOTATION_EVENT) == _mark(event)
 
 
-def begin(event: EventFact, start: RunStart, template: Any, now: datetime, *, held: str) -> Step:
+def begin(
+    event: EventFact, start: RunStart, template: Any, now: datetime, *, held: str, strict: bool
+) -> Step:
     """What becomes of a Pending event that starts a run.
 
     Args:
@@ -53,6 +56,7 @@ def begin(event: EventFact, start: RunStart, template: Any, now: datetime, *, he
         template: The body of the template, read live; None if there is none.
         now: The time of the pass.
         held: Why no run is accepted anywhere; "" if they are.
+        strict: approvals.mode is Strict.
 
     Returns:
         The step: begin, wait for the template, or refuse.
@@ -64,12 +68,12 @@ def begin(event: EventFact, start: RunStart, template: Any, now: datetime, *, he
     if waits_for:
         again = min(event.expires_at, now + _TEMPLATE_AGAIN)
         return Step(WorkflowEventStatus(message=waits_for), wake_at=again)
-    if refusal := refusal_of(event, start, template):
+    if refusal := refusal_of(event, start, template, strict=strict):
         return settled("Refused", refusal, now)
     return _create(event, start, now, begun_at=now)
 
 
-def refusal_of(event: EventFact, start: RunStart, template: Any) -> str:
+def refusal_of(event: EventFact, start: RunStart, template: Any, *, strict: bool) -> str:
     """Why a template does not take the run of an event; "" if it does."""
     name, spec = start.template_ref.name, objects.section(template, "spec")
     listed = [objects.text(one, "eventSource") for one in objects.items(spec, "triggers")]
@@ -79,9 +83,11 @@ def refusal_of(event: EventFact, start: RunStart, template: Any) -> str:
             "spec.triggers"
         )
     definition = define_run(_run_spec(start), body_of(name, spec))
-    if definition.problems:
-        return f"the run would be rejected: {definition.problems[0]}"[:1024]
-    return ""
+    problems = [str(one) for one in definition.problems]
+    if strict and not problems and definition.spec is not None:
+        found = address_problems(definition.spec, may_start=True)
+        problems = [f"approvals.mode is Strict, and {one}" for one in found]
+    return f"the run would be rejected: {problems[0]}"[:1024] if problems else ""
 
 
 def resolve(

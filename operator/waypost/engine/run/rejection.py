@@ -1,6 +1,7 @@
 """A spec that cannot be accepted: its problems are reported in the conditions and an Event."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -8,6 +9,7 @@ from waypost.api.changes import changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.problems import Problem
+from waypost.compiler.rules.nodes.outside import address_problems
 from waypost.compiler.rules.nodes.policy import policy_problems
 from waypost.compiler.rules.spec import MAX_PROBLEMS
 from waypost.engine.memory.identity import problems as memory_problems
@@ -30,12 +32,17 @@ def problems_of(observed: Observed) -> tuple[Problem, ...]:
 
 
 def _not_permitted(observed: Observed) -> tuple[Problem, ...]:
-    """What a new run uses and the policy of its namespace does not allow. The pods of an accepted
-    run are compared when they are launched."""
+    """What a new run uses and the policy of its namespace, or strict mode, does not allow. The pods
+    of an accepted run are compared with the policy when they are launched."""
     spec, policy = observed.spec, observed.policy
-    if spec is None or policy is None or observed.status.nodes:
+    if spec is None or observed.status.nodes:
         return ()
-    return tuple(policy_problems(spec, policy))[:MAX_PROBLEMS]
+    found = list(policy_problems(spec, policy)) if policy is not None else []
+    if observed.strict_approvals:
+        outside = address_problems(spec, severity="error")
+        text = "approvals.mode is Strict, and "
+        found += [replace(one, message=text + one.message) for one in outside]
+    return tuple(found)[:MAX_PROBLEMS]
 
 
 def problems_text(observed: Observed, problems: Iterable[Problem]) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from waypost.expressions.cel import Rejection
 
 RESERVED: Final = ("event",)
+# What a message says that expressions of a run may read; others replace it where that differs.
+VARIABLES: Final = "there are inputs, nodes.<name>, self and run"
 
 _UNDECLARED: Final = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD: Final = re.compile(r"found no matching overload for '([^']*)' applied to '\((.*)\)'")
@@ -102,10 +104,7 @@ def _undeclared_text(source: str, name: str) -> str:
     foreign = elsewhere.is_foreign_function(first) and f"{first}." in source
     if foreign or _is_called(source, name):
         return elsewhere.no_function(elsewhere.called_name(source, first))
-    return (
-        f"nothing is named `{first}` here: there are inputs, nodes.<name>, self and run"
-        f"{_variable_hint(source, first)}"
-    )
+    return f"nothing is named `{first}` here: {VARIABLES}{_variable_hint(source, first)}"
 
 
 def _variable_hint(source: str, first: str) -> str:

@@ -12,7 +12,7 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 _MAPS = {"labels": "label", "annotations": "annotation"}
-_FOR_USERS = frozenset(
+_NOT_NAMED = frozenset(  # for users, or on runs that the operator makes of events
     {
         meta.ANNOTATION_PROBE_AT,
         meta.LABEL_SCHEDULE,
@@ -20,6 +20,8 @@ _FOR_USERS = frozenset(
         meta.LABEL_WORKFLOW,
         meta.ANNOTATION_KEEP_UNTIL,
         meta.ANNOTATION_TRACEPARENT,
+        meta.LABEL_EVENT_SOURCE,
+        meta.ANNOTATION_EVENT,
     }
 )
 _LONGEST_KEPT = timedelta(days=2)  # after the run was created
@@ -78,7 +80,7 @@ def reserved_names(metadata: Any) -> tuple[tuple[str, str], ...]:
         for key in section(metadata, field):
             domain = str(key).partition("/")[0]
             ours = domain == meta.GROUP or domain.endswith(f".{meta.GROUP}")
-            if ours and key not in _FOR_USERS:
+            if ours and key not in _NOT_NAMED:
                 sentence = (
                     f"the {noun} {key} has no effect: the domain {meta.GROUP} is reserved for "
                     "Waypost. Remove it or use another domain"

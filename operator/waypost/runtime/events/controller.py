@@ -33,6 +33,7 @@ class EventController:
         clock: Clock,
         offload: Offload,
         suspend_new_runs: bool,
+        strict: bool,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
@@ -40,7 +41,11 @@ class EventController:
         self._clock = clock
         self._queue: KeyedQueue[Key] = by_namespace(clock.monotonic)
         self._starter = Starter(
-            cluster=cluster, clock=clock, offload=offload, suspend_new_runs=suspend_new_runs
+            cluster=cluster,
+            clock=clock,
+            offload=offload,
+            suspend_new_runs=suspend_new_runs,
+            strict=strict,
         )
         self._looked: set[Key] = set()  # events whose run was read, and had not ended
 

@@ -20,11 +20,18 @@ class Starter:
     """Reads events, templates and runs live: absence is never taken from a cache."""
 
     def __init__(
-        self, *, cluster: Cluster, clock: Clock, offload: Offload, suspend_new_runs: bool
+        self,
+        *,
+        cluster: Cluster,
+        clock: Clock,
+        offload: Offload,
+        suspend_new_runs: bool,
+        strict: bool,
     ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._offload = offload
+        self._strict = strict
         self._held = _HELD if suspend_new_runs else ""
         self._runs = StartedRuns(cluster=cluster, clock=clock, kind=Kind.WORKFLOW_EVENT)
         self._waiting: dict[Key, str] = {}  # the template that an event waits for
@@ -61,7 +68,13 @@ class Starter:
             Kind.AGENT_WORKFLOW_TEMPLATE, key.namespace, start.template_ref.name
         )
         decision = await self._offload(
-            starting.begin, event, start, template, self._clock.now(), held=self._held
+            starting.begin,
+            event,
+            start,
+            template,
+            self._clock.now(),
+            held=self._held,
+            strict=self._strict,
         )
         if decision.status is not None and decision.status.phase == "Pending":
             self._waiting[key] = start.template_ref.name

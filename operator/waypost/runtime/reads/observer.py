@@ -162,7 +162,7 @@ class Observer:
             caller=caller_of(body),
             keep_until=runs.keep_until(body),
             pruned=self._pruned.of(key.uid, body),
-            reserved=tuple(text for _, text in runs.reserved_names(metadata)),
+            reserved=() if parent else tuple(text for _, text in runs.reserved_names(metadata)),
             pods=pods,
             jobs=dict(entry.jobs),
             approvals=dict(entry.approvals),

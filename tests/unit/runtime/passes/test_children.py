@@ -53,6 +53,8 @@ async def test_a_node_gives_the_outputs_of_its_child_run() -> None:
             }
         ]
         assert made["spec"]["inputs"] == {"n": 4}
+        accepted = world.condition("Accepted", made["metadata"]["name"])
+        assert accepted["message"] == "the spec is valid", "S28: its labels are the operator's"
         assert world.node("check")["child"] == {
             "name": made["metadata"]["name"],
             "uid": made["metadata"]["uid"],

@@ -10,8 +10,9 @@ from waypost.kube.objects import section
 from waypost.kube.timestamps import parse_timestamp, timestamp
 from waypost.ports.cluster import Kind, Obj, Rejected, Unavailable
 
-from tests.support.builders import python, spec
-from tests.support.events import EVENT, event
+from tests.support.builders import http, python, spec
+from tests.support.events import EVENT, event, waits
+from tests.support.guarding import STRICT
 from tests.support.harness import NAMESPACE, World
 from tests.support.virtual import virtual
 
@@ -98,6 +99,54 @@ async def test_the_run_of_an_event() -> None:
         assert (found["phase"], found["start"]["run"]) == ("Consumed", name)
         done = await world.finished(name)
         assert done["phase"] == "Succeeded"
+        accepted = world.condition("Accepted", name)
+        assert accepted["message"] == "the spec is valid", "S28: its labels are the operator's"
+
+
+LINK: Obj = {"type": "object", "required": ["n"], "properties": {"n": {"type": "string"}}}
+OUTSIDE: Obj = {"nodes": [http("call", url="${inputs.n}")], "inputSchema": LINK}
+
+
+@virtual
+async def test_s611_strict_mode_starts_no_run_whose_sender_chooses_a_host() -> None:
+    async with World() as world:
+        world.start(approvals=STRICT)
+        await template(world, **OUTSIDE)
+        await start(world, n="http://169.254.169.254/")
+        await world.quiet(5)
+        found = status(world)
+        assert found["phase"] == "Refused"
+        assert found["message"] == (
+            "the run would be rejected: approvals.mode is Strict, and nodes.call.http.url: "
+            "inputs.n comes from outside and chooses the host; write the host, as in "
+            "https://api.example.com/items/${...}"
+        )
+        assert world.all(RUN) == []
+
+
+@virtual
+async def test_s611_strict_mode_rejects_a_run_that_sends_where_an_event_says() -> None:
+    wait = waits("paid", key="k", schema={"type": "string"})
+    node = http("call", url="${nodes.paid.output.payload}")
+    async with World() as world:
+        world.start(approvals=STRICT)
+        await world.submit(spec(wait, node))
+        done = await world.finished()
+        assert done["phase"] == "Rejected"
+        says = world.condition("Accepted")["message"]
+        assert says.startswith("nodes.call.http.url: approvals.mode is Strict, and nodes.paid.")
+
+
+@virtual
+async def test_s611_without_strict_mode_it_is_a_warning() -> None:
+    async with World() as world:
+        world.start()
+        await template(world, **OUTSIDE)
+        await start(world, n="https://example.com/")
+        await world.quiet(5)
+        assert status(world)["phase"] == "Consumed"
+        says = world.condition("Accepted", world.all(RUN)[0]["metadata"]["name"])["message"]
+        assert says == "the spec is valid", "a warning about a template is for its author"
 
 
 REFUSED = [

@@ -1,0 +1,1 @@
+"""Finished runs, their archive and what deletes them: a simulation beside the others."""
