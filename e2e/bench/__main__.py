@@ -1,8 +1,8 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
-The parts hostile, everyday, archive, passes, requests, server, events and queued need no cluster.
-They print a table, and the command exits with 1 if something is over its bound. The part throughput
-sets the cluster up by itself, twice. All of these run only when they are named.
+The parts hostile, everyday, archive, passes, requests, server, events, queued, tracing and browsers
+need no cluster. They print a table, and the command exits with 1 if something is over its bound.
+The part throughput sets the cluster up by itself, twice. All of these run only when they are named.
 """
 
 import argparse
@@ -10,7 +10,19 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from e2e.bench import archive, audit, chains, definitions, events, maps, passes, requests, server
+from e2e.bench import (
+    archive,
+    audit,
+    browsers,
+    chains,
+    definitions,
+    events,
+    maps,
+    passes,
+    requests,
+    server,
+    tracing,
+)
 from e2e.bench import payloads as gateway
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
@@ -34,6 +46,8 @@ BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "server": server.main,
     "events": events.main,
     "queued": lambda: queued.main(RESULT),
+    "tracing": tracing.main,
+    "browsers": browsers.main,
     "throughput": lambda: throughput.main(RESULT),
 }
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps", "definitions")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import Context
 from typing import Any
 
+from waypost.ports.telemetry import Telemetry
+
 from tests.support.harness import Operator, World
 from tests.support.virtual import PROCESS, VirtualLoop
 
@@ -41,7 +43,7 @@ class Meter:
         return metered
 
     def _switch(self, operator: bool) -> bool:
-        now, before = time.process_time(), self._is_operator
+        now, before = time.thread_time(), self._is_operator
         if before:
             self.operator += now - self._since
         self._is_operator, self._since = operator, now
@@ -62,13 +64,13 @@ class MeteredLoop(VirtualLoop):
             super()._run(callback, args, context)
 
 
-def start_metered(world: World) -> tuple[Operator, Meter]:
+def start_metered(world: World, telemetry: Telemetry | None = None) -> tuple[Operator, Meter]:
     """Start an operator of a world on a MeteredLoop, and the meter of its time."""
     loop = world.loop
     assert isinstance(loop, MeteredLoop), "run it with loop_factory=MeteredLoop"
     wire: Any = world.cluster._wire
     wire._commit = loop.meter.wrapped(wire._commit, operator=False)
-    operator = world.start()
+    operator = world.start(telemetry=telemetry)
     # The subscription has been given the controller's method already.
     watch: Any = operator.watch
     watch._sink = loop.meter.wrapped(watch._sink, operator=True)

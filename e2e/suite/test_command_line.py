@@ -42,6 +42,7 @@ def test_a_night_with_the_command_line(
     look(people)
     run_again(people, repaired)
     answer(space, people)
+    fork(space, people)
     clean_up(space, people, repaired)
 
 
@@ -111,8 +112,33 @@ def answer(space: Space, people: dict[str, Person]) -> None:
     )
 
 
+def fork(space: Space, people: dict[str, Person]) -> None:
+    """S667: a new run takes over what was shown, without pods, and asks again."""
+    dana, gail = people["dana"], people["gail"]
+    argv = ("fork", "brief", "--name", "twin", "--from", "publish")
+    shown = json.loads(gail.reads(*argv, "--dry-run", "-o", "json"))
+    actions = {node["path"]: node["action"] for node in shown["nodes"]}
+    assert actions == {"fetch": "keep", "draft": "keep", "review": "run", "publish": "run"}
+    refused = gail.types(*argv)
+    assert (refused.code, "agentworkflows" in refused.err) == (4, True), refused
+    before = space.get("agentworkflows", "brief")
+    assert dana.reads(*argv, "-o", "name") == "agentworkflow.waypost.dev/twin\n"
+    until(
+        lambda: "twin" in gail.reads("approvals", "-o", "jsonpath={.items[*].run}"),
+        within=60,
+        what="the new run asks its question",
+    )
+    twin = json.loads(gail.reads("get", "twin", "-o", "json"))
+    given = {node["path"]: (node.get("disposition"), node["attempt"]) for node in twin["nodes"]}
+    assert (given["fetch"], given["draft"]) == (("Given", 0), ("Given", 0)), given
+    output = json.loads(gail.reads("io", "twin", "draft", "-o", "json"))["output"]
+    assert output == {"topic": "tides"}
+    assert space.get("agentworkflows", "brief") == before
+    dana.reads("cancel", "twin")
+
+
 def clean_up(space: Space, people: dict[str, Person], repaired: Path) -> None:
-    """Compare with another run, and delete both."""
+    """Compare with another run, and delete all."""
     dana, gail = people["dana"], people["gail"]
     again = dana.reads("run", str(repaired), "--name", "second", "-o", "name")
     assert again == "agentworkflow.waypost.dev/second\n"
@@ -120,9 +146,12 @@ def clean_up(space: Space, people: dict[str, Person], repaired: Path) -> None:
     dana.reads("cancel", "second")
     assert '"result": "ok"' in dana.types("doctor", "-o", "json").out
     until(
-        lambda: (space.get("agentworkflows", "second") or {}).get("status", {}).get("finishedAt"),
+        lambda: all(
+            (space.get("agentworkflows", name) or {}).get("status", {}).get("finishedAt")
+            for name in ("second", "twin")
+        ),
         within=60,
-        what="the second run has ended",
+        what="the other runs have ended",
     )
     refused = gail.types("cleanup", "--older-than", "1s", "--yes")
     assert refused.code in (0, 4), refused
@@ -133,5 +162,5 @@ def clean_up(space: Space, people: dict[str, Person], repaired: Path) -> None:
             and space.all("agentworkflows") == []
         ),
         within=20,
-        what="both runs are deleted",
+        what="all runs are deleted",
     )

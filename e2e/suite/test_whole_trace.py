@@ -2,7 +2,8 @@
 real Prometheus, while the operator is killed in the middle.
 
 Parallel nodes, a map, a retry, a re-ask, a 429, a tool call and an approval: the spans form one
-tree, tokens are those that the model server counted, and the commands show the same (S589, S590).
+tree, which a real Jaeger shows, tokens are those that the model server counted, and the commands
+show the same (S589, S590).
 """
 
 import json
@@ -11,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,8 @@ from waypost.telemetry import conventions
 
 from e2e.cluster import api, collecting
 from e2e.cluster.collecting import Tree, attributes
+from e2e.cluster.jaeger import jaeger, shown_paths
+from e2e.cluster.settings import from_environment
 from e2e.suite import outside
 from e2e.suite.build import Workflow, schema, workflow
 from e2e.suite.kube import Kube, Obj
@@ -30,7 +34,7 @@ from e2e.suite.waiting import until
 from e2e.suite.watched import Watched, watched
 from tests.alerts.test_rules import SERIES, alerts, boards
 
-# The collector and Prometheus are built from source on the first run: minutes.
+# The collector, Jaeger and Prometheus are built from source on the first run: minutes.
 pytestmark = [pytest.mark.nightly, pytest.mark.alone, pytest.mark.timeout(3600)]
 
 FETCH = "return {'items': [1, 2, 3]}"
@@ -178,6 +182,15 @@ def test_the_spans_form_one_tree(ended: Ended) -> None:
     assert events == {conventions.WAIT_EVENT: 1, conventions.REASK_EVENT: 1}
     (gate,) = ended.tree.named("approval review")
     assert attributes(gate)[conventions.APPROVAL_OUTCOME] == "Approved"
+
+
+def test_jaeger_shows_that_tree(ended: Ended, tmp_path: Path) -> None:
+    """What the collector has received, asked for by Jaeger's query API; repeated spans too."""
+    with jaeger(from_environment(provider="embedded"), tmp_path) as backend:
+        backend.receive(ended.watched.collector.batches())
+        shown = backend.trace(ended.tree.root["traceId"])
+        assert shown_paths(shown) == ended.tree.paths()
+        assert [one["traceID"] for one in backend.found("waypost")] == [shown["traceID"]]
 
 
 def test_the_tokens_are_those_of_the_model_server(ended: Ended) -> None:

@@ -1,5 +1,6 @@
 """A real OpenTelemetry Collector receives the spans of a run whose operator was killed, through
-the exporter of the operator: one tree, the same tokens, no content (S589, S590).
+the exporter of the operator: one tree, the same tokens, no content (S589, S590). A real Jaeger
+shows that tree.
 """
 
 from pathlib import Path
@@ -9,10 +10,11 @@ from waypost.adapters.tracing import otlp_tracer
 from waypost.telemetry import conventions
 
 from e2e.cluster import collecting, settings
+from e2e.cluster.jaeger import jaeger, shown_paths
 from tests.unit.runtime.passes.test_span_tree import received_after_kill
 
 # It is built from source, for which its dependencies are fetched: minutes.
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 
 KILLED_AT = 10  # a write whose spans wait for their batch then
 
@@ -33,3 +35,8 @@ def test_what_a_collector_writes(tmp_path: Path) -> None:
     known = {value for value in vars(conventions).values() if isinstance(value, str)}
     used = {name for span in found for name in collecting.attributes(span)}
     assert used <= known, "only names of the table"
+    with jaeger(settings.from_environment(), tmp_path) as backend:
+        backend.receive(collector.batches())
+        shown = backend.trace(tree.root["traceId"])
+        assert shown_paths(shown) == tree.paths()
+        assert [one["traceID"] for one in backend.found("waypost")] == [shown["traceID"]]

@@ -235,6 +235,26 @@ async def test_who_i_am_and_what_i_may(served: Place) -> None:
     )
 
 
+async def test_s754_what_i_may_and_whether_the_installation_works(served: Place) -> None:
+    served.kubernetes.may = {"patch"}
+    status, found = await served.get("/api/checks")
+    assert status == 200
+    results = {one["check"]: (one["result"], one["text"]) for one in found["checks"]}
+    assert results["you may rerun and cancel"] == ("ok", "yes")
+    role = "no; role waypost-approver grants it"
+    assert results["you may answer approvals"] == ("warning", role)
+    assert results["user"] == ("ok", "ann")
+    assert results["AgentWorkflow"] == ("ok", "served; in namespace demo: exist")
+    assert results["policy on Approvals"][0] == "warning"
+
+
+async def test_s754_checks_of_all_namespaces(kubernetes: Kubernetes, tmp_path: Path) -> None:
+    async with place(kubernetes, tmp_path, Options(everywhere=True)) as served:
+        _, found = await served.get("/api/checks")
+    texts = {one["check"]: one["text"] for one in found["checks"]}
+    assert texts["AgentWorkflow"] == "served; in all namespaces: exist"
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [

@@ -15,6 +15,7 @@ import { LogPage } from "./pages/LogPage";
 import { RerunPage } from "./pages/RerunPage";
 import { RunPage } from "./pages/RunPage";
 import { RunsPage } from "./pages/RunsPage";
+import { YouPage } from "./pages/YouPage";
 import { Link, usePlace } from "./router";
 
 export function App({ linkProblem }: { linkProblem: string }) {
@@ -35,7 +36,7 @@ export function App({ linkProblem }: { linkProblem: string }) {
     client.invalidateQueries();
   }, [namespace, client]);
   useEffect(() => {
-    document.title = [part, name, area === "approvals" ? "Approvals" : "Runs", "Waypost"].filter(Boolean).join(" · ");
+    document.title = [part, name, (Object.hasOwn(TITLES, area) && TITLES[area]) || "Runs", "Waypost"].filter(Boolean).join(" · ");
   }, [area, name, part]);
   const locked = me.error instanceof Refused && me.error.status === 401 ? me.error : null;
   const unlisted = me.data?.login && !me.data.may.list && path.length <= 1 ? me.data : null;
@@ -62,10 +63,10 @@ export function App({ linkProblem }: { linkProblem: string }) {
           {me.isSuccess && <Freshness />}
           {!locked && !unlisted && me.data?.login && <NamespaceChoice key={me.data.namespace} me={me.data} />}
           {!locked && me.data && (
-            <span className="who" title="the user that the API server sees">
+            <Link to={["you"]} className="who" aria-current={area === "you" ? "page" : undefined} title="what you may do, and the state of the installation">
               {me.data.user || "unknown user"}
               <span className="dim"> · {me.data.everywhere ? "all namespaces" : me.data.namespace}</span>
-            </span>
+            </Link>
           )}
           {!locked && me.data?.login === "token" && <LogOut />}
           <ThemeChoice />
@@ -93,6 +94,8 @@ export function App({ linkProblem }: { linkProblem: string }) {
   );
 }
 
+const TITLES: Record<string, string> = { approvals: "Approvals", you: "You" };
+
 interface PageProps {
   area: string;
   namespace?: string;
@@ -109,6 +112,7 @@ function Page({ area, namespace, name, part, rest }: PageProps) {
   if (Part && namespace && name) return <Part namespace={namespace} name={name} />;
   if (area === "runs" && namespace && name && rest === 3)
     return <RunPage key={`${namespace}/${name}`} namespace={namespace} name={name} />;
+  if (area === "you" && rest === 1) return <YouPage />;
   if (area === "approvals" && rest === 1) return <ApprovalsPage />;
   if (area === "approvals" && namespace && name && rest === 3)
     return <ApprovalPage key={`${namespace}/${name}`} namespace={namespace} name={name} />;

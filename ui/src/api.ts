@@ -30,6 +30,10 @@ export interface Me {
   /** Namespaces that such a server offers. */
   namespaces?: string[];
 }
+export interface Checks {
+  version: string;
+  checks: { check: string; result: "ok" | "warning" | "failed"; text: string }[];
+}
 export interface RunList {
   items: RunRow[];
   total: number;
@@ -149,6 +153,7 @@ function wantedQuery(wanted: Wanted): URLSearchParams {
 
 const live = {
   me: (namespace: string) => read<Me>(`me?${new URLSearchParams(namespace ? { namespace } : {})}`),
+  checks: () => read<Checks>("checks"),
   runs: (query: URLSearchParams) => read<RunList>(`runs?${query}`),
   run: (namespace: string, name: string) => read<RunPage>(`runs/${at(namespace, name)}`),
   trace: (namespace: string, name: string) => read<RunView>(`runs/${at(namespace, name)}/trace`),

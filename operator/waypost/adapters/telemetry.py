@@ -59,7 +59,7 @@ class OperatorTelemetry:
 
     def _emit(self, observed: Observed, found: Iterable[Ended], traces: Traces) -> None:
         """Emit parents before children: if a crash loses the rest, it leaves no orphans."""
-        for fact in found:
+        for fact in found if self._traced else ():
             self._tracer.emit(spans.span(observed, fact))
             if (pull := pull_span(observed, fact)) is not None:
                 self._tracer.emit(pull)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from waypost.api.status import FINAL_PHASES, AttemptStatus, NodeStatus
+from waypost.api.status import FINAL_PHASES, NodeStatus
 from waypost.kube.timestamps import parse_timestamp
 from waypost.kube.trace_ids import part_id, span_id
 from waypost.protocol.reasons import Reason
@@ -74,8 +74,8 @@ def _decisions(past: NodeStatus | None, status: NodeStatus) -> Iterator[StepEnde
     """The times between an attempt that asked people and the next one, or the end of the node."""
     before = {one.number for one in (past and past.attempts) or ()}
     attempts = status.attempts or []
-    following: list[AttemptStatus | None] = [*attempts[1:], None]
-    for asked, next_ in zip(attempts, following, strict=True):
+    for at, asked in enumerate(attempts):
+        next_ = attempts[at + 1] if at + 1 < len(attempts) else None
         opened = parse_timestamp(asked.finished_at)
         if asked.reason != Reason.AWAITING_APPROVAL or opened is None:
             continue

@@ -1,6 +1,7 @@
 """The JSON API. Reading answers with the documents of `views`; an error is {message}.
 
 GET  /api/me                                who I am, what is shown, what I may do
+GET  /api/checks                            what I may do, and whether the installation works
 GET  /api/runs?namespace&phase&q&offset&limit
 GET  /api/runs/NAMESPACE/NAME               the run and its graph
 GET  /api/runs/NAMESPACE/NAME/trace         with calls and the parts of attempts
@@ -31,6 +32,7 @@ from waypost import __version__
 from waypost.cli.connection.answers import read_question
 from waypost.cli.connection.changes import set_fields
 from waypost.cli.connection.cluster import Session, explained
+from waypost.cli.connection.findings import examine
 from waypost.cli.connection.people import may, user_name
 from waypost.cli.errors import AccessDenied, CommandError, Exit
 from waypost.ports.cluster import ClusterError, Kind
@@ -80,6 +82,7 @@ class Api:
         run, approval = "/runs/{namespace}/{name}", "/approvals/{namespace}/{name}"
         reading: dict[str, Handler] = {
             "/me": self.me,
+            "/checks": self.checks,
             "/runs": self.list_runs,
             run: self.run,
             f"{run}/trace": self.trace,
@@ -124,6 +127,13 @@ class Api:
                 **self.about,
             }
         )
+
+    async def checks(self, _: Request) -> Response:
+        """The checks of `waypost doctor`, in what this server shows."""
+        where = "" if self.feed.everywhere else self.feed.namespace
+        found = await examine(Session(cluster=self.session.cluster, namespace=where))
+        checks = [{"check": one.check, "result": one.result, "text": one.text} for one in found]
+        return JSONResponse({"version": __version__, "checks": checks})
 
     async def list_runs(self, request: Request) -> Response:
         """A page of the list of runs."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.cli.connection.cluster import Session, find_run
-from waypost.cli.connection.definitions import definition, known_definition
+from waypost.cli.connection.definitions import definition
 from waypost.cli.errors import CommandError, Exit
 from waypost.cli.reading.compared import compared
 from waypost.cli.reading.describe import describe
@@ -21,6 +21,7 @@ from waypost.cli.reading.tried import compare_attempts
 from waypost.compiler.definition import Definition
 from waypost.kube.objects import section, text
 from waypost.ports.cluster import Kind, Obj
+from waypost.ui.documents import Documents
 from waypost.ui.feed import Feed
 from waypost.views.graph import run_graph
 from waypost.views.run.manifest import run_manifest
@@ -40,11 +41,18 @@ class _Held:
 
 
 class Runs:
-    """Reads runs and describes them."""
+    """Reads runs and describes them.
 
-    def __init__(self, session: Session, feed: Feed) -> None:
+    Args:
+        session: The connection.
+        feed: The lists of what may be asked for.
+        documents: What is shared with other people.
+    """
+
+    def __init__(self, session: Session, feed: Feed, documents: Documents) -> None:
         self._session = session
         self._feed = feed
+        self._documents = documents
         self._held: OrderedDict[tuple[str, ...], _Held] = OrderedDict()
         self._running: dict[tuple[str, ...], asyncio.Task[_Held]] = {}
         self._definitions: OrderedDict[tuple[str, ...], tuple[Definition | None, str]] = (
@@ -137,9 +145,10 @@ class Runs:
             return held.payload
 
         async def read() -> _Held:
-            run = await find_run(session, name)
-            at = monotonic()
-            payload = json.dumps(await make(session, run)).encode()
+            async with self._documents.turns:
+                run = await find_run(session, name)
+                at = monotonic()
+                payload = json.dumps(await make(session, run)).encode()
             return _Held(text(section(run, "metadata"), "resourceVersion"), at, payload)
 
         # A browser that has heard of a newer version does not wait for a read of an older one.
@@ -166,7 +175,7 @@ class Runs:
         )
         known = self._definitions.get(key)
         if known is None:
-            known = await known_definition(session, run)
+            known = await self._documents.definition(session, run)
             if known[0] is not None:
                 self._definitions[key] = known
             while len(self._definitions) > _DEFINITIONS:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from waypost.cli.connection.cluster import Session
 from waypost.ui import assets
 from waypost.ui.api import Api
+from waypost.ui.documents import Documents
 from waypost.ui.feed import Feed
 from waypost.ui.guard import Guard, Names, local_names
 from waypost.ui.hosting import PROJECTIONS, Server, limited, missing, site
@@ -40,7 +41,7 @@ def build_app(
     session: Session, feed: Feed, sessions: Sessions, options: Options, ended: Callable[[], bool]
 ) -> ASGIApp:
     """The application, with its guard before it."""
-    runs = Runs(session, feed)
+    runs = Runs(session, feed, Documents())
     api = Api(session=session, feed=feed, runs=runs, read_only=options.read_only, ended=ended)
 
     async def exchange(request: Request) -> Response:

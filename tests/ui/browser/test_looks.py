@@ -27,6 +27,7 @@ PAGES: Final = {
     "yaml": ("runs/demo/triage-4711?view=yaml", ".yaml pre"),
     "approvals": ("approvals", ".card"),
     "approval": ("approvals/demo/triage-4711-approve-refund", ".decide"),
+    "you": ("you", "table.results tbody tr"),
     "missing": ("runs/demo/nothing", ".problem"),
     "rerun": (f"runs/demo/{failures.NAME}/rerun?skip=handbook", ".decide"),
     "rerun-rejected": (f"runs/demo/{failures.NAME}/rerun?from=nothing", ".verdict.bad"),
@@ -39,7 +40,8 @@ PAGES: Final = {
     "log-choose": (f"runs/demo/{failures.NAME}/logs", ".card"),
 }
 # In docs/images.
-KEPT: Final = ("runs", "run", "node", "timeline", "approval", "rerun", "diff", "log")
+KEPT: Final = ("runs", "run", "node", "timeline", "approval", "rerun", "diff", "log", "you")
+KEPT_DARK: Final = ("runs", "run")
 # What lies outside the window sideways, and which texts are wider than the box they are in.
 CUT: Final = """() => {
   const found = [], texts = 'button, .phase, .tag, h1, h2, dt, dd, label, a';
@@ -96,7 +98,8 @@ async def test_s516_readable_for_all(tab: Open, theme: str) -> None:
             assert await one.page.evaluate(CUT) == [], name
             if os.environ.get("WAYPOST_SCREENSHOTS"):
                 IMAGES.mkdir(exist_ok=True)
-                folder = IMAGES if name in KEPT and theme == "light" else ROOT / "build/images"
+                kept = name in (KEPT if theme == "light" else KEPT_DARK)
+                folder = IMAGES if kept else ROOT / "build/images"
                 folder.mkdir(exist_ok=True, parents=True)
                 await one.page.mouse.move(0, 0)
                 await one.page.screenshot(path=Path(folder / f"ui-{name}-{theme}.png"))

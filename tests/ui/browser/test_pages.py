@@ -244,3 +244,26 @@ def test_the_front_end_is_small(chromium: str) -> None:
     assert scripts <= 220_000, json.dumps(sizes, indent=1)
     assert sum(sizes.values()) <= 300_000
     assert "MIT" in Path(FOLDER / "licenses.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("may", "granted"),
+    [
+        pytest.param({"patch", "approve"}, 2, id="an-editor"),
+        pytest.param(set(), 0, id="nobody"),
+    ],
+)
+async def test_s754_the_page_of_the_user(
+    tab: Open, kubernetes: Kubernetes, may: set[str], granted: int
+) -> None:
+    kubernetes.may = {"list", *may} if may else set()
+    async with tab() as one:
+        await one.page.get_by_role("link", name="ann").click()
+        await expect(one.page.get_by_role("heading", name="What you may do in")).to_be_visible()
+        rights = one.page.locator("table.results").first
+        await expect(rights.locator("tbody tr")).to_have_count(7)
+        await expect(rights.locator(".r-ok")).to_have_count(granted + bool(may))
+        answers = rights.locator("tr", has_text="answer approvals")
+        text = "yes" if may else "no; role waypost-approver grants it"
+        await expect(answers).to_contain_text(text)
+        await expect(one.page.locator("table.results").last).to_contain_text("AgentWorkflow")

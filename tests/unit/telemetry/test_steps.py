@@ -29,6 +29,14 @@ def node(path: str, phase: str, **fields: Any) -> dict[str, Any]:
     return {"path": path, "phase": phase, "startedAt": at(1), **fields}
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Skipped"])
+def test_s794_an_agent_without_attempts_does_not_hide_what_ended_beside_it(phase: str) -> None:
+    before = status(node("pause", "Waiting"), node("think", "Pending"))
+    ended = node("pause", "Succeeded", finishedAt=at(6))
+    after = status(ended, node("think", phase, reason="UpstreamFailed", finishedAt=at(6)))
+    assert [span.name for span in spans(run(), before, after)] == ["wait pause"]
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "name", "error"),
     [

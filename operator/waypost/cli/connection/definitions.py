@@ -19,8 +19,13 @@ async def definition(session: Source, run: Obj) -> Definition:
 
 async def known_definition(session: Source, run: Obj) -> tuple[Definition | None, str]:
     """As `definition`; None and why, if it cannot be read or used."""
+    return known_of(run, await record_of(session, run))
+
+
+def known_of(run: Obj, record: Obj | None) -> tuple[Definition | None, str]:
+    """As `known_definition`, with the record that the status of the run names."""
     try:
-        found = await definition(session, run)
+        found = definition_of(run, record)
     except CannotShow as error:
         return None, str(error)
     if not found.graph.order:

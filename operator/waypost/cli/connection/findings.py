@@ -1,4 +1,5 @@
-"""Checks of a cluster for `waypost doctor`. Each is independent: one that fails hides no other."""
+"""Checks of a cluster for `waypost doctor` and the page You. Each is independent: one that fails
+hides no other."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +42,7 @@ class Finding:
 
 
 async def examine(session: Session) -> list[Finding]:
-    """All checks, in the order in which a person repairs them."""
+    """All checks, in the order in which a person repairs them; "" as namespace: in all of them."""
     user = await user_name(session)
     found = [Finding("user", "ok" if user else "warning", user or "the API server does not say")]
     for kind in _OURS:
@@ -64,7 +65,11 @@ async def _kind(session: Session, kind: Kind) -> Finding:
             return Finding(kind.kind, "failed", text_)
         return Finding(kind.kind, "warning", error.message)
     more = "exist" if page.items else "none"
-    return Finding(kind.kind, "ok", f"served; in namespace {session.namespace}: {more}")
+    return Finding(kind.kind, "ok", f"served; in {_where(session)}: {more}")
+
+
+def _where(session: Session) -> str:
+    return f"namespace {session.namespace}" if session.namespace else "all namespaces"
 
 
 async def _operator(session: Session) -> Finding:
@@ -78,9 +83,9 @@ async def _operator(session: Session) -> Finding:
     waiting = [text(section(run, "metadata"), "name") for run in page.items if _unseen(run)]
     if waiting:
         text_ = f"has not looked at {', '.join(waiting[:5])}: is it running, and does it serve "
-        return Finding("operator", "failed", f"{text_}namespace {session.namespace}?")
+        return Finding("operator", "failed", f"{text_}{_where(session)}?")
     if not page.items:
-        return Finding("operator", "warning", "no run in this namespace to judge it by")
+        return Finding("operator", "warning", f"no run in {_where(session)} to judge it by")
     return Finding("operator", "ok", "has looked at every run")
 
 

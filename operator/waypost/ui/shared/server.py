@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from waypost.cli.connection.cluster import Session, as_person
 from waypost.ui import assets
 from waypost.ui.api import Api
+from waypost.ui.documents import Documents
 from waypost.ui.guard import EXCHANGE, LEAVE, Guard, Names
 from waypost.ui.hosting import Server, missing, site
 from waypost.ui.runs import Runs
@@ -62,6 +63,7 @@ class SharedServing:
     def __init__(self, listening: socket.socket, options: SharedOptions) -> None:
         self._listening = listening
         self._options = options
+        self._documents = Documents()
         self.people = People(self._connect, clock=options.clock)
         self.entrance = Entrance(
             login=options.login,
@@ -106,7 +108,7 @@ class SharedServing:
         api = Api(
             session=session,
             feed=desk.feed,
-            runs=Runs(session, desk.feed),
+            runs=Runs(session, desk.feed, self._documents),
             read_only=self._options.read_only,
             ended=lambda: desk.over or self._server.should_exit,
             about=about,

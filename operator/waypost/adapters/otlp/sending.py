@@ -1,0 +1,106 @@
+"""The exporter of the SDK, with what costs least for each batch.
+
+Headers, certificates, compression, time-outs and retries are the SDK's, with their standard
+variables. Over plain HTTP a batch goes over one connection without `requests`, which takes most of
+the processor time of a small batch.
+"""
+
+import http.client
+import socket
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExportResult
+from requests.structures import CaseInsensitiveDict
+
+from waypost.adapters.otlp import encoding
+
+
+class EncodedSpan(ReadableSpan):
+    """A span in a batch: its message. What the SDK asks of it are resource, scope and context."""
+
+    def __init__(self, content: bytes, **shared: Any) -> None:
+        super().__init__(name="", **shared)
+        self.content = content
+
+
+class Exporter(OTLPSpanExporter):
+    """Sends batches of spans of one resource and one scope to a URL."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(endpoint=url, session=Direct() if is_direct(url) else None)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        content = [span.content for span in spans if isinstance(span, EncodedSpan)]
+        scope = spans[0].instrumentation_scope
+        assert scope is not None, "our spans have one"
+        named = (scope.name, scope.version or "", scope.schema_url or "")
+        # The client is private: there is no other way to its retries without its encoder.
+        sent = self._client.export(encoding.request(spans[0].resource, named, content))
+        return SpanExportResult.SUCCESS if sent.success else SpanExportResult.FAILURE
+
+
+def is_direct(url: str) -> bool:
+    """Whether a URL is reached without TLS and without a proxy of the environment."""
+    split = urlsplit(url)
+    if split.scheme != "http":
+        return False
+    proxied = "http" in urllib.request.getproxies()
+    return not proxied or bool(urllib.request.proxy_bypass(split.netloc))
+
+
+class Direct(requests.Session):
+    """Posts to one host over one connection, which it opens again when it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._socket: socket.socket | None = None
+
+    def request(self, method: Any, url: Any, *_: Any, **how: Any) -> requests.Response:
+        """As of a session, with `headers`, `data` and `timeout` alone.
+
+        Raises:
+            requests.exceptions.ConnectionError: There is no answer.
+        """
+        split = urlsplit(url)
+        head = {"Host": split.netloc, **how["headers"], "Content-Length": str(len(how["data"]))}
+        lines = [f"{method} {split.path} HTTP/1.1", *(f"{name}: {head[name]}" for name in head)]
+        # In one piece: each call of the kernel costs as much as a span.
+        sent = "\r\n".join([*lines, "", ""]).encode("latin-1") + how["data"]
+        link, self._socket = self._socket, None
+        try:
+            if link is None:
+                link = socket.create_connection((split.hostname, split.port or 80), how["timeout"])
+            link.settimeout(how["timeout"])
+            link.sendall(sent)
+            answer = http.client.HTTPResponse(link, method=method)
+            answer.begin()
+            content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            if link is not None:
+                link.close()
+            raise requests.exceptions.ConnectionError(error) from error
+        if answer.will_close:
+            link.close()
+        else:
+            self._socket = link
+        return _response(answer, content)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None:
+            self._socket.close()
+        super().close()
+
+
+def _response(answer: http.client.HTTPResponse, content: bytes) -> requests.Response:
+    made = requests.Response()
+    made.status_code, made.reason = answer.status, answer.reason
+    made.headers = CaseInsensitiveDict(answer.getheaders())
+    made._content = content
+    return made
