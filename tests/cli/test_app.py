@@ -50,6 +50,25 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"{__version__}\n"
 
 
+def test_version_as_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        pytest.param("lst", "Did you mean list", id="near"),
+        pytest.param("xyzzy", "See `waypost --help`.", id="like-none"),
+    ],
+)
+def test_a_command_that_there_is_not(
+    typed: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([typed]) == Exit.USAGE
+    assert hint in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("argv", [[], ["fly"]], ids=["nothing", "unknown"])
 def test_other_commands(argv: list[str]) -> None:
     assert main(argv) == Exit.USAGE

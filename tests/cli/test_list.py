@@ -142,3 +142,24 @@ def test_ten_thousand_runs(api: Api, capsys: Captured) -> None:
     assert main(["list", "-o", "name"]) == 0
     assert len(set(capsys.readouterr().out.split())) == 10_000
     assert [query["limit"] for _, query in api.asked] == [["500"]] * 20
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        pytest.param(["--phase", "Nope"], "expected one of Pending, Rejected", id="phase"),
+        pytest.param(["-o", "jsonpath={.items"], "without a }", id="jsonpath"),
+    ],
+)
+def test_a_typing_error_is_no_empty_list(
+    api: Api, argv: list[str], words: str, capsys: Captured
+) -> None:
+    api.items(RUNS, named("a"))
+    assert main(["list", *argv]) == Exit.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_a_phase_in_any_case(api: Api, capsys: Captured) -> None:
+    api.items(RUNS, named("a", phase="Failed"))
+    assert main(["list", "--phase", "failed", "-o", "name"]) == 0
+    assert "/a" in capsys.readouterr().out

@@ -1,13 +1,14 @@
 """`waypost cleanup`, `doctor`, `schema` and `completion`."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from waypost.cli.app import main
 from waypost.cli.errors import Exit
 
-from tests.cli.conftest import Api
+from tests.cli.conftest import Api, write_kubeconfig
 from tests.cli.runs import GROUP, NAMESPACE, at, run
 
 Captured = pytest.CaptureFixture[str]
@@ -103,6 +104,18 @@ def test_a_healthy_cluster(api: Api, capsys: Captured) -> None:
     assert found["operator"] == found["ModelProvider main"] == "ok"
     assert found["you may see runs"] == "ok"
     assert found["you may start runs"] == "warning"
+
+
+def test_a_doctor_without_a_cluster_says_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    config = tmp_path / "unreachable"
+    write_kubeconfig(config, server="http://127.0.0.1:1", contexts=("demo",))
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    assert main(["doctor"]) == Exit.CLUSTER
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith("waypost: cannot reach the cluster")
 
 
 def test_what_a_doctor_finds(api: Api, capsys: Captured) -> None:

@@ -7,8 +7,9 @@ for kopf. Large libraries are imported inside the command's function.
 
 import sys
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -82,6 +83,21 @@ class LazyGroup(TyperGroup):
             self.commands[cmd_name] = command
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the arguments begin with. A name that is none gets the nearest ones."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            near = get_close_matches(name, self.list_commands(ctx), n=3)
+            hint = f"Did you mean {' or '.join(near)}?" if near else "See `waypost --help`."
+            ctx.fail(f"No such command {name!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
+
+def _print_version(given: bool) -> None:
+    if given:
+        typer.echo(__version__)
+        raise typer.Exit
+
 
 # Plain help: the same text on a terminal, in a log and in the docs.
 app = typer.Typer(
@@ -90,7 +106,14 @@ app = typer.Typer(
 
 
 @app.callback()
-def waypost() -> None:
+def waypost(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
     """Durable AI-agent workflows on Kubernetes."""
 
 

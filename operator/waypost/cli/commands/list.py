@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -88,7 +88,7 @@ def list_runs(
             "--watch prints lines of text; remove --limit, --continue, --archived and --output"
         )
         raise CommandError(message, code=Exit.USAGE)
-    asked = _Asked(everywhere, selector, phase or [], limit, token)
+    asked = _Asked(everywhere, selector, [_phase(one) for one in phase or []], limit, token)
 
     async def read(session: "Session") -> "tuple[list[tuple[RunRow, str]], str]":
         if archived:
@@ -119,6 +119,17 @@ def list_runs(
             seen = {one.uid: version for one, version in kept} or seen
 
     with_cluster(target, work)
+
+
+def _phase(given: str) -> str:
+    """A phase in its own spelling. Raises CommandError if there is no such phase."""
+    from waypost.api.status import RunPhase
+
+    known: dict[str, str] = {name.lower(): name for name in get_args(RunPhase)}
+    if found := known.get(given.lower()):
+        return found
+    message = f"--phase {given}: expected one of {', '.join(known.values())}"
+    raise CommandError(message, code=Exit.USAGE)
 
 
 @dataclass(frozen=True)

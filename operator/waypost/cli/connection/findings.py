@@ -10,7 +10,7 @@ from waypost.cli.connection.cluster import Session
 from waypost.cli.connection.people import may, user_name
 from waypost.kube.objects import items, section, text
 from waypost.kube.timestamps import parse_timestamp
-from waypost.ports.cluster import ClusterError, Kind, Obj
+from waypost.ports.cluster import ClusterError, Kind, Obj, Unavailable
 
 _RIGHTS: Final = (
     ("see runs", "list", "agentworkflows", "waypost.dev", "waypost-view"),
@@ -42,7 +42,11 @@ class Finding:
 
 
 async def examine(session: Session) -> list[Finding]:
-    """All checks, in the order in which a person repairs them; "" as namespace: in all of them."""
+    """All checks, in the order in which a person repairs them; "" as namespace: in all of them.
+
+    Raises:
+        Unavailable: The API server cannot be reached.
+    """
     user = await user_name(session)
     found = [Finding("user", "ok" if user else "warning", user or "the API server does not say")]
     for kind in _OURS:
@@ -59,6 +63,8 @@ async def examine(session: Session) -> list[Finding]:
 async def _kind(session: Session, kind: Kind) -> Finding:
     try:
         page = await session.cluster.page(kind, namespace=session.namespace, limit=1)
+    except Unavailable:
+        raise  # every other check would say the same
     except ClusterError as error:
         if error.code == 404:
             text_ = "the cluster does not have this kind: install the chart"

@@ -34,11 +34,17 @@ def _tokens(template: str) -> Iterator[Token]:
     at = 0
     for found in _PART.finditer(template):
         if found.start() > at:
-            yield "text", template[at : found.start()]
+            yield "text", _closed(template, template[at : found.start()])
         at = found.end()
         yield _token(template, found[1].strip())
     if at < len(template):
-        yield "text", template[at:]
+        yield "text", _closed(template, template[at:])
+
+
+def _closed(template: str, text: str) -> str:
+    if "{" in text:
+        raise _wrong(template, f"{text!r} has a {{ without a }}")
+    return text
 
 
 def _token(template: str, inner: str) -> Token:
