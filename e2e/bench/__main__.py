@@ -1,8 +1,9 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
-The parts hostile, everyday, archive, passes, requests, server, events, queued, tracing and browsers
-need no cluster. They print a table, and the command exits with 1 if something is over its bound.
-The part throughput sets the cluster up by itself, twice. All of these run only when they are named.
+The parts hostile, everyday, archive, passes, requests, server, events, queued, tracing, browsers and
+coldstart need no cluster. They print a table, and the command exits with 1 if something is over its
+bound. The part throughput sets the cluster up by itself, twice. All of these run only when they are
+named.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from e2e.bench import (
     tracing,
 )
 from e2e.bench import payloads as gateway
+from e2e.bench.coldstart import measure as coldstart
 from e2e.bench.figures import Figure, line, write
 from e2e.bench.hostile import __main__ as hostile
 from e2e.bench.hostile import everyday
@@ -48,6 +50,7 @@ BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "queued": lambda: queued.main(RESULT),
     "tracing": tracing.main,
     "browsers": browsers.main,
+    "coldstart": lambda: coldstart.main(RESULT),
     "throughput": lambda: throughput.main(RESULT),
 }
 PARTS = ("memory", "ratio", "approvals", "writes", "payloads", "maps", "definitions")
@@ -62,6 +65,8 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=events.COUNT, help="Of events.")
     parser.add_argument("--runs", type=int, default=queued.RUNS, help="That wait at once.")
     parser.add_argument("--qps", type=float, default=queued.QPS, help="Writes of an operator.")
+    text = "An image, for coldstart, beside those of this tree; may be repeated."
+    parser.add_argument("--archive", type=Path, action="append", default=[], help=text)
     given = parser.parse_args()
     chosen = given.parts or list(PARTS)
     unknown = [part for part in chosen if part not in known]
@@ -71,6 +76,7 @@ def main() -> int:
         **BY_THEMSELVES,
         "events": lambda: events.main(given.count),
         "queued": lambda: queued.main(RESULT, given.runs, given.qps),
+        "coldstart": lambda: coldstart.main(RESULT, given.archive),
     }
     codes = [alone[part]() for part in chosen if part in BY_THEMSELVES]
     chosen = [part for part in chosen if part in PARTS]
