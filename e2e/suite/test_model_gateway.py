@@ -212,12 +212,13 @@ def granted(place: Place) -> Place:
     return place
 
 
-def grant(space: Space) -> None:
-    """The gateway may read the Secret, by the Role that the command prints."""
+def grant(space: Space, *options: str) -> None:
+    """The gateway may read the Secrets, by the Role that the command prints."""
     printed = space.kube.must(
         sys.executable,
         *("-m", "waypost", "provider", "grant", "-n", space.name),
         *("--kubeconfig", str(space.kube.kubeconfig)),
+        *options,
     )
     space.kube.must("kubectl", "apply", "-f", "-", stdin=printed)
 

@@ -21,6 +21,7 @@ from waypost.model_gateway.app import ModelGateway, build_app
 from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION
 from waypost.model_gateway.core.budget import Budgets
+from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
 from waypost.model_gateway.pacing import Pacing
@@ -39,6 +40,8 @@ CHAT = "/v1/model/0/chat/completions"
 ASK: Obj = {"model": "small", "messages": [{"role": "user", "content": "a private question"}]}
 ANSWER: Obj = {"choices": [{"message": {"content": "a private answer"}}]}
 
+# A definition, or what makes one for the host of the provider.
+Definition = Obj | None | Callable[[str], Obj]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -144,49 +147,77 @@ def agent_of(*models: str) -> Obj:
 @asynccontextmanager
 async def place(
     *,
-    definition: Obj | None = None,
+    definition: Definition = None,
     from_template: bool = False,
     rules: AddressRules | None = None,
     times: Times | None = None,
     largest: int = 1024 * 1024,
 ) -> AsyncIterator[Place]:
     """Attempt 2 of the agent `draft` is in progress; the token of its pod is TOKEN."""
+    provider = Provider()
+    async with (
+        _serving(provider),
+        _before(
+            provider,
+            definition=definition,
+            from_template=from_template,
+            rules=rules,
+            times=times,
+            largest=largest,
+        ) as there,
+    ):
+        yield there
+
+
+@asynccontextmanager
+async def _before(
+    provider: Provider,
+    *,
+    definition: Definition,
+    from_template: bool,
+    rules: AddressRules | None,
+    times: Times | None,
+    largest: int,
+) -> AsyncIterator[Place]:
     clock = ManualClock()
     inner = InMemoryCluster(clock=clock)
     cluster = Cluster(inner)
-    pod = run_with_pod(inner, definition or agent_of("small"), from_template=from_template)
+    made = definition(provider.host) if callable(definition) else definition
+    pod = run_with_pod(inner, made or agent_of("small"), from_template=from_template)
     cluster.tokens[TOKEN] = reviewed(pod, audiences=[MODELS_TOKEN.audience])
-    provider = Provider()
-    upstream = Upstream(rules=rules or AddressRules(forbidden=(), private_hosts=LOCAL), times=times)
+    rules = rules or AddressRules(forbidden=(), private_hosts=LOCAL)
+    upstream = Upstream(rules=rules, times=times)
+    hosts = Upstream(rules=rules, times=times, once=True)
+    authenticator = Authenticator(
+        cluster=cluster,
+        accepted=MODELS_TOKEN,
+        monotonic=clock.monotonic,
+        now=lambda: clock.now().timestamp(),
+    )
+    keys = Keys(cluster=cluster, monotonic=clock.monotonic)
     calls = Calls(
         cluster=cluster,
-        authenticator=Authenticator(
-            cluster=cluster,
-            accepted=MODELS_TOKEN,
-            monotonic=clock.monotonic,
-            now=lambda: clock.now().timestamp(),
-        ),
-        keys=Keys(cluster=cluster, monotonic=clock.monotonic),
+        authenticator=authenticator,
+        keys=keys,
         upstream=upstream,
         pacing=Pacing(monotonic=time.monotonic),
         budgets=Budgets(),
     )
     bodies = UploadLimiter(room=64 * 1024 * 1024, seconds=5.0)
-    gateway = ModelGateway(calls, bodies, ModelMetrics(), largest)
+    requests = Requests(cluster=cluster, authenticator=authenticator, keys=keys, upstream=hosts)
+    gateway = ModelGateway(calls, requests, bodies, ModelMetrics(), largest)
     transport = httpx2.ASGITransport(app=build_app(gateway))
-    async with (
-        _serving(provider),
-        httpx2.AsyncClient(transport=transport, base_url="http://models") as client,
-    ):
-        made = Place(cluster, clock, provider, pod, gateway, client)
-        made.secret()
-        made.model_provider()
+    async with httpx2.AsyncClient(transport=transport, base_url="http://models") as client:
+        there = Place(cluster, clock, provider, pod, gateway, client)
+        there.secret()
+        there.model_provider()
         try:
-            yield made
+            yield there
         finally:
+            await hosts.close()
             await upstream.close()
         assert bodies.in_flight == 0, "what was received is given back"
-        assert not calls._open, "every slot is given back"
+        assert not gateway.slots.open, "every slot is given back"
 
 
 @asynccontextmanager

@@ -54,6 +54,7 @@ ANNOTATION_REQUEST: Final = f"{GROUP}/request"  # the request document, if it is
 ANNOTATION_INPUT_PREFIX: Final = f"input.{GROUP}/"  # one per input key, container nodes
 ANNOTATION_ARTIFACTS: Final = f"{GROUP}/artifacts"  # on pods: which artifacts it may read and store
 ANNOTATION_SHARE: Final = f"{GROUP}/share"  # on pods: tokens of the budget that the attempt may use
+ANNOTATION_HTTP: Final = f"{GROUP}/http"  # on pods of http nodes: what the model gateway sends
 ANNOTATION_TRUST: Final = f"{GROUP}/trust"  # on pods: CA and names of both gateways, for TLS
 ANNOTATION_QUEUE: Final = f"{GROUP}/queue"  # on pods: the LocalQueue that admitted their Job
 ANNOTATION_LOGS: Final = f"{GROUP}/logs"  # on pods: what the run says about keeping its log

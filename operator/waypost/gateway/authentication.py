@@ -33,6 +33,7 @@ class Caller:
     run: Obj
     journal: JournalKey
     artifacts: str = ""  # the annotation of its pod, see artifacts.pins
+    http: str = ""  # the annotation with the request of an http node, see kube.egress.forwarded
     share: int | None = None  # tokens of the run's budget that are reserved for the attempt
 
     @property
@@ -93,6 +94,7 @@ class Authenticator:
             run=run,
             journal=journal,
             artifacts=artifacts,
+            http=objects.text(notes, meta.ANNOTATION_HTTP),
             share=int(share) if share.isascii() and share.isdecimal() else None,
         )
 

@@ -1,6 +1,7 @@
 """The HTTP interface of the model gateway.
 
     POST /v1/model/POSITION/PATH    a call of the model at this position of the caller's node
+    POST /v1/http                   the request of the caller's node, which is an http node
 
 PATH is that of the provider's API. A refusal is an error as the provider writes it, with the header
 Waypost-Refused. Neither calls nor answers are logged.
@@ -11,19 +12,23 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Generic
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route as HttpRoute
 
-from waypost.api.provider import ProviderType
+from waypost.api.provider import PUBLIC_URLS
 from waypost.gateway import upload_limiter
 from waypost.gateway.upload_limiter import UploadLimiter
+from waypost.kube.egress import forwarded
 from waypost.kube.trace_ids import trace_id
-from waypost.model_gateway.calls import Calls, Relayed, Route, translated
+from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.refusals import REFUSED_HEADER, CallRefusal, CallRefused, body_of
+from waypost.model_gateway.exchange import PodSlots, R, Relayed, Routed, Service, translated
+from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.metrics import ModelMetrics
 
 log = logging.getLogger("waypost.models")
@@ -35,10 +40,12 @@ class ModelGateway:
     traces of runs are sent to a collector, so that durations name them."""
 
     calls: Calls
+    requests: Requests
     bodies: UploadLimiter
     metrics: ModelMetrics
     largest: int
     exemplars: bool = False
+    slots: PodSlots = field(default_factory=PodSlots)
 
 
 class _HttpCall:
@@ -49,7 +56,7 @@ class _HttpCall:
         self._gateway = gateway
         self._stack = stack
         self.authorization = request.headers.get("authorization", "")
-        self.path = str(request.path_params["path"])
+        self.path = str(request.path_params.get("path", ""))
         self.query = request.url.query
         self.headers = request.headers.items()
 
@@ -69,7 +76,7 @@ class _HttpCall:
                     self._request.stream(),
                     announced=announced,
                     limit=self._gateway.largest,
-                    advice="shorten the conversation",
+                    advice="shorten the conversation" if self.path else "send less",
                 )
             )
 
@@ -78,20 +85,29 @@ def build_app(gateway: ModelGateway) -> Starlette:
     """The application. Another server has probes and metrics."""
 
     async def call(request: Request) -> Response:
-        return await _Handling(gateway, request).response()
+        return await _Handling(gateway, gateway.calls, request).response()
 
-    return Starlette(routes=[HttpRoute("/v1/model/{position}/{path:path}", call, methods=["POST"])])
+    async def send(request: Request) -> Response:
+        return await _Handling(gateway, gateway.requests, request).response()
+
+    return Starlette(
+        routes=[
+            HttpRoute("/v1/model/{position}/{path:path}", call, methods=["POST"]),
+            HttpRoute(forwarded.PATH, send, methods=["POST"]),
+        ]
+    )
 
 
-class _Handling:
+class _Handling(Generic[R]):
     """One request, from its headers to the end of its answer."""
 
-    def __init__(self, gateway: ModelGateway, request: Request) -> None:
+    def __init__(self, gateway: ModelGateway, service: Service[R], request: Request) -> None:
         self._gateway = gateway
+        self._service = service
         self._request = request
         self._stack = AsyncExitStack()
         self._started = time.monotonic()
-        self._type: ProviderType | None = None
+        self._type = ""
         self._trace_id = ""
         self._about: dict[str, object] = {}
 
@@ -114,13 +130,13 @@ class _Handling:
 
     async def _relayed(self) -> Relayed:
         call = _HttpCall(self._request, self._gateway, self._stack)
-        route = await self._gateway.calls.route(call)
-        self._type = route.provider.type
+        route = await self._service.route(call)
+        self._type = route.label
         self._about = _about(route)
         if self._gateway.exemplars:
             self._trace_id = trace_id(route.caller.ref.run_uid)
-        self._stack.enter_context(self._gateway.calls.slot(route))
-        return await self._gateway.calls.forward(call, route, self._stack)
+        self._stack.enter_context(self._gateway.slots.held(route.caller.pod.uid))
+        return await self._service.forward(call, route, self._stack)
 
     async def _sent(self, first: bytes, relayed: Relayed) -> AsyncIterator[bytes]:
         result = "Answered" if relayed.status < 400 else "ProviderError"
@@ -143,7 +159,7 @@ class _Handling:
         await self._stack.aclose()
         seconds = time.monotonic() - self._started
         self._gateway.metrics.ended(
-            type_=self._type or "", result=result, seconds=seconds, trace_id=self._trace_id
+            type_=self._type, result=result, seconds=seconds, trace_id=self._trace_id
         )
         log.info("call ended: %s, status %d, %.3f s", result, status, seconds, extra=self._about)
 
@@ -156,15 +172,16 @@ class _Handling:
         if refused.status in (408, 413):
             sent["connection"] = "close"  # the rest of the body may still arrive
         log.warning("call refused: %s: %s", refused.reason, refused.message, extra=self._about)
-        return JSONResponse(body_of(refused, self._type), refused.status, headers=sent)
+        type_ = self._type if self._type in PUBLIC_URLS else None
+        return JSONResponse(body_of(refused, type_), refused.status, headers=sent)
 
 
-def _about(route: Route) -> dict[str, object]:
+def _about(route: Routed) -> dict[str, object]:
     ref = route.caller.ref
     return {
         "run": ref.run,
         "namespace": route.caller.pod.namespace,
         "node": ref.path,
         "attempt": ref.attempt,
-        "provider": route.ref.provider,
+        **route.place,
     }

@@ -6,61 +6,26 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.kinds.agent import ModelRef
 from waypost.api.provider import ModelProviderSpec
 from waypost.gateway.authentication import Authenticator, Caller
 from waypost.gateway.definitions import definition_of
-from waypost.gateway.refusals import Refused
 from waypost.model_gateway.core import bodies, headers, routing
 from waypost.model_gateway.core.budget import AttemptKey, Budgets
 from waypost.model_gateway.core.rates import Limits, Ticket
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 from waypost.model_gateway.core.usage import UsageScanner, estimate
+from waypost.model_gateway.exchange import Call, Relayed, once, translated
 from waypost.model_gateway.keys import Access, Keys
 from waypost.model_gateway.pacing import MOST_WAIT, Pacing
 from waypost.model_gateway.upstream import Answer, Upstream
-from waypost.ports.cluster import Busy, Cluster, ClusterError
+from waypost.ports.cluster import Cluster
 
-CALLS_PER_POD: Final = 8
 _SMALL: Final = 64 * 1024  # bytes that are parsed at once; more are parsed in a thread
-_AGAIN: Final = 2
 LEAST_SHOWN: Final = 0.1  # seconds of a wait that a pod learns of
-
-
-class Call(Protocol):
-    """A request of a pod, as its HTTP server has it."""
-
-    @property
-    def authorization(self) -> str:
-        """The Authorization header; "" without one."""
-        ...
-
-    @property
-    def position(self) -> int:
-        """Which model of the node. Raises CallRefused."""
-        ...
-
-    @property
-    def path(self) -> str:
-        """The path below the position, decoded."""
-        ...
-
-    @property
-    def query(self) -> str:
-        """The query, without `?`."""
-        ...
-
-    @property
-    def headers(self) -> list[tuple[str, str]]:
-        """All headers."""
-        ...
-
-    async def body(self) -> bytes:
-        """The whole body. Raises CallRefused."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -89,21 +54,22 @@ class Route:
         return self.caller.share
 
     @property
+    def label(self) -> str:
+        """The type of the provider, for metrics and errors."""
+        return self.provider.type
+
+    @property
+    def place(self) -> dict[str, object]:
+        """Where the call goes, for the log."""
+        return {"provider": self.ref.provider}
+
+    @property
     def limits(self) -> Limits:
         """What the provider allows to all runs."""
         given = self.provider.rate_limits
         if given is None:
             return Limits()
         return Limits(given.requests_per_minute, given.tokens_per_minute, given.concurrency)
-
-
-@dataclass(frozen=True)
-class Relayed:
-    """What the pod gets: a stream, or the body of an error of the provider."""
-
-    status: int
-    headers: dict[str, str]
-    pieces: AsyncIterator[bytes]
 
 
 @dataclass(frozen=True)
@@ -147,7 +113,6 @@ class Calls:
         self._pacing = pacing
         self._budgets = budgets
         self._monotonic = monotonic
-        self._open: dict[str, int] = {}
 
     async def route(self, call: Call) -> Route:
         """Find out whose call it is, from its token alone, and for which model."""
@@ -157,21 +122,6 @@ class Calls:
             ref = routing.model_at(definition, path=caller.ref.path, position=call.position)
             provider = await self._keys.provider(caller.pod.namespace, ref.provider)
         return Route(caller, definition, ref, provider)
-
-    @contextlib.contextmanager
-    def slot(self, route: Route) -> Iterator[None]:
-        """One of the calls that a pod may have at the same time."""
-        uid = route.caller.pod.uid
-        if self._open.get(uid, 0) >= CALLS_PER_POD:
-            text = f"this pod already has {CALLS_PER_POD} calls in progress"
-            raise CallRefused(CallRefusal.BUSY, text, again=_AGAIN)
-        self._open[uid] = self._open.get(uid, 0) + 1
-        try:
-            yield
-        finally:
-            self._open[uid] -= 1
-            if not self._open[uid]:
-                del self._open[uid]
 
     async def forward(self, call: Call, route: Route, stack: AsyncExitStack) -> Relayed:
         """Send a call once the limits of its provider allow it; the answer arrives in pieces.
@@ -268,7 +218,7 @@ async def _relayed(
     if answer.status >= 400:
         spent.tokens = 0  # providers count no tokens for an error
         body = await answer.error_body(secrets)
-        return Relayed(answer.status, sent, _once(body))
+        return Relayed(answer.status, sent, once(body))
     return Relayed(answer.status, sent, _counted(answer, scanner, spent))
 
 
@@ -280,29 +230,3 @@ async def _counted(answer: Answer, scanner: UsageScanner, spent: _Spent) -> Asyn
             scanner.feed(piece)
             yield piece
     spent.tokens = scanner.tokens
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
-
-
-@contextlib.contextmanager
-def translated() -> Iterator[None]:
-    """Turn refusals of the authentication and failures of the API server into CallRefused."""
-    try:
-        yield
-    except Refused as error:
-        raise CallRefused(
-            CallRefusal.CALLER,
-            error.message,
-            reason=str(error.why),
-            status=error.status,
-            again=error.again,
-        ) from None
-    except Busy as error:
-        text = "the API server is overloaded"
-        again = max(round(error.retry_after), 1)
-        raise CallRefused(CallRefusal.BUSY, text, again=again) from None
-    except ClusterError:
-        text = "the API server failed"
-        raise CallRefused(CallRefusal.FAILED, text, again=_AGAIN) from None

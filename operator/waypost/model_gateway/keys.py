@@ -1,5 +1,6 @@
 """The keys of providers: read by name, kept in memory for a minute, sent to listed hosts only."""
 
+import base64
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,7 +8,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from waypost.api.endpoint import KeyRef, ValueSource
+from waypost.api.endpoint import KeyRef, TlsSource, ValueSource
+from waypost.api.kinds.http import HttpAuth, HttpKind
 from waypost.api.provider import ModelProviderSpec, ProviderType
 from waypost.kube import objects
 from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION, host_problem, hosts_of_secret
@@ -57,17 +59,27 @@ class Keys:
             spec: The provider.
             host: Where they are sent to; each Secret must list it.
         """
-        reader = _Reader(self, namespace, spec.type, host)
+        reader = _Reader(self, namespace, host, spec.type)
         key = await reader.secret(spec.api_key) if spec.api_key else None
         headers = {each.name: await reader.value(each) for each in spec.headers or []}
         query = [(each.name, await reader.value(each)) for each in spec.query or []]
-        ca = None
-        if spec.tls is not None:
-            source = ValueSource(
-                secret_key_ref=spec.tls.ca_secret, config_map_key_ref=spec.tls.ca_config_map
-            )
-            ca = await reader.source(source, sent=False)
+        ca = await reader.ca(spec.tls)
         return Access(key, headers, tuple(query), ca, tuple(reader.secrets))
+
+    async def of_request(self, namespace: str, http: HttpKind, *, host: str) -> Access:
+        """What an http node takes from Secrets and ConfigMaps: headers and CA.
+
+        Args:
+            namespace: That of the run.
+            http: The node, as the definition of the run has it.
+            host: Where they are sent to; each Secret must list it.
+        """
+        reader = _Reader(self, namespace, host)
+        given = [each for each in http.headers or () if each.value_from is not None]
+        headers = {each.name: await reader.value(each) for each in given}
+        if http.auth is not None:
+            headers["Authorization"] = await reader.authorization(http.auth)
+        return Access(headers=headers, ca=await reader.ca(http.tls), secrets=tuple(reader.secrets))
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Obj:
         """A Secret or ConfigMap of a provider, at most a minute old."""
@@ -97,7 +109,9 @@ class Keys:
 class _Reader:
     """Reads values for one call, and remembers which of them are secret."""
 
-    def __init__(self, keys: Keys, namespace: str, type_: ProviderType, host: str) -> None:
+    def __init__(
+        self, keys: Keys, namespace: str, host: str, type_: ProviderType | None = None
+    ) -> None:
         self._keys = keys
         self._namespace = namespace
         self._type = type_
@@ -123,6 +137,29 @@ class _Reader:
             raise _no_key("ConfigMap", ref)
         return found
 
+    async def ca(self, tls: TlsSource | None) -> str | None:
+        """The CA certificates to trust besides the public ones."""
+        if tls is None:
+            return None
+        source = ValueSource(secret_key_ref=tls.ca_secret, config_map_key_ref=tls.ca_config_map)
+        return await self.source(source, sent=False)
+
+    async def authorization(self, auth: HttpAuth) -> str:
+        """The header of an http node."""
+        if auth.bearer is not None:
+            return f"Bearer {await self.secret(auth.bearer)}"
+        basic = auth.basic
+        assert basic is not None, "refused by the CRD"
+        user = KeyRef(name=basic.name, key=basic.username_key or "username")
+        known = len(self.secrets)
+        name = await self._secret(user, sent=True)
+        del self.secrets[known:]  # a user name is no secret: it may be in an answer
+        word = KeyRef(name=basic.name, key=basic.password_key or "password")
+        both = f"{name}:{await self._secret(word, sent=True)}"
+        encoded = base64.b64encode(both.encode()).decode()
+        self.secrets.append(encoded)
+        return f"Basic {encoded}"
+
     async def secret(self, ref: KeyRef) -> str:
         """The API key."""
         return _in_header(await self._secret(ref, sent=True), f"key {ref.key} of Secret {ref.name}")
@@ -131,7 +168,8 @@ class _Reader:
         body = await self._keys.read(Kind.SECRET, self._namespace, ref.name)
         notes = objects.section(body, "metadata", "annotations")
         allowed = hosts_of_secret(objects.text(notes, HOSTS_ANNOTATION), self._type)
-        if sent and (problem := host_problem(self._host, allowed, secret=ref.name)):
+        by = "ModelProvider" if self._type else "http node"
+        if sent and (problem := host_problem(self._host, allowed, secret=ref.name, named_by=by)):
             raise CallRefused(CallRefusal.HOST, problem)
         text = objects.secret_text(body, ref.key)
         if not text:

@@ -16,6 +16,7 @@ from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.model_gateway.app import ModelGateway, build_app
 from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.budget import Budgets
+from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
 from waypost.model_gateway.pacing import Pacing
@@ -39,9 +40,12 @@ async def _run(settings: ModelGatewaySettings) -> None:
     metrics = ModelMetrics()
     credentials = find_credentials(kubeconfig=settings.kubeconfig)
     cluster = KubeCluster(credentials=credentials, telemetry=metrics)
-    upstream = Upstream(rules=AddressRules(private_hosts=networks(settings.private_hosts)))
+    rules = AddressRules(private_hosts=networks(settings.private_hosts))
+    upstream, hosts = Upstream(rules=rules), Upstream(rules=rules, once=True)
     try:
-        gateway = assemble(settings, cluster=cluster, upstream=upstream, metrics=metrics)
+        gateway = assemble(
+            settings, cluster=cluster, upstream=upstream, hosts=hosts, metrics=metrics
+        )
         source = source_of(settings, cluster)
         tls = await start_tls(source) if source else None
         config = connections.uvicorn_config(
@@ -63,6 +67,7 @@ async def _run(settings: ModelGatewaySettings) -> None:
         ) as server:
             await server.serve()
     finally:
+        await hosts.close()
         await upstream.close()
         await cluster.close()
 
@@ -72,23 +77,27 @@ def assemble(
     *,
     cluster: Cluster,
     upstream: Upstream,
+    hosts: Upstream,
     metrics: ModelMetrics,
 ) -> ModelGateway:
-    """Create the parts of a model gateway."""
+    """Create the parts of a model gateway: `upstream` calls providers, `hosts` those of http
+    nodes."""
     authenticator = Authenticator(
         cluster=cluster, accepted=MODELS_TOKEN, monotonic=time.monotonic, now=time.time
     )
+    keys = Keys(cluster=cluster, monotonic=time.monotonic)
     pacing = Pacing(monotonic=time.monotonic, replicas=settings.models_replicas)
     metrics.follow_waiting(lambda: pacing.waiting)
     return ModelGateway(
         calls=Calls(
             cluster=cluster,
             authenticator=authenticator,
-            keys=Keys(cluster=cluster, monotonic=time.monotonic),
+            keys=keys,
             upstream=upstream,
             pacing=pacing,
             budgets=Budgets(),
         ),
+        requests=Requests(cluster=cluster, authenticator=authenticator, keys=keys, upstream=hosts),
         bodies=UploadLimiter(room=settings.models_room, seconds=settings.models_body_seconds),
         metrics=metrics,
         largest=settings.models_body_bytes,

@@ -11,7 +11,7 @@ import hashlib
 import math
 import ssl
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -96,20 +96,40 @@ class Answer:
                 break
         self.response.close()
         body = body[:_ERROR_BYTES]
-        for secret in secrets:
+        for secret in sorted(secrets, key=len, reverse=True):
             body = body.replace(secret.encode(), b"[redacted]")
         return body
 
 
-class Upstream:
-    """Calls providers. `rules`: the addresses that it may connect to."""
+@dataclass(frozen=True)
+class Advice:
+    """What a person can do about a call that failed: for its certificate, its CA, or a redirect."""
 
-    def __init__(self, *, rules: AddressRules, times: Times | None = None) -> None:
+    certificate: str = "name its CA in the ModelProvider's tls"
+    ca: str = "spec.tls of the ModelProvider names no certificates (PEM)"
+    redirect: str = "check the ModelProvider's baseURL"
+
+
+_OF_PROVIDER: Final = Advice()
+_OF_NODE: Final = Advice("for a private CA set http.tls", "http.tls names no certificates (PEM)")
+
+
+class Upstream:
+    """Calls providers, and the hosts of http nodes. `rules`: the addresses that it may connect to;
+    `once`: a connection serves one call, which is not repeated if the server closes it."""
+
+    def __init__(
+        self, *, rules: AddressRules, times: Times | None = None, once: bool = False
+    ) -> None:
         self._rules = rules
         self._times = times or Times()
         self._contexts: OrderedDict[bytes, ssl.SSLContext] = OrderedDict()
         connector = aiohttp.TCPConnector(
-            resolver=CheckedResolver(rules), ttl_dns_cache=10, limit=0, limit_per_host=0
+            resolver=CheckedResolver(rules),
+            ttl_dns_cache=10,
+            limit=0,
+            limit_per_host=0,
+            force_close=once,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -118,6 +138,9 @@ class Upstream:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
         )
+        if once:
+            # The library repeats a PUT or DELETE by itself, and has no option against it.
+            self._session._retry_connection = False
 
     async def close(self) -> None:
         """Close all connections."""
@@ -145,30 +168,79 @@ class Upstream:
             CallRefused: The address is not allowed or cannot be reached, it answers with a
                 redirect, or not in time.
         """
-        host = urlsplit(url).hostname or ""
-        if problem := self._rules.literal_problem(host):
-            raise CallRefused(CallRefusal.ADDRESS, problem)
+        host = self._checked(url)
+        place = URL(url, encoded=True)
+        trusted = self._context(ca, _OF_PROVIDER) if ca else True
         try:
             async with asyncio.timeout(self._times.first):
                 response = await self._session.post(
-                    URL(url, encoded=True).with_query(query) if query else URL(url, encoded=True),
+                    place.with_query(query) if query else place,
                     headers=headers,
                     data=body,
                     allow_redirects=False,
-                    ssl=self._context(ca) if ca else True,
+                    ssl=trusted,
                 )
         except TimeoutError:
-            text = f"{host} did not answer within {self._times.first:g} s"
-            raise CallRefused(CallRefusal.NO_ANSWER, text) from None
+            raise self._late(host) from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _unreachable(host, error) from None
+            raise _unreachable(host, error, _OF_PROVIDER) from None
         if 300 <= response.status < 400:
             response.close()
             text = f"{host} answered {response.status}, a redirect, which is not followed"
-            raise CallRefused(CallRefusal.REDIRECT, f"{text}; check the ModelProvider's baseURL")
+            raise CallRefused(CallRefusal.REDIRECT, f"{text}; {_OF_PROVIDER.redirect}")
         return Answer(response, self._times)
 
-    def _context(self, ca: str) -> ssl.SSLContext:
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        ca: str | None,
+    ) -> Answer:
+        """Send the request of an http node; as `post`, but a redirect is an answer.
+
+        Raises:
+            CallRefused: UNREACHABLE if nothing was sent; NO_ANSWER if the server may have
+                processed the request.
+        """
+        host = self._checked(url)
+        trusted = self._context(ca, _OF_NODE) if ca else True
+        try:
+            async with asyncio.timeout(self._times.first):
+                response = await self._session.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=headers,
+                    data=body or None,
+                    allow_redirects=False,
+                    ssl=trusted,
+                )
+        except aiohttp.ConnectionTimeoutError:
+            text = f"{host} cannot be reached: no connection within {CONNECT_SECONDS:g} s"
+            raise CallRefused(CallRefusal.UNREACHABLE, text) from None
+        except TimeoutError:
+            raise self._late(host) from None
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            raise _unreachable(host, error, _OF_NODE) from None
+        except (aiohttp.ClientError, OSError) as error:
+            text = f"{host} ended the connection without an answer: {type(error).__name__}"
+            raise CallRefused(CallRefusal.NO_ANSWER, text) from None
+        return Answer(response, self._times)
+
+    def _checked(self, url: str) -> str:
+        """The host of a URL, which is no address that may not be called."""
+        host = urlsplit(url).hostname or ""
+        if problem := self._rules.literal_problem(host):
+            raise CallRefused(CallRefusal.ADDRESS, problem)
+        return host
+
+    def _late(self, host: str) -> CallRefused:
+        text = f"{host} did not answer within {self._times.first:g} s"
+        return CallRefused(CallRefusal.NO_ANSWER, text)
+
+    def _context(self, ca: str, advice: Advice) -> ssl.SSLContext:
         name = hashlib.sha256(ca.encode()).digest()
         known = self._contexts.get(name)
         if known is None:
@@ -176,19 +248,18 @@ class Upstream:
             try:
                 known.load_verify_locations(cadata=ca)
             except (ssl.SSLError, ValueError):
-                text = "spec.tls of the ModelProvider names no certificates (PEM)"
-                raise CallRefused(CallRefusal.KEY_INVALID, text) from None
+                raise CallRefused(CallRefusal.KEY_INVALID, advice.ca) from None
             self._contexts[name] = known
             while len(self._contexts) > _CONTEXTS:
                 self._contexts.popitem(last=False)
         return known
 
 
-def _unreachable(host: str, error: BaseException) -> CallRefused:
+def _unreachable(host: str, error: BaseException, advice: Advice) -> CallRefused:
     if problem := refusal_in(error):
         return CallRefused(CallRefusal.ADDRESS, problem)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        text = f"the certificate of {host} is not trusted; name its CA in the ModelProvider's tls"
+        text = f"the certificate of {host} is not trusted; {advice.certificate}"
         return CallRefused(CallRefusal.UNREACHABLE, text)
     said = getattr(getattr(error, "os_error", error), "strerror", None) or type(error).__name__
     return CallRefused(CallRefusal.UNREACHABLE, f"{host} cannot be reached: {said}")

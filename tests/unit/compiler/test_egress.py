@@ -17,8 +17,12 @@ def allowing(*to: JsonObject, **fields: Any) -> JsonObject:
     return {"egress": "AllowList", "allow": {"to": list(to), **fields}}
 
 
+GATEWAY: JsonObject = {"egress": "Gateway"}
+
+
 def problems(*nodes: JsonObject, **fields: Any) -> list[str]:
-    return [str(problem) for problem in define(spec(*nodes, **fields)).problems]
+    given = {"inputs": {"h": "x"}} | fields
+    return [str(problem) for problem in define(spec(*nodes, **given)).problems]
 
 
 LARGE = {"name": "a", "container": {"image": "work:1", "largeOutput": True}}
@@ -37,6 +41,11 @@ ARTIFACTS = {"out": [{"name": "site", "path": "/out"}]}
         pytest.param(agent("a", isolation={"egress": "Gateway"}), id="agent-with-the-gateways"),
         pytest.param(agent("a", isolation=allowing(WEB, MODELS)), id="agent-with-a-list"),
         pytest.param(http("a", isolation=allowing(WEB)), id="http-with-a-list"),
+        pytest.param(http("a", isolation=GATEWAY), id="http-with-the-gateways"),
+        pytest.param(
+            http("a", url="https://api.example.com/v1/${inputs.h}?q=1", isolation=GATEWAY),
+            id="http-with-data-in-the-path",
+        ),
         pytest.param(python("a", isolation=allowing(dns=True)), id="dns"),
         pytest.param(
             python("a", isolation=allowing({**WEB, "except": ["203.0.113.7/32"]})), id="except"
@@ -61,7 +70,22 @@ def test_egress_that_is_accepted(node: JsonObject) -> None:
         pytest.param(agent("a", isolation={"egress": "None"}), "no agent node work", id="agent"),
         pytest.param(http("a", isolation={"egress": "None"}), "no http node work", id="http"),
         pytest.param(
-            http("a", isolation={"egress": "Gateway"}), "it reaches the gateways only", id="gateway"
+            http("a", url="https://${inputs.h}/x", isolation=GATEWAY),
+            "expected scheme and host as text",
+            id="host-of-data",
+        ),
+        pytest.param(
+            http("a", url="https://api.example.com${inputs.h}", isolation=GATEWAY),
+            "expected scheme and host as text",
+            id="host-without-an-end",
+        ),
+        pytest.param(
+            http("a", url="${inputs.h}", isolation=GATEWAY), "scheme and host", id="url-of-data"
+        ),
+        pytest.param(
+            http("a", headers=[{"name": "X-Forwarded-For", "value": "1"}], isolation=GATEWAY),
+            "headers[0].name: the model gateway does not send X-Forwarded-For",
+            id="header",
         ),
         pytest.param(
             {**LARGE, "isolation": {"egress": "None"}},
@@ -122,7 +146,7 @@ def test_egress_that_is_accepted(node: JsonObject) -> None:
 def test_egress_that_is_refused(node: JsonObject, words: str) -> None:
     found = problems(node)
     assert len(found) == 1, found
-    assert "nodes.a.isolation" in found[0]
+    assert "nodes.a.isolation" in found[0] or "nodes.a.http." in found[0]
     assert words in found[0]
 
 

@@ -72,5 +72,13 @@ def test_nobody_else_gets_it(url: str, fields: Any) -> None:
     assert found(url, **fields) == []
 
 
+def test_with_the_model_gateway_the_host_is_text() -> None:
+    """S721: an error, so no warning beside it."""
+    node = http("a", isolation={"egress": "Gateway"})
+    node["http"] = {"url": "${inputs.host}", **BEARER}
+    problems = define(spec(node, **INPUTS)).problems
+    assert [(one.severity, one.field) for one in problems] == [("error", "nodes.a.http.url")]
+
+
 def test_a_list_of_destinations_decides() -> None:
     assert found("${inputs.host}", LIST, **BEARER) == []

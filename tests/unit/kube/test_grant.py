@@ -42,5 +42,18 @@ def test_each_name_once_and_only_get() -> None:
     assert binding["subjects"] == [subject]
 
 
+def test_the_secrets_of_http_nodes() -> None:
+    """S722"""
+    role, _ = grant_manifests(
+        "team-a",
+        [],
+        account="models",
+        account_namespace="waypost-system",
+        secrets=["crm", "crm"],
+        config_maps=["ca"],
+    )
+    assert [rule["resourceNames"] for rule in role["rules"]] == [["crm"], ["ca"]]
+
+
 def test_nothing_to_grant() -> None:
     assert granted({"baseURL": "http://a.example/v1"}) == []

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from waypost.api import meta
 from waypost.api.isolation.policy import NamespacePolicy
+from waypost.kube.egress.forwarded import Forwarded, digest_of, forwarded_from_text
 from waypost.kube.egress.policy import EgressSettings
 from waypost.kube.manifests.pod import PodSettings
 from waypost.ports.cluster import Kind, Obj
 
-from tests.support.builders import agent, python, spec
+from tests.support.builders import agent, http, python, spec
 from tests.support.harness import NAMESPACE, World, gives
 from tests.support.virtual import virtual
 
@@ -179,6 +180,119 @@ async def test_a_node_that_is_no_agent_has_no_part_in_it() -> None:
         assert audiences(pod) == ["waypost-gateway"]
         [policy] = world.all(Kind.NETWORK_POLICY)
         assert len(policy["spec"]["egress"]) == 1
+
+
+def fetching(url: str = "https://api.example/v1/${self.inputs.id}", **fields: Any) -> Obj:
+    node = http("a", url=url, isolation={"egress": "Gateway"}, inputs={"id": "7 8"}, **fields)
+    node["http"]["auth"] = {"bearer": {"name": "crm", "key": "token"}}
+    return node
+
+
+@virtual
+async def test_an_http_node_has_no_key_and_the_gateway_gets_its_request() -> None:
+    """S720"""
+    async with World(script={"a": [gives({"status": 200, "headers": {}, "body": None})]}) as world:
+        world.start(pods=PODS)
+        header = [{"name": "X-Team", "value": "blue"}]
+        node = fetching(method="POST", query={"q": "a b"}, body={"n": 1}, headers=header)
+        await world.submit(spec(node))
+        assert (await world.finished())["phase"] == "Succeeded"
+        [job] = [one for one in world.all(Kind.JOB) if meta.LABEL_RUN in one["metadata"]["labels"]]
+        template = job["spec"]["template"]
+        assert "crm" not in json.dumps(job)
+        assert "secrets" not in {volume["name"] for volume in template["spec"]["volumes"]}
+        assert audiences(template["spec"]) == ["waypost-gateway", "waypost-models"]
+        notes = template["metadata"]["annotations"]
+        work = json.loads(notes[meta.ANNOTATION_REQUEST])["http"]
+        assert work["gateway"] == {
+            "url": "http://10.96.0.8:8080/v1/http",
+            "tokenFile": "/waypost/token/models",
+        }
+        assert not {"auth", "caFile"} & set(work)
+        assert forwarded_from_text(notes[meta.ANNOTATION_HTTP]) == Forwarded(
+            "POST",
+            "https://api.example/v1/7%208?q=a%20b",
+            (("X-Team", "blue"),),
+            digest_of(b'{"n":1}'),
+        )
+        [policy] = world.all(Kind.NETWORK_POLICY)
+        assert len(policy["spec"]["egress"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("isolation", "pods"),
+    [
+        pytest.param(None, PODS, id="inherit"),
+        pytest.param(None, ALL, id="all-agents"),
+        pytest.param({**LIST, "verify": "Off"}, PODS, id="list"),
+    ],
+)
+@virtual
+async def test_other_http_nodes_are_as_before(isolation: Any, pods: PodSettings) -> None:
+    """S720: they send their requests themselves, with the key as a file."""
+    async with World(script={"a": [gives({"status": 200, "headers": {}, "body": None})]}) as world:
+        world.start(pods=pods)
+        node = fetching()
+        del node["isolation"]
+        await world.submit(spec({**node, **({"isolation": isolation} if isolation else {})}))
+        assert (await world.finished())["phase"] == "Succeeded"
+        [job] = [one for one in world.all(Kind.JOB) if meta.LABEL_RUN in one["metadata"]["labels"]]
+        template = job["spec"]["template"]
+        assert meta.ANNOTATION_HTTP not in template["metadata"]["annotations"]
+        assert audiences(template["spec"]) == ["waypost-gateway"]
+        work = json.loads(template["metadata"]["annotations"][meta.ANNOTATION_REQUEST])["http"]
+        assert work["auth"] == {"bearerFile": "/waypost/secrets/http/bearer"}
+        assert "gateway" not in work
+
+
+@pytest.mark.parametrize(
+    ("pods", "node", "words"),
+    [
+        pytest.param(WITHOUT, fetching(), "modelGateway.enabled", id="none"),
+        pytest.param(
+            replace(PODS, egress=replace(PODS.egress, models_address="")),
+            fetching(),
+            "modelGateway.clusterIP",
+            id="no-address",
+        ),
+        pytest.param(PODS, {**fetching(), "inputs": {"id": ".."}}, "a part '.' or '..'", id="dots"),
+        pytest.param(
+            PODS,
+            fetching(query={f"q{n}": "x" * 4000 for n in range(5)}),
+            "pass data in the body",
+            id="long",
+        ),
+    ],
+)
+@virtual
+async def test_an_http_node_that_could_not_work(pods: PodSettings, node: Obj, words: str) -> None:
+    """S720, S721"""
+    async with World(script={"a": [gives(1)]}) as world:
+        world.start(pods=pods)
+        await world.submit(spec(node))
+        assert (await world.finished())["phase"] == "Failed"
+        assert world.node("a")["reason"] == "InputInvalid"
+        assert words in world.node("a")["message"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "refused"),
+    [
+        pytest.param({"hosts": ["api.example"], "secrets": ["crm"]}, "", id="allowed"),
+        pytest.param({"hosts": ["other.example"]}, "host api.example", id="host"),
+        pytest.param({"secrets": ["other"]}, "Secret crm", id="secret"),
+    ],
+)
+@virtual
+async def test_s725_the_policy_of_the_platform(policy: Obj, refused: str) -> None:
+    """W14: which hosts, and whose Secrets, although the pod has neither."""
+    async with World(script={"a": [gives({"status": 200, "headers": {}, "body": None})]}) as world:
+        world.start(pods=PODS, policies=(NamespacePolicy.model_validate(policy),))
+        await world.submit(spec(fetching()))
+        phase = (await world.finished())["phase"]
+        assert phase == ("Failed" if refused else "Succeeded")
+        assert world.node("a").get("reason") == ("NotPermitted" if refused else None)
+        assert refused in world.node("a").get("message", "")
 
 
 HTTP = {"http": {"url": "http://tools.example/mcp"}}

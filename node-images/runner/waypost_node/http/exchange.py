@@ -14,7 +14,8 @@ from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import printable
 
-from waypost_node.http import big_integers
+from waypost_node.http import big_integers, by_gateway
+from waypost_node.http.broken import Broken
 from waypost_node.http.encodings import BadEncoding, decoded
 from waypost_node.http.request import HttpWork
 from waypost_node.redaction import public
@@ -39,19 +40,6 @@ _SINCE_1970: Final = 1e9  # a larger number is a time, a smaller one is seconds
 _LEFT_OUT: Final = frozenset({"set-cookie"})  # contains the key of a session
 
 
-class Broken(Exception):
-    """A failed try. `again`: a retry is allowed and may help; `retry_after`: seconds that the
-    server asked to wait."""
-
-    def __init__(
-        self, reason: Reason, message: str, *, again: bool = False, retry_after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.again = again
-        self.retry_after = retry_after
-
-
 def exchange(client: httpx2.Client, work: HttpWork, *, seconds: float) -> Json:
     """Send the request once, and follow redirects on the same host.
 
@@ -66,17 +54,14 @@ def exchange(client: httpx2.Client, work: HttpWork, *, seconds: float) -> Json:
     Raises:
         Broken: no successful response.
     """
-    message = client.build_request(
-        work.method,
-        work.url,
-        headers=work.headers,
-        content=work.body,
-        timeout=httpx2.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds)),
-    )
+    message = _message(client, work, seconds)
     try:
         for _ in range(_REDIRECTS + 1):
             response = client.send(message, stream=True)
             try:
+                if work.gateway is not None:
+                    by_gateway.unwrap(work, response)
+                    return _judged(work, response)
                 if response.next_request is None or work.accepts(response.status_code):
                     return _judged(work, response)
             finally:
@@ -86,6 +71,15 @@ def exchange(client: httpx2.Client, work: HttpWork, *, seconds: float) -> Json:
         raise _without_answer(work, error) from None
     raise Broken(
         Reason.NODE_ERROR, f"more than {_REDIRECTS} redirects; set http.url to the final address"
+    )
+
+
+def _message(client: httpx2.Client, work: HttpWork, seconds: float) -> httpx2.Request:
+    times = httpx2.Timeout(seconds, connect=min(CONNECT_TIMEOUT, seconds))
+    if work.gateway is not None:
+        return by_gateway.message(client, work, work.gateway, times)
+    return client.build_request(
+        work.method, work.url, headers=work.headers, content=work.body, timeout=times
     )
 
 
@@ -112,6 +106,10 @@ def _redirected(sent: httpx2.Request, target: httpx2.Request, status: int) -> ht
 def _without_answer(work: HttpWork, error: httpx2.RequestError) -> Broken:
     said = printable(" ".join(str(error).split()))
     text = said or type(error).__name__
+    if work.gateway is not None:
+        if unverified := by_gateway.without_answer(error):
+            return unverified
+        text = f"through the model gateway: {text}"
     if isinstance(error.__context__, ssl.SSLCertVerificationError) or "CERTIFICATE" in text:
         hint = "the server's certificate is not trusted; for a private CA set http.tls"
         return Broken(Reason.PROVIDER_ERROR, f"{hint}: {text}")

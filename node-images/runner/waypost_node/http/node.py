@@ -16,7 +16,9 @@ from waypost.protocol.request import Request
 from waypost.protocol.timestamps import now
 from waypost.protocol.work import Trace, Usage, WorkFailed, WorkResult
 
-from waypost_node.http.exchange import Broken, exchange
+from waypost_node.http import by_gateway
+from waypost_node.http.broken import Broken
+from waypost_node.http.exchange import exchange
 from waypost_node.http.request import BadWork, HttpWork, read
 
 TRIES: Final = 4
@@ -69,9 +71,7 @@ class _Tries:
     def result(self, trust: ssl.SSLContext) -> WorkResult:
         """The output of the first try that succeeds. Raises WorkFailed."""
         pause, number = FIRST_WAIT, 1
-        # The library asks for what it could unpack; `encodings` unpacks these.
-        headers = {"Accept-Encoding": "gzip, deflate"}
-        with httpx2.Client(verify=trust, follow_redirects=False, headers=headers) as client:
+        with self._client(trust) as client:
             while True:
                 left = max(self._deadline - time.monotonic(), 0.1)
                 try:
@@ -85,6 +85,16 @@ class _Tries:
                 else:
                     return WorkResult(output, self._usage(), self._trace)
                 pause, number = pause * 2, number + 1
+
+    def _client(self, trust: ssl.SSLContext) -> httpx2.Client:
+        if self._work.gateway is None:
+            # The library asks for what it could unpack; `encodings` unpacks these.
+            headers = {"Accept-Encoding": "gzip, deflate"}
+            return httpx2.Client(verify=trust, follow_redirects=False, headers=headers)
+        try:
+            return by_gateway.client(self._work.gateway)
+        except Broken as broken:
+            raise self._failed(broken, 1) from None
 
     def _wait(self, seconds: float, reason: Reason) -> None:
         start = now()

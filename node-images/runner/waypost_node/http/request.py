@@ -23,8 +23,16 @@ class BadWork(ValueError):
     """The request cannot be sent. The message names the field and what is wrong."""
 
 
+class ByGateway(NamedTuple):
+    """Where the model gateway takes the request, and the file with the token of this pod."""
+
+    url: str
+    token_file: str
+
+
 class HttpWork(NamedTuple):
-    """One HTTP request. `success` None: 200 to 299; `url` includes the query."""
+    """One HTTP request. `success` None: 200 to 299; `url` includes the query; `gateway`: what sends
+    it instead of this pod."""
 
     method: str
     url: httpx2.URL
@@ -37,6 +45,7 @@ class HttpWork(NamedTuple):
     effect: Effect
     redact: Redactor
     big_integers_as_text: bool = False
+    gateway: ByGateway | None = None
 
     def accepts(self, status: int) -> bool:
         """Whether a response with this status is a success."""
@@ -72,7 +81,13 @@ def read(request: Request) -> HttpWork:
         effect=_effect(document, method),
         redact=Redactor(secrets),
         big_integers_as_text=document.get("bigIntegers") == "AsText",
+        gateway=_gateway(document),
     )
+
+
+def _gateway(document: dict[str, Any]) -> ByGateway | None:
+    found = document.get("gateway")
+    return ByGateway(found["url"], found["tokenFile"]) if found else None
 
 
 def _effect(document: dict[str, Any], method: str) -> Effect:

@@ -24,14 +24,21 @@ def grant(
         str,
         typer.Option(metavar="NAMESPACE/NAME", help="ServiceAccount of the model gateway."),
     ] = "waypost-system/waypost-models",
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A Secret that http nodes with egress: Gateway name."),
+    ] = None,
+    config_map: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="The same of a ConfigMap.")
+    ] = None,
     namespace: options.Namespace = None,
     context: options.Context = None,
     kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Print the Role that lets the model gateway read the keys of a namespace.
 
-    It names each Secret and ConfigMap that a ModelProvider of the namespace names. Read it, then
-    pass it to kubectl apply -f -.
+    It names each Secret and ConfigMap that a ModelProvider of the namespace names, and those of
+    --secret and --config-map. Read it, then pass it to kubectl apply -f -.
     """
     import yaml
     from pydantic import ValidationError
@@ -59,8 +66,18 @@ def grant(
         except ValidationError:
             named = objects.text(objects.section(each, "metadata"), "name")
             typer.echo(f"left out: ModelProvider {named} cannot be read", err=True)
-    made = grant_manifests(where, specs, account=name, account_namespace=account_namespace)
+    made = grant_manifests(
+        where,
+        specs,
+        account=name,
+        account_namespace=account_namespace,
+        secrets=secret or (),
+        config_maps=config_map or (),
+    )
     if not made:
-        text = f"no ModelProvider of namespace {where} names a Secret or ConfigMap"
+        text = (
+            f"no ModelProvider of namespace {where} names a Secret or ConfigMap; name those of "
+            "http nodes with --secret and --config-map"
+        )
         raise CommandError(text, code=Exit.NOT_FOUND)
     typer.echo(yaml.safe_dump_all(made, sort_keys=False), nl=False)

@@ -4,7 +4,6 @@ and its Job is rendered."""
 from dataclasses import replace
 from datetime import timedelta
 
-from waypost.api.base import JsonObject
 from waypost.api.changes import changed_attempt
 from waypost.api.isolation.model import Isolation
 from waypost.api.isolation.policy import violations
@@ -72,24 +71,28 @@ def prepare(
     launch = _rendered(transition, node, request, rendered, settings)
     if isinstance(launch, TooLarge):
         return launch
-    if problem := _not_permitted(transition, launch, image, rendered.agent or {}):
+    if problem := _not_permitted(transition, launch, rendered):
         return Forbidden(problem)
     return with_slot(transition, path, inputs, attempt, launch)
 
 
-def _not_permitted(transition: Transition, launch: Launch, image: str, agent: JsonObject) -> str:
-    """What the policy does not allow in a rendered pod; "" if it allows all of it (S373).
+def _not_permitted(transition: Transition, launch: Launch, rendered: Rendered) -> str:
+    """What the policy does not allow in a rendered pod; "" if it allows all of it (S373). That is
+    also what the model gateway does for it (S725).
 
-    `image` has a digest that the spec does not name: its patterns are about the name in the spec.
-    `agent` is the rendered work of an agent, with the addresses that its keys are sent to.
+    The image has a digest that the spec does not name: its patterns are about the name in the spec.
     """
     policy, own = transition.observed.policy, transition.settings.images
     if policy is None:
         return ""
     pod = launch.job["spec"]["template"]["spec"]
     uses = uses_of(pod, own_images=(own.runner, own.agent))
-    uses = replace(uses, hosts=hosts_of(documents_of(agent)))
-    if image:
+    calls = documents_of(rendered.agent or {})
+    if rendered.forwarded and rendered.http:
+        calls.append(rendered.http)
+    added = {file.ref.name for file in rendered.added if file.source == "secret"}
+    uses = replace(uses, hosts=hosts_of(calls), secrets=uses.secrets | added)
+    if image := rendered.image:
         named = {one.partition("@")[0] if one == image else one for one in uses.images}
         uses = replace(uses, images=frozenset(named))
     return "; ".join(violations(policy, uses))

@@ -7,18 +7,34 @@ from waypost.api.base import JsonObject
 from waypost.api.endpoint import KeyRef
 from waypost.api.kinds.http import HttpAuth, HttpKind
 from waypost.api.status import AttemptStatus
-from waypost.compiler.node_settings import effect_of
+from waypost.compiler.node_settings import effect_of, isolation_of
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.state.inputs import Invalid
 from waypost.engine.state.resolved import Resolved
 from waypost.engine.state.transition import Transition
 from waypost.expressions.estimates.cost import Budget
 from waypost.expressions.templates import NullPolicy, RenderError, render_json, render_text
+from waypost.kube.egress.forwarded import (
+    LIMIT,
+    PATH,
+    Forwarded,
+    body_of,
+    digest_of,
+    url_problem,
+    whole_url,
+)
+from waypost.kube.manifests.model_calls import models_url
 from waypost.kube.manifests.pod import Rendered
+from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.kube.secret_files import KeyFile, ca_file, value_file
 
 DEFAULT_MAX_BYTES: Final = 1024 * 1024
 _SCHEMES: Final = ("http://", "https://")
+_ADDED: Final = ("auth", "caFile")  # what the model gateway takes from the definition of the run
+_NO_MODEL_GATEWAY: Final = (
+    "isolation.egress: Gateway needs the model gateway, and this installation has none; set the "
+    "chart value modelGateway.enabled, or use AllowList with the address that the node calls"
+)
 
 
 def http_work(http: HttpKind, *, effect: str, view: JsonObject) -> Resolved | Invalid:
@@ -127,7 +143,32 @@ def _render(
     work = http_work(node.http, effect=effect_of(node), view=view)
     if isinstance(work, Invalid):
         return work
-    return Rendered(http=work.document, files=work.files)
+    isolation = isolation_of(transition.spec, node)
+    if isolation.egress != "Gateway":
+        return Rendered(http=work.document, files=work.files)
+    gateway = models_url(node, isolation, transition.settings)
+    if gateway is None:
+        return Invalid(_NO_MODEL_GATEWAY)
+    return _by_gateway(node.http, work, gateway)
+
+
+def _by_gateway(http: HttpKind, work: Resolved, gateway: str) -> Rendered | Invalid:
+    """The work of a node whose request the model gateway sends: its pod has no key (S720)."""
+    document = {key: work.document[key] for key in work.document if key not in _ADDED}
+    document["headers"] = [each for each in work.document["headers"] if "file" not in each]
+    document["gateway"] = {"url": gateway + PATH, "tokenFile": MODELS_TOKEN.mounted}
+    url = whole_url(document["url"], document["query"])
+    if problem := url_problem(url, http.url):
+        return Invalid(f"http.url: {problem}; found {url[:80]!r}")
+    headers = tuple((each["name"], each["value"]) for each in document["headers"])
+    digest = digest_of(body_of(document))
+    forwarded = Forwarded(document["method"], url, headers, digest).to_text()
+    if len(forwarded) > LIMIT:
+        return Invalid(
+            f"http: method, URL, query and headers have {len(forwarded)} bytes, and the model "
+            f"gateway takes {LIMIT}; pass data in the body"
+        )
+    return Rendered(http=document, forwarded=forwarded, added=work.files)
 
 
 KIND: Final = EngineKind("http", render=_render)

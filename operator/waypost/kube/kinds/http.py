@@ -10,4 +10,4 @@ def _image(node: Node, images: OwnImages) -> str:
     return images.runner
 
 
-KIND: Final = PodKind("http", image=_image)
+KIND: Final = PodKind("http", image=_image, calls_hosts=True)

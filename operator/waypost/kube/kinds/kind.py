@@ -57,6 +57,7 @@ class PodKind:
         runs_waypost: The program is ours: it reads the request, talks to the gateway, times itself.
         has_output_sidecar: Whether a sidecar uploads the output of the program to the gateway.
         calls_models: The program calls models, through the model gateway if there is one.
+        calls_hosts: The model gateway sends the request of the node, with egress: Gateway.
         attachments: Expressions that give artifacts for the program itself, not for users' code.
     """
 
@@ -68,4 +69,5 @@ class PodKind:
     runs_waypost: bool = True
     has_output_sidecar: Callable[[Node], bool] = no
     calls_models: bool = False
+    calls_hosts: bool = False
     attachments: Callable[[Node], list[str]] = no_attachments

@@ -113,6 +113,8 @@ def attempt_manifests(
     if rendered.artifacts is not None:
         in_annotations[meta.ANNOTATION_ARTIFACTS] = rendered.artifacts.pins
     in_annotations |= _share(rendered, settings)
+    if rendered.forwarded:
+        in_annotations[meta.ANNOTATION_HTTP] = rendered.forwarded
     if settings.trust and any(each["name"] == TOKENS for each in pod["volumes"]):
         in_annotations[meta.ANNOTATION_TRUST] = settings.trust
     if logs is not None:

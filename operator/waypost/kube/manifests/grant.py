@@ -1,4 +1,5 @@
-"""The Role that lets the model gateway read what the ModelProviders of a namespace name."""
+"""The Role that lets the model gateway read what ModelProviders and http nodes of a namespace
+name."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -11,21 +12,29 @@ NAME: Final = "waypost-models-keys"
 
 
 def grant_manifests(
-    namespace: str, providers: Iterable[ModelProviderSpec], *, account: str, account_namespace: str
+    namespace: str,
+    providers: Iterable[ModelProviderSpec],
+    *,
+    account: str,
+    account_namespace: str,
+    secrets: Iterable[str] = (),
+    config_maps: Iterable[str] = (),
 ) -> Sequence[JsonObject]:
-    """The Role and its binding; none if no provider names a Secret or ConfigMap.
+    """The Role and its binding; none if nothing names a Secret or ConfigMap.
 
     Args:
         namespace: That of the providers.
         providers: All of them that the gateway may serve.
         account: The ServiceAccount of the model gateway.
         account_namespace: Its namespace.
+        secrets: More Secrets, which http nodes name.
+        config_maps: More ConfigMaps.
     """
     files = [file for spec in providers for file in provider_access(spec).files]
-    kinds = (("secrets", "secret"), ("configmaps", "configMap"))
+    kinds = (("secrets", "secret", secrets), ("configmaps", "configMap", config_maps))
     named = {
-        plural: sorted({file.ref.name for file in files if file.source == source})
-        for plural, source in kinds
+        plural: sorted({*more, *(file.ref.name for file in files if file.source == source)})
+        for plural, source, more in kinds
     }
     rules = [
         {"apiGroups": [""], "resources": [plural], "resourceNames": names, "verbs": ["get"]}

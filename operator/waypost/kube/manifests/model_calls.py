@@ -1,4 +1,4 @@
-"""Whether the model calls of a node go through the model gateway, and to which address."""
+"""Whether the calls of a node go through the model gateway, and to which address."""
 
 from typing import Final
 
@@ -13,12 +13,15 @@ PATH: Final = "/v1/model"
 
 
 def models_url(node: Node, isolation: Isolation, settings: PodSettings) -> str | None:
-    """The base URL of the model gateway for a node; None if its pod calls providers itself.
+    """The base URL of the model gateway for a node; None if its pod makes its calls itself.
 
     It is "" if the pod has no DNS and the address of the gateway is not known (S490).
     """
-    if settings.models_url is None or not pod_kind(node).calls_models:
+    kind = pod_kind(node)
+    if settings.models_url is None or not (kind.calls_models or kind.calls_hosts):
         return None
+    if kind.calls_hosts:
+        return settings.egress.models_address if isolation.egress == "Gateway" else None
     if is_limited(isolation):
         return settings.egress.models_address
     return settings.models_url if settings.models_for_all else None

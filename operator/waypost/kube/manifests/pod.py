@@ -74,6 +74,8 @@ class Rendered:
     agent: JsonObject | None = None
     http: JsonObject | None = None
     files: tuple[KeyFile, ...] = ()
+    forwarded: str = ""  # the request that the model gateway sends for the node
+    added: tuple[KeyFile, ...] = ()  # the keys that it adds, of which the pod has none
     artifacts: ArtifactPlan | None = None
     image: str = ""  # instead of that of the node: with the digest that earlier attempts have run
 

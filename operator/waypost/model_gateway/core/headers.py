@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from waypost.api.provider import ProviderType
+from waypost.kube.egress.forwarded import may_be_sent
 
 KEY_HEADERS: Final[Mapping[ProviderType, str]] = {
     "OpenAI": "authorization",
@@ -18,6 +19,9 @@ _TO_POD: Final = frozenset(
     {"content-type", "retry-after", "retry-after-ms", "request-id", "x-request-id"}
 )
 _LONGEST: Final = 1024
+_OF_BODY: Final = frozenset({"content-type", "idempotency-key", "user-agent"})
+_LEFT_OUT: Final = frozenset({"date", "set-cookie"})  # ours; the key of a session
+LENGTH: Final = "waypost-length"  # the Content-Length of the answer to an http node
 WAITED: Final = "waypost-waited"  # seconds that a call waited in the gateway
 
 
@@ -47,6 +51,45 @@ def to_provider(
 def to_pod(given: Iterable[tuple[str, str]]) -> dict[str, str]:
     """The headers of the answer for the pod."""
     return {name: value for name, value in _lower(given) if name in _TO_POD}
+
+
+def of_request(
+    given: Iterable[tuple[str, str]],
+    *,
+    own: Iterable[tuple[str, str]],
+    added: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """The headers of the request of an http node.
+
+    Args:
+        given: The headers of the pod.
+        own: Those that the node has as text, as the operator rendered them.
+        added: Those from Secrets.
+    """
+    sent = [(name, value) for name, value in _lower(own) if may_be_sent(name)]
+    sent += [(name, value) for name, value in _lower(added.items()) if may_be_sent(name)]
+    known = {name for name, _ in sent}
+    sent += [
+        (name, value)
+        for name, value in _lower(given)
+        if name in _OF_BODY and name not in known and len(value) <= _LONGEST
+    ]
+    return [*sent, ("accept-encoding", "identity")]  # what is searched is what is sent on
+
+
+def to_http_node(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers of the answer for the pod of an http node. Its length has another name: the
+    gateway sends pieces."""
+    listed = _lower(given)
+    own = {
+        part.strip().lower()
+        for name, value in listed
+        if name == "connection"
+        for part in value.split(",")
+    }
+    kept = [(name, value) for name, value in listed if may_be_sent(name) and name not in own]
+    kept = [(name, value) for name, value in kept if name not in _LEFT_OUT]
+    return kept + [(LENGTH, value) for name, value in listed if name == "content-length"]
 
 
 def _lower(given: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ class CallRefusal(StrEnum):
     UNREACHABLE = "Unreachable"
     NO_ANSWER = "NoAnswer"
     ANSWER_TOO_LARGE = "AnswerTooLarge"
+    KEY_IN_ANSWER = "KeyInAnswer"
     BUDGET = "BudgetExceeded"
     RATE = "RateLimited"
     BUSY = "Busy"
@@ -54,6 +55,7 @@ _STATUS: Final[Mapping[CallRefusal, int]] = {
     CallRefusal.UNREACHABLE: 502,
     CallRefusal.NO_ANSWER: 504,
     CallRefusal.ANSWER_TOO_LARGE: 413,
+    CallRefusal.KEY_IN_ANSWER: 403,
     CallRefusal.BUDGET: 402,
     CallRefusal.RATE: 429,
     CallRefusal.BUSY: 503,

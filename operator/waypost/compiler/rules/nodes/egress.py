@@ -5,14 +5,15 @@ from typing import Final
 
 from waypost.api.isolation.egress import Allow, Destination
 from waypost.api.isolation.model import Isolation, merged
+from waypost.api.kinds.http import HttpKind
 from waypost.api.kinds.table import kind_of, work_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.problems import Problem
+from waypost.kube.egress.forwarded import fixed_part, host_of, may_be_sent
 from waypost.kube.egress.ranges import FORBIDDEN, network_of, within
 
 # Kinds whose program needs an address outside of the cluster.
 _CALLS_OUT: Final = ("agent", "http")
-_NO_GATEWAY: Final = ("http",)  # no gateway forwards their requests
 
 
 def egress_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
@@ -86,6 +87,19 @@ def _of_kind(place: str, node: Node, given: Isolation) -> Iterator[Problem]:
             yield Problem(place, "None cuts the pod off from the gateway, which has the artifacts")
         if getattr(work_of(node), "large_output", None):
             yield Problem(place, "None cuts the pod off from the gateway, which takes largeOutput")
-    if given.egress == "Gateway" and kind in _NO_GATEWAY:
-        text = f"Gateway lets no {kind} node work: it reaches the gateways only"
-        yield Problem(place, f"{text}; use AllowList with the address that it calls")
+    if given.egress == "Gateway" and node.http is not None:
+        yield from _forwarded(node.place, node.http)
+
+
+def _forwarded(place: str, http: HttpKind) -> Iterator[Problem]:
+    """What the model gateway does not send for an http node (S721)."""
+    if not host_of(fixed_part(http.url)):
+        text = (
+            "expected scheme and host as text, without user and password, such as "
+            "https://api.example.com/items/${...}: with egress: Gateway no expression chooses them"
+        )
+        yield Problem(f"{place}.http.url", text)
+    for at, header in enumerate(http.headers or ()):
+        if not may_be_sent(header.name):
+            text = f"the model gateway does not send {header.name}; remove it, or use AllowList"
+            yield Problem(f"{place}.http.headers[{at}].name", text)

@@ -11,6 +11,7 @@ from waypost.compiler.problems import Problem
 from waypost.expressions.expression import Compiled
 from waypost.expressions.templates import Template, parse_template
 
+_LISTED: Final = ("AllowList", "Gateway")  # with Gateway the host must be text (S721)
 _WITH_HOST: Final = re.compile(r"https?://[^/?#]*[/?#]", re.IGNORECASE)
 
 
@@ -19,7 +20,7 @@ def key_host_problems(spec: AgentWorkflowSpec) -> Iterator[Problem]:
     the list decides where it may go."""
     base = spec.defaults.isolation if spec.defaults else None
     for node in spec.all_nodes:
-        if node.http is None or merged(base, node.isolation).egress == "AllowList":
+        if node.http is None or merged(base, node.isolation).egress in _LISTED:
             continue
         key = _key(node.http)
         if key and _host_is_computed(node.http.url):
