@@ -66,6 +66,7 @@ class Module:
 
 
 KIND = Installable("sigs.k8s.io/kind", KIND_VERSION)
+ACTIONLINT = Installable("github.com/rhysd/actionlint/cmd/actionlint", "1.7.12")
 PROMTOOL = Installable("github.com/prometheus/prometheus/cmd/promtool", PROMETHEUS)
 PROMETHEUS_SERVER = Installable("github.com/prometheus/prometheus/cmd/prometheus", PROMETHEUS)
 HELM_ALONE = (Installable("helm.sh/helm/v3/cmd/helm", HELM),)

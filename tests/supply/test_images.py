@@ -43,6 +43,14 @@ def test_s704_base_images_are_pinned(image: str) -> None:
     assert set(stages) <= ours | named, "no stage stands on an image that is not pinned"
 
 
+def test_s704_the_base_of_images_for_tests_is_pinned_too() -> None:
+    first = (ROOT / "node-images/operator/Dockerfile").read_text(encoding="utf-8")
+    files = sorted((ROOT / "e2e/suite/images").rglob("Dockerfile"))
+    assert files != []
+    for file in files:
+        assert PINNED.findall(file.read_text(encoding="utf-8")) == PINNED.findall(first), file
+
+
 def test_s705_what_is_in_an_image() -> None:
     assert {"jsonschema-rs", "httpx2"} <= names("runner")
     assert names("runner") < names("agent")
