@@ -58,6 +58,7 @@ class ClusterSettings(BaseSettings):
     @field_validator(
         "namespaces",
         "private_hosts",
+        "identity_hosts",
         "cluster_ranges",
         "dns_addresses",
         mode="before",

@@ -54,11 +54,14 @@ def test_the_operator_knows_where_it_is(helm: Helm, monkeypatch: pytest.MonkeyPa
 def test_its_environment_is_one_that_its_settings_take(
     helm: Helm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = container(helm.manifests(ON, 'modelGateway.privateHosts=["10.1.0.0/16"]'), NAME)
+    private = 'modelGateway.privateHosts=["10.1.0.0/16"]'
+    hosts = 'modelGateway.identityHosts=["litellm.example.com:4000","[fd00::1]:80"]'
+    block = container(helm.manifests(ON, private, hosts), NAME)
     for name, value in plain(block).items():
         monkeypatch.setenv(name, value)
     settings = ModelGatewaySettings()
     assert settings.private_hosts == ("10.1.0.0/16",)
+    assert settings.identity_hosts == ("litellm.example.com:4000", "[fd00::1]:80")
     ports = {port["name"]: port["containerPort"] for port in block["ports"]}
     assert ports == {"calls": settings.models_port, "http": settings.http_port}
     known = {f"WAYPOST_{field}".upper() for field in ModelGatewaySettings.model_fields}

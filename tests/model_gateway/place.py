@@ -21,6 +21,7 @@ from waypost.model_gateway.app import ModelGateway, build_app
 from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION
 from waypost.model_gateway.core.budget import Budgets
+from waypost.model_gateway.exchange import Identities
 from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
@@ -152,6 +153,7 @@ async def place(
     rules: AddressRules | None = None,
     times: Times | None = None,
     largest: int = 1024 * 1024,
+    identity: bool = False,
 ) -> AsyncIterator[Place]:
     """Attempt 2 of the agent `draft` is in progress; the token of its pod is TOKEN."""
     provider = Provider()
@@ -164,6 +166,7 @@ async def place(
             rules=rules,
             times=times,
             largest=largest,
+            identity=identity,
         ) as there,
     ):
         yield there
@@ -178,6 +181,7 @@ async def _before(
     rules: AddressRules | None,
     times: Times | None,
     largest: int,
+    identity: bool,
 ) -> AsyncIterator[Place]:
     clock = ManualClock()
     inner = InMemoryCluster(clock=clock)
@@ -195,6 +199,7 @@ async def _before(
         now=lambda: clock.now().timestamp(),
     )
     keys = Keys(cluster=cluster, monotonic=clock.monotonic)
+    identities = Identities(frozenset({provider.host} if identity else ()))
     calls = Calls(
         cluster=cluster,
         authenticator=authenticator,
@@ -202,9 +207,16 @@ async def _before(
         upstream=upstream,
         pacing=Pacing(monotonic=time.monotonic),
         budgets=Budgets(),
+        identities=identities,
     )
     bodies = UploadLimiter(room=64 * 1024 * 1024, seconds=5.0)
-    requests = Requests(cluster=cluster, authenticator=authenticator, keys=keys, upstream=hosts)
+    requests = Requests(
+        cluster=cluster,
+        authenticator=authenticator,
+        keys=keys,
+        upstream=hosts,
+        identities=identities,
+    )
     gateway = ModelGateway(calls, requests, bodies, ModelMetrics(), largest)
     transport = httpx2.ASGITransport(app=build_app(gateway))
     async with httpx2.AsyncClient(transport=transport, base_url="http://models") as client:

@@ -18,7 +18,7 @@ from waypost.model_gateway.core.budget import AttemptKey, Budgets
 from waypost.model_gateway.core.rates import Limits, Ticket
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 from waypost.model_gateway.core.usage import UsageScanner, estimate
-from waypost.model_gateway.exchange import Call, Relayed, once, translated
+from waypost.model_gateway.exchange import Call, Identities, Relayed, once, translated
 from waypost.model_gateway.keys import Access, Keys
 from waypost.model_gateway.pacing import MOST_WAIT, Pacing
 from waypost.model_gateway.upstream import Answer, Upstream
@@ -104,6 +104,7 @@ class Calls:
         upstream: Upstream,
         pacing: Pacing,
         budgets: Budgets,
+        identities: Identities | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
@@ -112,6 +113,7 @@ class Calls:
         self._upstream = upstream
         self._pacing = pacing
         self._budgets = budgets
+        self._identities = identities or Identities()
         self._monotonic = monotonic
 
     async def route(self, call: Call) -> Route:
@@ -139,7 +141,7 @@ class Calls:
             access = await self._keys.access(route.caller.pod.namespace, spec, host=target.host)
         sent = headers.to_provider(
             call.headers, type_=spec.type, key=access.key, own=access.headers
-        )
+        ) | self._identities.of(route.caller, target.host)
         request = _Request(target, access, sent, body.encoded)
         asked = estimate(raw, body.fields)
         spent = stack.enter_context(self._reserved(route, asked.total))

@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from waypost.gateway.authentication import Caller
 from waypost.gateway.refusals import Refused
+from waypost.model_gateway.core.identity import identity_headers
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 from waypost.ports.cluster import Busy, ClusterError
 
@@ -78,6 +79,17 @@ class Relayed:
 
 
 R = TypeVar("R", bound=Routed)
+
+
+@dataclass(frozen=True)
+class Identities:
+    """Which hosts learn for whom a call is made."""
+
+    hosts: frozenset[str] = frozenset()
+
+    def of(self, caller: Caller, host: str) -> dict[str, str]:
+        """The headers for a call to a host, which replace others of these names."""
+        return identity_headers(caller.ref, caller.run) if host in self.hosts else {}
 
 
 class Service(Protocol[R]):

@@ -12,7 +12,7 @@ from waypost.model_gateway.core import headers
 from waypost.model_gateway.core.forwarding import Sending, sending_of
 from waypost.model_gateway.core.leaks import Leaks, forms_of, redacted
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
-from waypost.model_gateway.exchange import Call, Relayed, once, translated
+from waypost.model_gateway.exchange import Call, Identities, Relayed, once, translated
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.upstream import Answer, Upstream
 from waypost.ports.cluster import Cluster
@@ -43,12 +43,19 @@ class Requests:
     """Sends the requests of http nodes. Every method raises CallRefused."""
 
     def __init__(
-        self, *, cluster: Cluster, authenticator: Authenticator, keys: Keys, upstream: Upstream
+        self,
+        *,
+        cluster: Cluster,
+        authenticator: Authenticator,
+        keys: Keys,
+        upstream: Upstream,
+        identities: Identities | None = None,
     ) -> None:
         self._cluster = cluster
         self._authenticator = authenticator
         self._keys = keys
         self._upstream = upstream
+        self._identities = identities or Identities()
 
     async def route(self, call: Call) -> HttpRoute:
         """Find out whose request it is, from the token alone, and what it is."""
@@ -69,7 +76,12 @@ class Requests:
         answer = await self._upstream.request(
             request.method,
             request.url,
-            headers=headers.of_request(call.headers, own=request.headers, added=access.headers),
+            headers=headers.of_request(
+                call.headers,
+                own=request.headers,
+                added=access.headers,
+                identity=self._identities.of(route.caller, sending.host),
+            ),
             body=body,
             ca=access.ca,
         )

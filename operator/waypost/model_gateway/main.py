@@ -16,6 +16,7 @@ from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.model_gateway.app import ModelGateway, build_app
 from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.budget import Budgets
+from waypost.model_gateway.exchange import Identities
 from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
@@ -85,6 +86,7 @@ def assemble(
     authenticator = Authenticator(
         cluster=cluster, accepted=MODELS_TOKEN, monotonic=time.monotonic, now=time.time
     )
+    identities = Identities(frozenset(host.lower() for host in settings.identity_hosts))
     keys = Keys(cluster=cluster, monotonic=time.monotonic)
     pacing = Pacing(monotonic=time.monotonic, replicas=settings.models_replicas)
     metrics.follow_waiting(lambda: pacing.waiting)
@@ -96,8 +98,15 @@ def assemble(
             upstream=upstream,
             pacing=pacing,
             budgets=Budgets(),
+            identities=identities,
         ),
-        requests=Requests(cluster=cluster, authenticator=authenticator, keys=keys, upstream=hosts),
+        requests=Requests(
+            cluster=cluster,
+            authenticator=authenticator,
+            keys=keys,
+            upstream=hosts,
+            identities=identities,
+        ),
         bodies=UploadLimiter(room=settings.models_room, seconds=settings.models_body_seconds),
         metrics=metrics,
         largest=settings.models_body_bytes,

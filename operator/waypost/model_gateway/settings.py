@@ -18,6 +18,11 @@ class ModelGatewaySettings(TlsSettings):
         default=(),
         description="Private networks, such as 10.1.0.0/16, in which providers may be.",
     )
+    identity_hosts: TextList = Field(
+        default=(),
+        description="Hosts, with a port other than that of the scheme, that learn for which run, "
+        "node, attempt and person a call is made.",
+    )
     models_replicas: int = Field(
         default=1,
         ge=1,

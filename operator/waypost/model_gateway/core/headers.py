@@ -58,6 +58,7 @@ def of_request(
     *,
     own: Iterable[tuple[str, str]],
     added: Mapping[str, str],
+    identity: Mapping[str, str],
 ) -> list[tuple[str, str]]:
     """The headers of the request of an http node.
 
@@ -65,9 +66,11 @@ def of_request(
         given: The headers of the pod.
         own: Those that the node has as text, as the operator rendered them.
         added: Those from Secrets.
+        identity: Those that say who calls, which replace others of these names.
     """
     sent = [(name, value) for name, value in _lower(own) if may_be_sent(name)]
     sent += [(name, value) for name, value in _lower(added.items()) if may_be_sent(name)]
+    sent = [(name, value) for name, value in sent if name not in identity] + [*identity.items()]
     known = {name for name, _ in sent}
     sent += [
         (name, value)
