@@ -1,10 +1,13 @@
 """Requests to each endpoint of both gateways and of the ingress: none is answered with a mistake of
 the service, a refusal says why, and the next request is served (S784)."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 from waypost.protocol import ijson
 
+from tests.fuzz.crds import TEXTS, VALUES
 from tests.fuzz.extent import extent
 from tests.fuzz.requests import Asked, answers, requests, run
 from tests.gateway.place import TOKEN as POD
@@ -14,6 +17,7 @@ from tests.ingress.place import place as ingress
 from tests.model_gateway.place import ASK, CHAT
 from tests.model_gateway.place import TOKEN as AGENT
 from tests.model_gateway.place import place as models
+from tests.model_gateway.test_http_requests import annotated, send, sending
 
 _FRAMEWORK = (404, 405)  # a path or method that is none: of the framework, without a document
 
@@ -38,8 +42,16 @@ CALLS = requests(
     "/v1/model/0/{}",
     "/v1/model/0/chat/completions?{}",
     "/v1/model/{}",
+    "/v1/http",
     token=AGENT,
     right={"content-type": "application/json", "accept": "text/event-stream"},
+)
+SENDS = requests(
+    "/v1/http",
+    "/v1/http?{}",
+    "/v1/http/{}",
+    token=AGENT,
+    right={"content-type": "application/json", "idempotency-key": "once"},
 )
 EVENTS = requests(
     PATH,
@@ -79,6 +91,31 @@ def test_the_model_gateway(asked: list[Asked]) -> None:
                     assert response.json()["error"]["message"]
                     assert response.headers["waypost-refused"]
             assert (await place.call(CHAT, ASK)).status_code == 200
+
+    run(serve())
+
+
+@extent
+@given(
+    asked=st.lists(SENDS, min_size=1, max_size=4),
+    annotation=st.one_of(TEXTS, VALUES.map(json.dumps)),
+)
+def test_the_requests_of_http_nodes(asked: list[Asked], annotation: str) -> None:
+    """Whatever a pod sends, and whatever its annotation says: only the request of the node is
+    sent."""
+
+    async def serve() -> None:
+        async with sending(method="POST", body={"n": 1}) as place:
+            for one in asked:
+                response = await answers(place.client, one)
+                if response.status_code >= 400 and response.status_code not in _FRAMEWORK:
+                    assert response.headers["waypost-refused"]
+            assert {body for _, body in place.provider.calls} <= {b'{"n":1}'}
+            assert (await send(place, b'{"n":1}')).status_code == 200
+            sent = len(place.provider.calls)
+            annotated(place, annotation)
+            assert (await send(place, b'{"n":1}')).status_code == 403
+            assert len(place.provider.calls) == sent
 
     run(serve())
 
