@@ -16,7 +16,7 @@ from tests.simulation.play.stage import play
 from tests.simulation.reference.interpreter import VERDICT, End, choices_of
 from tests.simulation.reference.maps import MapWatch
 from tests.simulation.scenario.plan import Act, Node, Read, Scenario, Trouble
-from tests.simulation.watching.choices import stays_lost
+from tests.simulation.watching.choices import Choices, stays_lost
 from tests.simulation.watching.evidence import AttemptStory, Evidence, PodStory
 from tests.simulation.watching.machines import Machines
 
@@ -267,3 +267,22 @@ def test_s42_a_deadline_does_not_begin_while_a_person_has_to_act() -> None:
     violations, seen = play(Scenario(seed=0, nodes=(asked, after)))
     assert violations == []
     assert seen.nodes["n1"]["phase"] == "Cancelled"
+
+
+@pytest.mark.parametrize(
+    ("reason", "unreadable", "accepted"),
+    [
+        pytest.param("ReadRejected", 1, True, id="an-output-cannot-be-read (seed 3103262)"),
+        pytest.param("ReadRejected", 0, False, id="it-can-be-read"),
+        pytest.param(None, 1, False, id="nothing-is-said"),
+    ],
+)
+def test_vc1_a_first_node_waits_for_an_output_that_it_cannot_read(
+    reason: str | None, unreadable: int, accepted: bool
+) -> None:
+    nodes = [Node("a", "python"), Node("b", "python"), Node("best", "first", of=("a", "b"))]
+    choices = Choices(Scenario(1, tuple(nodes)), Evidence(unreadable_records=unreadable))
+    ended = [{"path": name, "phase": "Failed", "finishedAt": "now"} for name in ("a", "b")]
+    waits = {"path": "best", "phase": "Waiting", "reason": reason}
+    found = choices.note({}, {"nodes": [*ended, waits]}, 5.0, begins=False)
+    assert list(found) is not accepted

@@ -64,7 +64,8 @@ class Choices:
         if entry["phase"] == "Succeeded" and before.get("phase") != "Succeeded":
             self._seen.exercised["choice"] = self._seen.exercised.get("choice", 0) + 1
         legal = choices_of(self._scenario, node, self._ends(node, entries))
-        if entry["phase"] == "Waiting" and legal and None not in legal:
+        unread = entry.get("reason") == "ReadRejected" and self._seen.unreadable_records
+        if entry["phase"] == "Waiting" and legal and None not in legal and not unread:
             yield f"it waits, and its candidates say {legal}"
         fresh = entry["phase"] == "Succeeded" and entry != before and "first" in entry
         if not fresh or begins:
