@@ -86,11 +86,14 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
             transition.end(path, "Cancelled", Reason.CANCELLED, _CUT_SHORT)
     elif not withdraw and (unread := unread_by(transition, path)):
         _unverified(transition, path, fact, fact.spec, unread)
-    elif not withdraw and not request.matches_request(transition, path, fact.spec):
+    elif withdraw or (same := request.matches_request(transition, path, fact.spec)) is True:
+        _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
+    elif isinstance(same, Invalid):
+        text = f"Approval {fact.name} cannot be compared with the question: {same.message}"
+        transition.end(path, "Failed", invalid_reason(transition, same.message), text)
+    else:
         text = f"the Approval {fact.name} differs from the question of this node; delete it"
         transition.end(path, "Failed", Reason.LAUNCH_REJECTED, text)
-    else:
-        _record_answer(transition, path, fact, fact.spec, withdraw=withdraw)
 
 
 def _was_withdrawn_before(transition: Transition, path: str, fact: ApprovalFact) -> bool:

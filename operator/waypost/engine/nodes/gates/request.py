@@ -128,8 +128,8 @@ def _attached(
     return attached
 
 
-def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bool:
-    """Whether an Approval asks what the gate asks.
+def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bool | Invalid:
+    """Whether an Approval asks what the gate asks; Invalid if that can no longer be evaluated.
 
     The name of an Approval is predictable, so anyone who may create Approvals could have created
     one with another question for other people.
@@ -141,7 +141,7 @@ def matches_request(transition: Transition, path: str, spec: ApprovalSpec) -> bo
         else manifest(transition, path, inputs, transition.statuses[path].wake_at)
     )
     if isinstance(request, Invalid):
-        return False
+        return request
     expected = ApprovalSpec.model_validate(request["spec"])
     if not names_the_starter(transition.observed, spec):
         return False
