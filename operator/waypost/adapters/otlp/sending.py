@@ -6,7 +6,6 @@ the processor time of a small batch.
 """
 
 import http.client
-import socket
 import urllib.request
 from collections.abc import Sequence
 from typing import Any
@@ -59,7 +58,7 @@ class Direct(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
-        self._socket: socket.socket | None = None
+        self._connection: http.client.HTTPConnection | None = None
 
     def request(self, method: Any, url: Any, *_: Any, **how: Any) -> requests.Response:
         """As of a session, with `headers`, `data` and `timeout` alone.
@@ -68,33 +67,25 @@ class Direct(requests.Session):
             requests.exceptions.ConnectionError: There is no answer.
         """
         split = urlsplit(url)
-        head = {"Host": split.netloc, **how["headers"], "Content-Length": str(len(how["data"]))}
-        lines = [f"{method} {split.path} HTTP/1.1", *(f"{name}: {head[name]}" for name in head)]
-        # In one piece: each call of the kernel costs as much as a span.
-        sent = "\r\n".join([*lines, "", ""]).encode("latin-1") + how["data"]
-        link, self._socket = self._socket, None
+        if self._connection is None:
+            self._connection = http.client.HTTPConnection(split.hostname or "", split.port)
+        connection = self._connection
+        connection.timeout = how["timeout"]
+        if connection.sock is not None:
+            connection.sock.settimeout(how["timeout"])
         try:
-            if link is None:
-                link = socket.create_connection((split.hostname, split.port or 80), how["timeout"])
-            link.settimeout(how["timeout"])
-            link.sendall(sent)
-            answer = http.client.HTTPResponse(link, method=method)
-            answer.begin()
+            connection.request(method, split.path, how["data"], dict(how["headers"]))
+            answer = connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            if link is not None:
-                link.close()
+            connection.close()
             raise requests.exceptions.ConnectionError(error) from error
-        if answer.will_close:
-            link.close()
-        else:
-            self._socket = link
         return _response(answer, content)
 
     def close(self) -> None:
         """Close the connection."""
-        if self._socket is not None:
-            self._socket.close()
+        if self._connection is not None:
+            self._connection.close()
         super().close()
 
 
