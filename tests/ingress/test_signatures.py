@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import importlib
 
 import pytest
 from waypost.api.source.model import Preset
@@ -54,6 +55,23 @@ def test_github_s_published_example() -> None:
     secret = "It's a Secret to Everybody"
     assert accepts("GitHub", headers, secret, body=b"Hello, World!")
     assert not accepts("GitHub", headers, secret, body=b"Hello, World?")
+
+
+@pytest.mark.parametrize("changed", ["nothing", "body", "time", "secret"])
+def test_s671_stripe_s_library_and_we_accept_the_same(changed: str) -> None:
+    """Stripe publishes no example with its secret, so its own library is asked."""
+    stripes = importlib.import_module("stripe")  # large: only when this test runs
+    header = stripe(NOW + 1 if changed == "time" else NOW)["stripe-signature"]
+    header = header.replace(str(NOW + 1), str(NOW))
+    body = BODY + b" " if changed == "body" else BODY
+    secret = "another" if changed == "secret" else SECRET
+    given = {"stripe-signature": header}
+    try:
+        stripes.WebhookSignature.verify_header(body.decode(), header, secret)
+        theirs = True
+    except stripes.SignatureVerificationError:
+        theirs = False
+    assert accepts("Stripe", given, secret, body=body) is theirs is (changed == "nothing")
 
 
 def test_slack_s_published_example() -> None:
