@@ -16,9 +16,6 @@ def perform(request: Request, *, deadline: float, stop: Stop | None = None) -> W
     with Disrupted, its usage and its trace.
     """
     # Not before it is called: the probe of a tool server needs none of it.
-    from waypost_agent import lazy_imports
-
-    lazy_imports.install()
     from waypost_agent import loop
 
     return loop.perform(request, deadline=deadline, stop=stop or (lambda _: None))

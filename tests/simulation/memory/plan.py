@@ -33,20 +33,23 @@ NUMBER: Final = {
     "required": ["n"],
 }
 _SECRET: Final = {"type": "string", MARK: True}
-MARKED: Final = {  # NUMBER of a run with marks
-    "type": "object",
-    "properties": {
-        "n": {"type": "integer"},
-        "facts": {"type": "array", "items": {"properties": {"token": _SECRET}}},
-        "token": _SECRET,
-    },
-    "required": ["n"],
-}
-_FACT: Final = {  # the schema of its facts
+_FACT: Final[Any] = {  # the schema of its facts
     "type": "object",
     "properties": {key: {"type": "string"} for key in ("subject", "text", "token")},
     "required": ["text"],
     "additionalProperties": False,
+}
+MARKED: Final = {  # NUMBER of a run with marks
+    "type": "object",
+    "properties": {
+        "n": {"type": "integer"},
+        "facts": {
+            "type": "array",
+            "items": {**_FACT, "properties": {**_FACT["properties"], "token": _SECRET}},
+        },
+        "token": _SECRET,
+    },
+    "required": ["n"],
 }
 _ASKED: Final = {
     "type": "object",
@@ -180,10 +183,14 @@ def plan(seed: int) -> Plan:
         for _ in range(more.choice((0, 2, 6, 12)))
     )
     marked = random.Random(f"marks {seed}")
-    runs = tuple(
-        replace(run, marks=marked.random() < 0.3, asks=marked.random() < 0.2) for run in runs
-    )
+    runs = tuple(_marking(marked, run) for run in runs)
     return Plan(seed, runs, troubles, delivery, reviews)
+
+
+def _marking(draw: random.Random, run: Run) -> Run:
+    marks, asks = draw.random() < 0.3, draw.random() < 0.2
+    # The schema of marked facts is whole, so a fact that is none would be no output.
+    return replace(run, marks=marks, asks=asks, misstates=run.misstates and not marks)
 
 
 def _stating(draw: random.Random, run: Run) -> Run:
