@@ -142,6 +142,12 @@ def trace_name() -> str:
     return ref.record_name("Trace")
 
 
+def awaiting(status: str) -> Obj:
+    """Whether a run waits for an answer."""
+    more = {"reason": "AwaitingApproval", "message": "", "lastTransitionTime": at(71)}
+    return {"type": "AwaitingApproval", "status": status, **more}
+
+
 def triage() -> Obj:
     """A run that waits for an answer."""
     refused = attempt(1, 1, 3, 9, reason="ProviderError", message="503: the model is overloaded")
@@ -191,6 +197,7 @@ def triage() -> Obj:
         "progress": "4/8",
         "round": 1,
         "waiting": "approval/triage-4711-approve-refund",
+        "conditions": [awaiting("True")],
         "startedAt": at(0),
         "usage": {**tokens(2252, 298, "0.0047"), "modelCalls": 4},
         "nodes": nodes,

@@ -22,8 +22,8 @@ export function App({ linkProblem }: { linkProblem: string }) {
   const { path } = usePlace();
   const me = useMe();
   const open = useQuery({
-    queryKey: ["approvals", false],
-    queryFn: () => api.approvals(false),
+    queryKey: ["approvals", "open"],
+    queryFn: () => api.openQuestions(),
     enabled: me.isSuccess,
   });
   const [area = "runs", namespace, name, part] = path;

@@ -176,6 +176,8 @@ const live = {
   change: (namespace: string, name: string, what: string, uid: string) =>
     post<{ message: string }>(`runs/${at(namespace, name)}/${what}`, { uid }),
   approvals: (all: boolean) => read<ApprovalList>(`approvals?all=${all ? 1 : 0}&limit=500`),
+  /** Only how many are open. Approvals are not read while no run waits for an answer. */
+  openQuestions: () => read<ApprovalList>("approvals?asked=1&limit=0"),
   question: (namespace: string, name: string) => read<Asked>(`approvals/${at(namespace, name)}`),
   answer: (namespace: string, name: string, body: Answer) =>
     post<{ message: string }>(`approvals/${at(namespace, name)}/answer`, body),

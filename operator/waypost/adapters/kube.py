@@ -151,6 +151,7 @@ class KubeCluster:
                     status=int(found.get("code") or 500), headers={}, payload=_encode(found)
                 )
             yield Change(type=type_, object=found)
+            del line, event, found  # nothing large is kept until the next one
 
     async def server_time(self) -> datetime:
         """The time of the API server, to the second. Raises ClusterError."""

@@ -130,6 +130,7 @@ class Transport:
                     raise _failed(Answer(response.status, response.headers, payload))
                 async for line in _split(response.content):
                     yield line
+                    del line  # it may be large, and the next one come hours later
         except (TimeoutError, aiohttp.ClientError, OSError, CredentialsError) as error:
             message = f"{call.verb} {call.path}: {str(error) or type(error).__name__}"
             raise Unavailable(message) from error
@@ -196,8 +197,9 @@ async def _split(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     async for piece in content.iter_any():
         rest += piece
         *whole, rest = rest.split(b"\n")
-        for line in whole:
-            yield bytes(line)
+        whole.reverse()
+        while whole:
+            yield bytes(whole.pop())
         if len(rest) > LARGEST_LINE:
             raise Unavailable(f"a line of the response is longer than {LARGEST_LINE:,} bytes")
 

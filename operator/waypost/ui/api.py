@@ -13,7 +13,7 @@ GET  /api/runs/NAMESPACE/NAME/diff?other=NAME
 GET  /api/runs/NAMESPACE/NAME/rerun?from&skip&latest&refreshMemory  what the next round would do
 POST /api/runs/NAMESPACE/NAME/rerun         {round, from, skip, latest, refreshMemory}
 POST /api/runs/NAMESPACE/NAME/{suspend,resume,cancel}  {uid}
-GET  /api/approvals?namespace&all&offset&limit
+GET  /api/approvals?namespace&all&asked&offset&limit
 GET  /api/approvals/NAMESPACE/NAME          the question, and what follows a yes
 POST /api/approvals/NAMESPACE/NAME/answer   {decision, digest, reason, answer}
 GET  /api/changes                           the stream of changes
@@ -21,6 +21,7 @@ GET  /api/changes                           the stream of changes
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -142,12 +143,20 @@ class Api:
         return JSONResponse(lists.runs(table.rows.values(), _query(request)))
 
     async def list_approvals(self, request: Request) -> Response:
-        """A page of the list of Approvals."""
+        """A page of the list of Approvals; with asked=1 an empty one if no run waits for one."""
         table = self.feed.tables[Kind.APPROVAL]
+        if request.query_params.get("asked") == "1" and not await self._asks():
+            return JSONResponse(lists.approvals((), _query(request), open_only=True))
+        self.feed.need()
         await table.ready(seconds=_PATIENCE)
         open_only = request.query_params.get("all") != "1"
         query = _query(request)
         return JSONResponse(lists.approvals(table.rows.values(), query, open_only=open_only))
+
+    async def _asks(self) -> bool:
+        with suppress(AccessDenied):  # a person who may not list runs may have to answer
+            await self.feed.tables[Kind.AGENT_WORKFLOW].ready(seconds=_PATIENCE)
+        return self.feed.asks
 
     async def run(self, request: Request) -> Response:
         """The run and its graph."""

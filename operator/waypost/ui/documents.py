@@ -20,7 +20,7 @@ from waypost.ports.cluster import Obj
 from waypost.views.errors import CannotShow
 from waypost.views.observed import fields_of
 
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 2
 _DEFINITIONS: Final = 20
 Known = tuple[Definition | None, str]
 

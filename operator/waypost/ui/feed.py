@@ -1,37 +1,24 @@
 """What a browser is shown live: one list and one watch for each kind, shared by all browsers.
 
-Only rows are kept, at most 1 KiB each. A browser gets the names of what has changed, and asks for
-what it shows; after an interruption it asks for all of it, so no history is kept.
+A browser gets the names of what has changed, and asks for what it shows; after an interruption it
+asks for all of it, so no history is kept.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from time import monotonic
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.cli.connection.cluster import Session, explained
-from waypost.cli.connection.pages import read_list
-from waypost.cli.errors import AccessDenied, CommandError, NotAuthenticated
-from waypost.kube.objects import section, text
-from waypost.kube.timestamps import timestamp
-from waypost.ports.cluster import ClusterError, Kind, Obj, Rejected
-from waypost.views.errors import CannotShow
+from waypost.cli.connection.cluster import Session
+from waypost.cli.errors import AccessDenied
+from waypost.ports.cluster import Kind, Obj
+from waypost.ui.table import Key, Table
 
-Key = tuple[str, str]  # namespace, name
 MOST_NAMED: Final = 200  # changed objects that a message names
-_FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One object: its document for a list, and its version."""
-
-    document: JsonObject
-    version: str
+LINGER: Final = 60.0  # seconds in which Approvals that nothing asks for are followed
 
 
 @dataclass(eq=False)
@@ -48,132 +35,11 @@ class Subscriber:
         return found
 
 
-class Table:
-    """The rows of one kind, kept up to date by `run`."""
-
-    def __init__(
-        self,
-        session: Session,
-        kind: Kind,
-        project: Callable[[Obj], JsonObject],
-        *,
-        everywhere: bool,
-        changed: Callable[[str, Key | None], None],
-    ) -> None:
-        self._session = session
-        self._kind = kind
-        self._project = project
-        self._everywhere = everywhere
-        self._changed = changed
-        self._listed = asyncio.Event()
-        self.rows: dict[Key, Row] = {}
-        self.problem: CommandError | None = None
-        self.heard: str | None = None  # when the API server was last heard of
-
-    async def ready(self, *, seconds: float) -> None:
-        """Wait for the first list. Raises CommandError: it could not be read."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._listed.wait()
-        except TimeoutError as error:
-            raise CommandError("the API server has not answered yet") from error
-        if self.problem is not None and not self.heard:
-            raise self.problem
-
-    async def run(self) -> None:
-        """List and watch, until cancelled."""
-        pause = _FIRST_PAUSE
-        while True:
-            listed = False
-            try:
-                version = await self._list()
-                listed = True
-                pause = _FIRST_PAUSE
-                await self._watch(version)
-            except (ClusterError, CommandError) as error:
-                if isinstance(error, Rejected) and error.code == 410:
-                    continue  # the version is too old: list again
-                known = error if isinstance(error, CommandError) else explained(error)
-                if not listed and isinstance(known, AccessDenied | NotAuthenticated):
-                    self._forget()
-                self._fail(known)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE)
-
-    def _fail(self, problem: CommandError) -> None:
-        if self.problem is None or str(self.problem) != str(problem):
-            self.problem = problem
-            self._changed(self._kind.plural, None)
-        self._listed.set()
-
-    def _forget(self) -> None:
-        """The user must not see the list any more."""
-        self.rows.clear()
-        self.heard = None
-
-    async def _list(self) -> str:
-        """Read all pages. Returns the version to watch from."""
-        page = await self._session.cluster.page(self._kind, namespace=self._namespace, limit=1)
-        found, _ = await read_list(
-            self._session, self._kind, self._row, everywhere=self._everywhere
-        )
-        rows = dict(found)
-        gone = self.rows.keys() - rows.keys()
-        for key, row in rows.items():
-            if self.rows.get(key) != row:
-                self.rows[key] = row
-                self._changed(self._kind.plural, key)
-        for key in gone:
-            self._remove(key)
-        self._hear()
-        self._listed.set()
-        # The version before the list: the watch repeats what changed meanwhile.
-        return page.resource_version
-
-    async def _watch(self, version: str) -> None:
-        while True:
-            changes = self._session.cluster.watch(
-                self._kind, namespace=self._namespace, version=version
-            )
-            async for change in changes:
-                version = text(section(change.object, "metadata"), "resourceVersion") or version
-                self._hear()
-                if change.type == "BOOKMARK":
-                    continue
-                key, row = self._row(change.object)
-                if change.type == "DELETED":
-                    self._remove(key)
-                elif self.rows.get(key) != row:
-                    self.rows[key] = row
-                    self._changed(self._kind.plural, key)
-            await asyncio.sleep(_FIRST_PAUSE)  # a server that ends every watch at once
-
-    @property
-    def _namespace(self) -> str | None:
-        return None if self._everywhere else self._session.namespace
-
-    def _hear(self) -> None:
-        self.heard = timestamp(datetime.now(UTC))
-        if self.problem is not None:
-            self.problem = None
-            self._changed(self._kind.plural, None)
-
-    def _remove(self, key: Key) -> None:
-        if self.rows.pop(key, None) is not None:
-            self._changed(self._kind.plural, key)
-
-    def _row(self, body: Obj) -> tuple[Key, Row]:
-        metadata = section(body, "metadata")
-        key = (text(metadata, "namespace"), text(metadata, "name"))
-        try:
-            document = self._project(body)
-        except CannotShow as error:
-            document = {"namespace": key[0], "name": key[1], "problem": str(error)[:300]}
-        return key, Row(document, text(metadata, "resourceVersion"))
-
-
 class Feed:
     """The tables of one scope. Its tasks run inside `serving`.
+
+    Runs are followed always. Approvals are followed while a run waits for an answer, or the person
+    may not list runs, and for a minute after each `need`: no Approval changes at other times.
 
     Args:
         session: The connection, and the namespace of the scope.
@@ -194,6 +60,8 @@ class Feed:
         self._reads_others = reads_others
         self.namespace = session.namespace
         self._subscribers: set[Subscriber] = set()
+        self._demand = asyncio.Event()
+        self._needed = -LINGER
         self.tables = {
             kind: Table(session, kind, project, everywhere=everywhere, changed=self._note)
             for kind, project in projections.items()
@@ -206,12 +74,44 @@ class Feed:
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Keep the tables up to date."""
-        tasks = [asyncio.create_task(table.run()) for table in self.tables.values()]
+        runs = asyncio.create_task(self.tables[Kind.AGENT_WORKFLOW].run())
+        approvals = asyncio.create_task(self._on_demand(self.tables[Kind.APPROVAL]))
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
+            runs.cancel()
+            approvals.cancel()
+
+    @property
+    def asks(self) -> bool:
+        """Whether there may be an open question: a run waits for an answer, or runs are denied."""
+        runs = self.tables[Kind.AGENT_WORKFLOW]
+        return bool(runs.asking) or isinstance(runs.problem, AccessDenied)
+
+    def need(self) -> None:
+        """Somebody looks at Approvals."""
+        self._needed = monotonic()
+        self._demand.set()
+
+    async def _on_demand(self, table: Table) -> None:
+        while True:
+            await self._demand.wait()
+            async with asyncio.TaskGroup() as group:
+                following = group.create_task(table.run())
+                await self._unneeded()
+                following.cancel()
+
+    async def _unneeded(self) -> None:
+        """Return when nothing has asked for Approvals for a while."""
+        while True:
+            left = LINGER - (monotonic() - self._needed)
+            if left > 0:
+                await asyncio.sleep(left)
+            elif self.asks:
+                self._needed = monotonic()
+            else:
+                self._demand.clear()
+                return
 
     @contextmanager
     def subscribed(self) -> Iterator[Subscriber]:
@@ -229,6 +129,8 @@ class Feed:
             one.woken.set()
 
     def _note(self, plural: str, key: Key | None) -> None:
+        if plural == Kind.AGENT_WORKFLOW.plural and self.asks:
+            self.need()
         for one in self._subscribers:
             keys = one.changed.setdefault(plural, set())
             if key is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from waypost.api.base import JsonObject
-from waypost.ui.feed import Row
+from waypost.ui.table import Row
 
 _SEARCHED = ("name", "template", "requestedBy", "parent", "waiting", "reason")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -37,7 +38,11 @@ _LOG_BYTES: Final = 256 * 1024
 class _Held:
     version: str
     made: float
-    payload: bytes
+    packed: bytes  # all people keep one at the moment at which a run that they follow changes
+
+    @property
+    def payload(self) -> bytes:
+        return zlib.decompress(self.packed)
 
 
 class Runs:
@@ -148,8 +153,10 @@ class Runs:
             async with self._documents.turns:
                 run = await find_run(session, name)
                 at = monotonic()
-                payload = json.dumps(await make(session, run)).encode()
-            return _Held(text(section(run, "metadata"), "resourceVersion"), at, payload)
+                packed = zlib.compress(json.dumps(await make(session, run)).encode(), 1)
+            found = _Held(text(section(run, "metadata"), "resourceVersion"), at, packed)
+            self._keep(key, found)
+            return found
 
         # A browser that has heard of a newer version does not wait for a read of an older one.
         turn = (*key, version)
@@ -158,12 +165,19 @@ class Runs:
             task = asyncio.create_task(read())
             self._running[turn] = task
             task.add_done_callback(lambda _: self._running.pop(turn, None))
-        found = await asyncio.shield(task)
+        return (await asyncio.shield(task)).payload
+
+    def _keep(self, key: tuple[str, ...], found: _Held) -> None:
+        """Until it is not fresh any more."""
         self._held[key] = found
         self._held.move_to_end(key)
         while len(self._held) > _KEPT:
             self._held.popitem(last=False)
-        return found.payload
+        asyncio.get_running_loop().call_later(_FRESH, self._drop, key, found)
+
+    def _drop(self, key: tuple[str, ...], found: _Held) -> None:
+        if self._held.get(key) is found:
+            self._held.pop(key)
 
     async def _definition(self, session: Session, run: Obj) -> tuple[Definition | None, str]:
         """The definition, compiled once for each version of it."""

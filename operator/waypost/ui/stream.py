@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from waypost.api.base import JsonObject
-from waypost.ui.feed import MOST_NAMED, Feed, Key
+from waypost.ui.feed import MOST_NAMED, Feed
+from waypost.ui.table import Key
 
 TOGETHER: Final = 0.25  # seconds in which changes are collected
 HEARTBEAT: Final = 15.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from waypost.ui.shared.people import Desk, People
 
 _CONNECTIONS: Final = 2000
 _TIDY_EVERY: Final = 15.0  # seconds
+# Each person has connections, and asyncio gives each with TLS a buffer of 256 KiB.
+_TLS_BUFFER: Final = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class SharedServing:
 
     async def run(self) -> None:
         """Serve until SIGINT or SIGTERM, or until `stop`."""
+        SSLProtocol.max_size = _TLS_BUFFER
         tidying = asyncio.create_task(self._tidy())
         try:
             await self._server.serve(sockets=[self._listening])
