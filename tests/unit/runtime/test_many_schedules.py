@@ -1,4 +1,4 @@
-"""Many schedules with one time (row 70 of the decided cases): 150 at ten o'clock."""
+"""Many schedules with one time: 150 at ten o'clock."""
 
 import asyncio
 
