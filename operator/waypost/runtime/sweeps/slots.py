@@ -22,12 +22,22 @@ class SlotSweep:
 
     async def run(self) -> None:
         """Sweep until cancelled. Only the leader does this."""
-        await self.sweep(self._namespaces)
+        left = await self.sweep(self._namespaces)
         while True:
             await asyncio.sleep(_EVERY)
-            await self.sweep(tuple(sorted(self._slots.board.namespaces)))
+            left = await self.sweep((*left, *sorted(self._slots.board.namespaces)))
 
-    async def sweep(self, namespaces: tuple[str | None, ...]) -> None:
-        """Sweep these namespaces. What fails is logged, and tried again by the next sweep."""
-        if removed := await visit(namespaces, "slots", self._slots.sweep):
+    async def sweep(self, namespaces: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        """Sweep these namespaces; those that could not be swept. Nobody else may know of their
+        slots, so the next sweep must visit them."""
+        swept: set[str | None] = set()
+
+        async def one(namespace: str | None) -> int:
+            count = await self._slots.sweep(namespace)
+            swept.add(namespace)
+            return count
+
+        places = tuple(dict.fromkeys(namespaces))
+        if removed := await visit(places, "slots", one):
             self._telemetry.swept(what="slots", count=removed)
+        return tuple(place for place in places if place not in swept)
