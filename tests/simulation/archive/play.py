@@ -80,16 +80,7 @@ class _Play:
     # --- troubles --------------------------------------------------------------------------------
 
     async def _happen(self, trouble: Trouble) -> None:
-        verb, kind = _REQUESTS[trouble.number % len(_REQUESTS)]
-        if await troubles.disturb(
-            self.world,
-            self._start,
-            trouble,
-            lost=[(verb, kind)],
-            acting=(verb, kind),
-            within=60.0,
-            rest=trouble.number,
-        ):
+        if await troubles.disturb_request(self.world, self._start, trouble, _REQUESTS):
             return
         match trouble.kind:
             case "second":  # both work, and know nothing of each other

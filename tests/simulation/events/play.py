@@ -125,16 +125,7 @@ class _Play:
             await asyncio.sleep(0.3)
 
     async def _happen(self, trouble: Trouble) -> None:
-        verb, kind = _REQUESTS[trouble.number % len(_REQUESTS)]
-        if await troubles.disturb(
-            self.world,
-            self._start,
-            trouble,
-            lost=[(verb, kind)],
-            acting=(verb, kind),
-            within=60.0,
-            rest=trouble.number,
-        ):
+        if await troubles.disturb_request(self.world, self._start, trouble, _REQUESTS):
             return
         run = self.plan.runs[trouble.number % len(self.plan.runs)].name
         match trouble.kind:

@@ -64,15 +64,20 @@ def _a_timeout_is_concluded_from_the_cache(patch: pytest.MonkeyPatch) -> None:
     _kind(patch, needed_events=needed, advance=advance)
 
 
-@bug("VN1", focus=_any)
-def _an_event_that_was_taken_goes_back(patch: pytest.MonkeyPatch) -> None:
+def _confuse(patch: pytest.MonkeyPatch, right: str, wrong: str) -> None:
+    """The use of an event that is `right` is taken for `wrong`."""
     use_of = lifecycle.use_of
 
-    def forgetful(*given: Any) -> str:
+    def confused(*given: Any) -> str:
         use = use_of(*given)
-        return "Unused" if use == "Taken" else use
+        return wrong if use == right else use
 
-    patch.setattr(lifecycle, "use_of", forgetful)
+    patch.setattr(lifecycle, "use_of", confused)
+
+
+@bug("VN1", focus=_any)
+def _an_event_that_was_taken_goes_back(patch: pytest.MonkeyPatch) -> None:
+    _confuse(patch, "Taken", "Unused")
 
 
 @bug("VN2", focus=_any)
@@ -146,13 +151,7 @@ def _maps(planned: Plan) -> bool:
 
 @bug("VN2", focus=_gives_back)
 def _a_claim_of_a_wait_that_has_ended_stays(patch: pytest.MonkeyPatch) -> None:
-    use_of = lifecycle.use_of
-
-    def patient(*given: Any) -> str:
-        use = use_of(*given)
-        return "Open" if use == "Unused" else use
-
-    patch.setattr(lifecycle, "use_of", patient)
+    _confuse(patch, "Unused", "Open")
 
 
 @bug("VN1", focus=_maps)

@@ -94,6 +94,23 @@ async def disturb(
     return True
 
 
+async def disturb_request(
+    world: World, start: Start, trouble: Trouble, requests: Sequence[tuple[str, Kind]]
+) -> bool:
+    """`disturb` with the one of `requests`, a verb and a kind each, that the number chooses; the
+    number is also how long a frozen operator lives after it wakes."""
+    request = requests[trouble.number % len(requests)]
+    return await disturb(
+        world,
+        start,
+        trouble,
+        lost=[request],
+        acting=request,
+        within=60.0,
+        rest=trouble.number,
+    )
+
+
 async def kill(world: World, start: Start, seconds: float) -> None:
     """The operator dies, and another starts after `seconds`."""
     world.operators[-1].die()

@@ -70,16 +70,7 @@ class _Play:
             await self.world.patch_run({"suspend": False}, name=run.name)
 
     async def _happen(self, trouble: Trouble) -> None:
-        verb, kind = _REQUESTS[trouble.number % len(_REQUESTS)]
-        if await troubles.disturb(
-            self.world,
-            self._start,
-            trouble,
-            lost=[(verb, kind)],
-            acting=(verb, kind),
-            within=60.0,
-            rest=trouble.number,
-        ):
+        if await troubles.disturb_request(self.world, self._start, trouble, _REQUESTS):
             return
         run = self.plan.runs[trouble.number % len(self.plan.runs)]
         match trouble.kind:

@@ -72,12 +72,13 @@ def current_conditions(
         return changed_run(status, **changes)
     gates = _open_gates(transition)
     held = pausing.paused(transition)
+    paused = pausing.explain(transition, held, status) if held else ""
     continues = not held or pausing.can_continue(transition, held)
     changes["waiting"] = _waiting(transition, gates) if continues else f"rerun/{held[0]}"
     changes["phase"] = _phase(transition) if continues else "Paused"
     conditions = _conditions(transition, status)
     reason = ConditionReason.RUNNING if continues else ConditionReason.PAUSED
-    running = _message(transition) if continues else pausing.explain(transition, held, status)
+    running = _message(transition) if continues else paused
     if transition.cleans_up:
         compensates = transition.stage == "Compensating"
         reason = ConditionReason.COMPENSATING if compensates else ConditionReason.FINALIZING
@@ -88,7 +89,7 @@ def current_conditions(
     conditions.set(Condition.RECONCILING, continues, reason=reason, message=running)
     compensating.set_condition(transition, conditions, finished=False)
     finalizing.set_condition(transition, conditions, finished=False)
-    _stall(transition, conditions, held, status)
+    _stall(transition, conditions, paused)
     asked = [
         f"{gate.path}{_level(gate)}: {_how_to_answer(transition, gate)}" for gate in gates[:_ASKED]
     ]
@@ -98,27 +99,22 @@ def current_conditions(
     return changed_run(status, **changes)
 
 
-def _stall(
-    transition: Transition, conditions: Conditions, held: list[str], status: AgentWorkflowStatus
-) -> None:
+def _stall(transition: Transition, conditions: Conditions, paused: str) -> None:
     """Set Stalled if the run or a child run waits for a person, while others may continue, and send
-    one Event if it waits for a decision."""
-    if not held and (text := transition.needs_right):
-        conditions.set(Condition.STALLED, "True", reason=str(Reason.READ_REJECTED), message=text)
-        return
-    if not held and (text := transition.slots.rejected):
-        conditions.set(Condition.STALLED, "True", reason=str(Reason.LAUNCH_REJECTED), message=text)
-        return
-    if not held and (text := children.stalled(transition)):
-        conditions.set(Condition.STALLED, "True", reason=ConditionReason.PAUSED, message=text)
-        return
-    if not held:
-        conditions.set(Condition.STALLED, "False", reason=ConditionReason.RUNNING, message="")
-        return
-    text = pausing.explain(transition, held, status)
-    if not conditions.has(Condition.STALLED, "True"):
-        transition.event("Warning", EventReason.RUN_PAUSED, text)
-    conditions.set(Condition.STALLED, "True", reason=ConditionReason.PAUSED, message=text)
+    one Event if it waits for a decision; `paused` says for which, "" if for none."""
+    if paused:
+        if not conditions.has(Condition.STALLED, "True"):
+            transition.event("Warning", EventReason.RUN_PAUSED, paused)
+        reason, text = str(ConditionReason.PAUSED), paused
+    elif transition.needs_right:
+        reason, text = str(Reason.READ_REJECTED), transition.needs_right
+    elif transition.slots.rejected:
+        reason, text = str(Reason.LAUNCH_REJECTED), transition.slots.message
+    elif text := children.stalled(transition):
+        reason = str(ConditionReason.PAUSED)
+    else:
+        reason = str(ConditionReason.RUNNING)
+    conditions.set(Condition.STALLED, bool(text), reason=reason, message=text)
 
 
 def final_conditions(

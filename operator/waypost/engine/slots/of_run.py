@@ -135,7 +135,7 @@ def _create(transition: Transition, wanted: Wanted, slot: RunSlot) -> None:
         return
     text = f"Lease {slot.name} of its slot cannot be created: {problem.message}"
     transition.slots.message = shorten(text, _MESSAGE)
-    transition.slots.rejected = transition.slots.message if problem.permanent else ""
+    transition.slots.rejected = problem.permanent
     transition.requeue_at(transition.now + _REFUSED_AGAIN)
 
 

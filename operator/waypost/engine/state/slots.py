@@ -43,7 +43,7 @@ class SlotsOfPass:
     of_run: RunSlot | None = None  # the slot of the run, if this pass changes it
     refusal: tuple[Reason, str] | None = None  # why the run does not begin: reason and message
     message: str = ""  # what the run waits for before it begins
-    rejected: str = ""  # why its own slot cannot be created until a person changes something
+    rejected: bool = False  # `message` lasts until a person changes something
 
 
 @dataclass(frozen=True)
