@@ -1,5 +1,6 @@
 """Clocks of the verdict, on stories written by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,12 +8,13 @@ import pytest
 
 from tests.fakes.nodes.programs import Ledger
 from tests.simulation.judging import gates
+from tests.simulation.judging.others import StrangeJudge
 from tests.simulation.judging.verdict import Judge
 from tests.simulation.play import standstill
 from tests.simulation.reference.interpreter import End
-from tests.simulation.scenario.plan import Node, Scenario, Trouble
+from tests.simulation.scenario.plan import Node, Read, Scenario, Trouble, When
 from tests.simulation.scenario.template_plan import TemplatePlan
-from tests.simulation.watching.evidence import AttemptStory, Evidence, GateStory, PodStory
+from tests.simulation.watching.evidence import AttemptStory, Evidence, GateStory, PodStory, Waiting
 
 NODE = Node("n0", "python", queue_timeout=60.0)
 PLAN = Scenario(seed=0, nodes=(NODE,), troubles=(Trouble("faults", number=24, seconds=50.0),))
@@ -76,6 +78,50 @@ def test_s107_a_gate_whose_definition_is_lost_fails_when_it_expires(
     seen = Evidence(gates={"uid": gate}, halted=halted, ended={"n0": 70.0})
     plan = Scenario(seed=0, nodes=(ASKED,), template=template)
     assert gates.ends(plan, ASKED, seen) == {end}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "ended", "expected"),
+    [
+        pytest.param(Trouble("faults", seconds=60.0), 52.0, {End("Succeeded")}, id="faults"),
+        pytest.param(Trouble("outage", at=9, seconds=35.0), 52.0, {End("Succeeded")}, id="outage"),
+        pytest.param(Trouble("faults", seconds=60.0), 40.0, set(), id="before-its-expiry"),
+        pytest.param(Trouble("faults", seconds=30.0), 52.0, set(), id="long-after-the-faults"),
+        pytest.param(Trouble("deaf", seconds=60.0), 52.0, set(), id="another-trouble"),
+    ],
+)
+def test_s69_a_gate_without_an_approval_expires_only_if_it_could_not_be_created(
+    trouble: Trouble, ended: float, expected: set[End]
+) -> None:
+    seen = Evidence(waiting={"n0": Waiting(10.0, 9.0)}, ended={"n0": ended})
+    plan = Scenario(seed=0, nodes=(ASKED,), troubles=(trouble,))
+    assert gates.ends(plan, ASKED, seen) == expected
+
+
+READER = Node("n1", "python", reads=(Read("field", "n0"),), when=When("large", "n2"))
+
+
+@pytest.mark.parametrize(
+    ("node", "gone", "excused"),
+    [
+        pytest.param(READER, {"r0": 5.0}, True, id="read-by-an-input"),
+        pytest.param(READER, {"r2": 5.0}, True, id="read-by-its-condition"),
+        pytest.param(READER, {"r0": 15.0}, False, id="gone-after-it-ended"),
+        pytest.param(READER, {"r3": 5.0}, False, id="a-record-that-it-does-not-read"),
+        pytest.param(replace(READER, reads=(), when=None), {"r0": 5.0}, False, id="reads-nothing"),
+        pytest.param(
+            replace(READER, reads=(Read("phase", "n0"),)), {"r0": 5.0}, False, id="reads-a-phase"
+        ),
+    ],
+)
+def test_s69_a_node_that_reads_a_deleted_record_ends_with_result_lost(
+    node: Node, gone: dict[str, float], excused: bool
+) -> None:
+    entries = [_node(f"n{at}", "Succeeded") | {"outputRecord": f"r{at}"} for at in (0, 2, 3)]
+    seen = Evidence(gone_records=gone, ended={"n1": 10.0})
+    seen.run = {"status": {"nodes": entries}}
+    judge = StrangeJudge(Scenario(seed=0, nodes=(node,)), seen, Ledger())
+    assert (End("Failed", "ResultLost") in judge._unneeded(node)) is excused
 
 
 @pytest.mark.parametrize(

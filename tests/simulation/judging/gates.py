@@ -9,6 +9,7 @@ from tests.simulation.watching.evidence import Evidence, GateStory, Violation
 from tests.simulation.watching.gate_order import was_answered
 
 _SLACK: Final = 2.0  # seconds; Kubernetes stamps whole ones
+_RETRIED: Final = 10.0  # seconds until an Approval that could not be created is tried again
 _ROUNDED: Final = 0.001  # seconds; `expiresAt` has milliseconds, the clock of a play has more
 
 
@@ -18,7 +19,26 @@ def ends(scenario: Scenario, node: Node, seen: Evidence) -> set[End]:
     known = not _definition_was_lost(scenario, node, seen)
     asked = {gate.name for gate in gates}
     over = [gate for gate in gates if gate.escalated_to not in asked]  # no other level follows
-    return {end for gate in over for end in _ends(node, gate, known=known)}
+    found = {end for gate in over for end in _ends(node, gate, known=known)}
+    if _was_never_asked(scenario, node, seen):
+        found.add(_denied(node, expired=True, known=known))
+    return found
+
+
+def _was_never_asked(scenario: Scenario, node: Node, seen: Evidence) -> bool:
+    """Whether creates of its last question may have failed until it expired (S69)."""
+    waiting = seen.waiting.get(node.name)
+    levels = range(len(node.levels) + 1)
+    patience = [node.patience_at(level) for level in levels]
+    asked = any(gate.path == node.name and gate.level == levels[-1] for gate in seen.gates.values())
+    if waiting is None or asked:
+        return False
+    expires = waiting.since + sum(float("inf") if each is None else each for each in patience)
+    return seen.ended.get(node.name, 0.0) >= expires - _SLACK and any(
+        trouble.kind in ("faults", "outage")
+        and trouble.at <= expires <= trouble.at + trouble.seconds + _RETRIED
+        for trouble in scenario.troubles
+    )
 
 
 def _definition_was_lost(scenario: Scenario, node: Node, seen: Evidence) -> bool:
@@ -34,9 +54,14 @@ def _ends(node: Node, gate: GateStory, *, known: bool) -> Iterator[End]:
     elif gate.state == "Approved":
         yield End("Succeeded")
     elif gate.state == "Denied":
-        lenient = known and node.denied_continues and not (gate.expired and node.expiry_fails)
-        reason = "ApprovalExpired" if gate.expired else "ApprovalDenied"
-        yield End("Succeeded") if lenient else End("Failed", reason)
+        yield _denied(node, expired=gate.expired, known=known)
+
+
+def _denied(node: Node, *, expired: bool, known: bool) -> End:
+    """How a gate ends without a yes. `known`: its `onDenied` can be read."""
+    lenient = known and node.denied_continues and not (expired and node.expiry_fails)
+    reason = "ApprovalExpired" if expired else "ApprovalDenied"
+    return End("Succeeded") if lenient else End("Failed", reason)
 
 
 def violations(scenario: Scenario, seen: Evidence) -> Iterator[Violation]:

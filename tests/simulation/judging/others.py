@@ -9,7 +9,7 @@ from waypost.ports.cluster import Obj
 from tests.fakes.nodes.programs import node_of
 from tests.simulation.judging.rounds import RoundsJudge
 from tests.simulation.play.standstill import EXCUSES
-from tests.simulation.reference.interpreter import outputs_of
+from tests.simulation.reference.interpreter import End, outputs_of
 from tests.simulation.scenario.plan import REPEATED_ACTS, Node
 from tests.simulation.scenario.programs import act_of
 from tests.simulation.watching.evidence import AttemptStory, PodStory, Violation
@@ -29,9 +29,18 @@ _TO_STORE: Final = 21.0  # seconds from a decision to its status (A11)
 _SLACK: Final = 2.0  # Kubernetes stamps whole seconds
 _TO_LOOK: Final = 5.0  # seconds from a time to the status that follows from it
 NOT_STARTED: Final = frozenset({"Unschedulable", "ImagePull"})
+_OUTPUT_FORMS: Final = frozenset({"whole", "field", "text", "maybe", "large", "approved"})
 _DISRUPTIONS: Final = (
     *("delete_pod", "evict", "pressure", "delete_job", "lose", "remove", "queue", "suspend_job"),
 )
+
+
+def _read_by(node: Node) -> set[str]:
+    """The nodes whose outputs are read before it begins or ends without an attempt."""
+    names = {read.node for read in node.reads if read.form in _OUTPUT_FORMS}
+    if node.when is not None and node.when.form in _OUTPUT_FORMS:
+        names.add(node.when.node)
+    return names | set(node.of if node.accepts == "large" else ())
 
 
 class StrangeJudge(RoundsJudge):
@@ -106,6 +115,15 @@ class StrangeJudge(RoundsJudge):
                 found |= {"PodRejected", "Disrupted"}
             if trouble.kind == "record_gone":
                 found.add("ResultLost")
+        return found
+
+    def _unneeded(self, node: Node) -> set[End]:
+        """Also: a record that it reads was deleted before it began (S69)."""
+        found, ended = super()._unneeded(node), self._seen.ended.get(node.name, 0.0)
+        for name in _read_by(node):
+            record = self._seen.nodes[name].get("outputRecord")
+            if self._seen.gone_records.get(record or "", float("inf")) <= ended:
+                found = found | {End("Failed", "ResultLost")}
         return found
 
     def _run(self) -> Iterator[Violation]:

@@ -208,6 +208,7 @@ class Evidence:
     jobs: dict[str, float] = field(default_factory=dict)  # uid -> created at
     tries: dict[str, list[float]] = field(default_factory=dict)  # to create a Job, by its name
     records: dict[str, Obj] = field(default_factory=dict)  # NodeRecords by name, as last seen
+    gone_records: dict[str, float] = field(default_factory=dict)  # since when, by name
     refused_records: dict[str, float] = field(default_factory=dict)  # permanently, and when last
     # Those that are refused for now, or exist and cannot be read: since when, and when last.
     held_records: dict[str, tuple[float, float]] = field(default_factory=dict)

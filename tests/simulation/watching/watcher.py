@@ -107,6 +107,8 @@ class Watcher:
                 self._machines.note(change, body, self.now)
             case Kind.NODE_RECORD if change != "DELETED":
                 self.seen.records[name] = body
+            case Kind.NODE_RECORD:
+                self.seen.gone_records[name] = self.now
 
     # --- the run -----------------------------------------------------------------------------
 
