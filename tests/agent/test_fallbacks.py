@@ -203,3 +203,28 @@ def test_a_later_attempt_replays_the_model_that_answered_and_begins_with_the_fir
     assert result.usage is not None
     assert (result.usage.cost_usd, result.usage.replayed_model_calls) == ("1", 1)
     assert [entry["provider"] for entry in entries(result, "model")] == ["backup", "main"]
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        pytest.param(answer("OpenAI", "done"), None, id="answers"),
+        pytest.param(NO_KEY, Reason.KEY_MISSING, id="a-key-that-comes-helps-a-wrong-one-does-not"),
+    ],
+)
+def test_s638_the_next_model_is_asked_when_the_key_of_one_is_missing(
+    second: Reply, reason: Reason | None, tmp_path: Path
+) -> None:
+    refused = {"error": {"message": "no Secret", "code": "KeyMissing"}}
+    gone = reply(refused, status=403, **{"Waypost-Refused": "KeyMissing"})
+    token = tmp_path / "token"
+    token.write_text("of-the-pod")
+    with serving(gone, second) as server:
+        document = models(tmp_path, server.url)
+        document["model"] |= {"baseUrl": f"{server.url}/v1/model/0", "tokenFile": str(token)}
+        try:
+            ended: WorkResult | WorkFailed = Pod(tmp_path, server.url).perform("first", **document)
+        except WorkFailed as failed:
+            ended = failed
+        assert asked_models(server.asked) == ["first", "second"]
+    assert getattr(ended, "reason", None) == reason

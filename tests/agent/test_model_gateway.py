@@ -73,6 +73,7 @@ def refusal(status: int, reason: str, **headers: str) -> Reply:
     ("given", "reason", "retry_after"),
     [
         pytest.param(refusal(403, "KeyNotGranted"), Reason.PROVIDER_ERROR, None, id="final"),
+        pytest.param(refusal(403, "KeyMissing"), Reason.KEY_MISSING, None, id="key"),
         pytest.param(refusal(402, "BudgetExceeded"), Reason.BUDGET_EXCEEDED, None, id="budget"),
         pytest.param(
             refusal(429, "RateLimited", **{"Retry-After": "600"}),

@@ -84,6 +84,7 @@ def test_a_redirect_is_not_followed(token: str) -> None:
         ("KeyNotGranted", 403, Reason.PROVIDER_ERROR),
         ("AddressNotAllowed", 403, Reason.PROVIDER_ERROR),
         ("KeyInAnswer", 403, Reason.OUTPUT_INVALID),
+        ("KeyMissing", 403, Reason.KEY_MISSING),
         ("AnswerTooLarge", 413, Reason.OUTPUT_TOO_LARGE),
         ("TooLarge", 413, Reason.INPUT_TOO_LARGE),
         ("NoAnswer", 504, Reason.PROVIDER_ERROR),

@@ -130,12 +130,19 @@ def refusal_of(error: Exception) -> Refusal:
     return Refusal(Reason.PROVIDER_ERROR, text, answered=True)
 
 
+# What the operator acts on; everything else is ProviderError.
+_OF_GATEWAY: Final = {
+    "BudgetExceeded": Reason.BUDGET_EXCEEDED,
+    "KeyMissing": Reason.KEY_MISSING,
+    "RateLimited": Reason.RATE_LIMITED,
+}
+
+
 def _of_gateway(error: GatewayRefusal) -> Refusal:
     """What the model gateway means. 401: the kubelet is about to renew the token of the pod."""
     text = f"the model gateway refused the call ({error.reason}): {one_line(str(error))}"
-    known = {"BudgetExceeded": Reason.BUDGET_EXCEEDED, "RateLimited": Reason.RATE_LIMITED}
     return Refusal(
-        known.get(error.reason, Reason.PROVIDER_ERROR),
+        _OF_GATEWAY.get(error.reason, Reason.PROVIDER_ERROR),
         text,
         again=error.status in (401, 408) or error.status in _BUSY,
         busy=error.status in _BUSY,

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     READ_REJECTED = "ReadRejected"
     PROVIDER_ERROR = "ProviderError"
     RATE_LIMITED = "RateLimited"
+    KEY_MISSING = "KeyMissing"
     REFUSED = "Refused"
     ITEMS_FAILED = "ItemsFailed"
     WAITING_FOR_SLOT = "WaitingForSlot"

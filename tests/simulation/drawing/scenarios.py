@@ -12,6 +12,7 @@ from tests.simulation.drawing.egress import with_egress
 from tests.simulation.drawing.escalation import with_escalation
 from tests.simulation.drawing.folders import with_folders
 from tests.simulation.drawing.held_stops import with_held_stops, with_suspended_jobs
+from tests.simulation.drawing.keys import with_missing_keys
 from tests.simulation.drawing.loops import with_loops
 from tests.simulation.drawing.maps import with_map_candidate, with_maps
 from tests.simulation.drawing.others import with_others
@@ -111,7 +112,7 @@ def scenario(seed: int) -> Scenario:
     shaped = with_slots(with_copies(with_withheld(shaped)))
     shaped = with_refused_once(with_held_stops(with_silence(with_egress(shaped))))
     shaped = with_escalation(with_repeated(with_suspended_jobs(shaped)))
-    return with_folders(with_compensations(shaped))
+    return with_missing_keys(with_folders(with_compensations(shaped)))
 
 
 def _reshaped(rng: random.Random, made: Scenario, *, agents: bool) -> Scenario:

@@ -269,8 +269,8 @@ class Patience:
         reason = story.reason
         if reason in ("Cancelled", "NotChosen"):
             return End("Cancelled", reason)
-        if reason == "SlotTaken":  # no attempt of the node (S253)
-            return Again(0.0)
+        if (pause := _uncounted(node, reason)) is not None:
+            return Again(pause)
         if reason in _NEVER_AGAIN:
             return End("Failed", reason)
         if node.never_twice and started:
@@ -294,6 +294,15 @@ class Patience:
             self.retries += 1
             return Again(min(node.backoff * 2 ** (self.retries - 1), 300.0))
         return End("Failed", reason)
+
+
+def _uncounted(node: Node, reason: str) -> float | None:
+    """The pause after an attempt that counts against no limit; None if it counts."""
+    if reason == "SlotTaken":  # no attempt of the node (S253)
+        return 0.0
+    if reason == "KeyMissing" and (node.kind == "http" or not node.never_twice):
+        return 60.0  # nothing was sent, and a person may create the Secret (S638)
+    return None
 
 
 def _may_repeat(node: Node, attempt: int) -> bool:

@@ -96,6 +96,7 @@ def meaning(node: Node, act: Act, inputs: Any) -> Meaning:
 _BROKEN: Final = {
     "fails": "NodeError",
     "limited": "RateLimited",
+    "keyless": "KeyMissing",
     "oom": "OutOfMemory",
     "foreign": "ResultLost",
     "huge": "OutputTooLarge",
@@ -145,6 +146,8 @@ def _outcome(node: Node, act: Act, pod: PodView) -> Outcome:
             return replace(failed, exit_code=act.code) if node.kind == "container" else failed
         case "limited":
             return pod.fails("busy", reason="RateLimited")
+        case "keyless":
+            return pod.fails("no Secret", reason="KeyMissing")
         case "foreign":
             return Outcome(message=_record(pod, {"n": act.n}, attempt=pod.attempt + 1))
     made = _gives(node, act, pod)

@@ -14,7 +14,9 @@ from waypost_agent.provider.provider_retries import ProviderRetries
 
 # Another model may answer where the provider of this one did not. An answer that was given
 # (Refused, OutputInvalid) and a limit of the node stand for every model.
-_FALLS_BACK: Final = frozenset({Reason.PROVIDER_ERROR, Reason.RATE_LIMITED, Reason.INPUT_TOO_LARGE})
+_FALLS_BACK: Final = frozenset(
+    {Reason.PROVIDER_ERROR, Reason.RATE_LIMITED, Reason.KEY_MISSING, Reason.INPUT_TOO_LARGE}
+)
 
 
 class Candidate(NamedTuple):
@@ -67,7 +69,9 @@ class Candidates:
         if len(self._failures) == 1:
             return self._failures[0]
         busy = [each for each in self._failures if each.retry_after is not None]
-        decisive = min(busy, key=lambda each: each.retry_after or 0.0, default=self._failures[-1])
+        keyless = [each for each in self._failures if each.reason is Reason.KEY_MISSING]
+        passing = (keyless or self._failures)[-1]
+        decisive = min(busy, key=lambda each: each.retry_after or 0.0, default=passing)
         said = "; ".join(each.message for each in self._failures)
         return Stopped(
             decisive.reason,

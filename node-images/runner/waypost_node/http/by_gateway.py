@@ -24,6 +24,7 @@ _SHOWN: Final = 500
 _LARGEST: Final = 64 * 1024  # bytes of a refusal
 _REASONS: Final = {
     "KeyInAnswer": Reason.OUTPUT_INVALID,
+    "KeyMissing": Reason.KEY_MISSING,
     "AnswerTooLarge": Reason.OUTPUT_TOO_LARGE,
     "TooLarge": Reason.INPUT_TOO_LARGE,
 }

@@ -16,6 +16,7 @@ from waypost.protocol.reasons import Reason
 MAX_DISRUPTIONS: Final = 5
 MAX_LAUNCH_RETRIES: Final = 2  # of a pod that did not start within queueTimeout
 MAX_PROVIDER_RETRIES: Final = 5  # of requests that a provider retry_after to repeat later
+KEY_WAIT: Final = 60.0  # seconds between two looks for a key that does not exist
 _LONGEST_WAIT: Final = 3600.0  # seconds; an upper limit on the Retry-After of a provider
 
 USER_REASONS: Final = frozenset(Reason(name) for name in get_args(RetriedReason))
@@ -66,7 +67,7 @@ def retry_class_of(failure: Failed) -> RetryClass | None:
     if failure.lasting:
         return None
     has_retry_after = failure.report.retry_after is not None
-    if failure.reason is Reason.RATE_LIMITED or (
+    if failure.reason in (Reason.RATE_LIMITED, Reason.KEY_MISSING) or (
         failure.reason is Reason.PROVIDER_ERROR and has_retry_after
     ):
         return RetryClass.PROVIDER
@@ -106,7 +107,7 @@ def after_failure(
     retry_class = retry_class_of(failure)
     if retry_class is None:
         return GiveUp(failure.reason, failure.message)
-    if retries.once and failure.started:
+    if retries.once and failure.started and not failure.idle:
         if failure.reason in _UNKNOWN:
             rule = "it may have taken effect, and effect: once does not allow a second attempt"
             text = f"{failure.message}; {rule}"
@@ -115,6 +116,8 @@ def after_failure(
     used = _used(status, retry_class)
     if failure.reason is Reason.PREEMPTED:  # as often as its queue does: that has its own limits
         return Again(_delay(1.0, seed), retry_class, used)
+    if failure.reason is Reason.KEY_MISSING:  # until a person creates it: no retry is used (S638)
+        return Again(_delay(KEY_WAIT, seed), retry_class, used)
     if retry_class is RetryClass.CLUSTER:
         if used < MAX_DISRUPTIONS:
             return Again(_delay(2.0**used, seed), retry_class, used + 1)

@@ -38,7 +38,8 @@ class Succeeded:
 
 @dataclass(frozen=True)
 class Failed:
-    """The attempt gave no valid output. `started`: the program may have run."""
+    """The attempt gave no valid output. `started`: the program may have run. `idle`: it did, and
+    surely had no effect."""
 
     reason: Reason
     message: str
@@ -48,6 +49,7 @@ class Failed:
     refused: str = ""  # why an existing record was refused: Malformed or Foreign
     report: Report = Report()
     exit_code: int | None = None  # of a program that failed by it
+    idle: bool = False
 
 
 @dataclass(frozen=True)

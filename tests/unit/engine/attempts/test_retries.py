@@ -6,6 +6,7 @@ from typing import Any, get_args
 import pytest
 from waypost.api.base import JsonObject
 from waypost.api.effects.retry import ExitCodes, RetriedReason
+from waypost.api.provider import ModelProviderSpec
 from waypost.compiler.definition import define
 from waypost.compiler.node_settings import Retries, retries_of
 from waypost.engine.attempts.judge import judge_pod
@@ -24,8 +25,10 @@ from waypost.protocol.reasons import Reason
 
 from tests.support import builders
 from tests.support.builders import (
+    agent,
     container,
     exited,
+    http,
     job_of,
     node_status,
     pod,
@@ -35,10 +38,12 @@ from tests.support.builders import (
 )
 from tests.support.play import Play, launches, never_ends, raises, returns, writes
 
+PROVIDER = {"type": "OpenAI", "baseURL": "https://models.example.com"}
 FREE = Retries(limit=5, initial=1, factor=2, max=9, once=False)
 ONCE = Retries(limit=5, initial=1, factor=2, max=9, once=True)
 OWN = {
     "RateLimited": RetryClass.PROVIDER,
+    "KeyMissing": RetryClass.PROVIDER,
     "ContainerRestarted": RetryClass.USER,
     "Disrupted": RetryClass.CLUSTER,
     "NodeLost": RetryClass.CLUSTER,
@@ -49,6 +54,8 @@ OWN = {
     "PodRejected": RetryClass.LAUNCH,
     "IsolationUnverified": RetryClass.LAUNCH,
 }
+# Repeated without limit: as often as a queue does it (S553), and until a key exists (S638).
+UNCOUNTED = {"Preempted": 1, "KeyMissing": 60}
 USERS = {
     "NodeError",
     "OutputInvalid",
@@ -97,7 +104,7 @@ def test_every_reason_by_class_and_effect(reason: str, effect: str, started: boo
         assert (found.reason == Reason.UNKNOWN_EFFECT) is unknown, "a person must look"
     else:
         assert isinstance(found, Again), "E3: what surely never started does not count as once"
-        uncounted = reason == "Preempted"  # as often as its queue does (S553)
+        uncounted = reason in UNCOUNTED
         assert (found.retry_class, found.count) == (budget, 0 if uncounted else 1)
 
 
@@ -116,14 +123,38 @@ LIMITS = {
 COUNTERS = ("retries", "provider_retries", "disruptions", "launch_retries")
 
 
-def test_s553_a_preemption_has_no_limit() -> None:
+@pytest.mark.parametrize(("reason", "seconds"), UNCOUNTED.items(), ids=UNCOUNTED)
+def test_s553_s638_what_is_repeated_without_limit(reason: str, seconds: int) -> None:
     used: dict[str, Any] = dict.fromkeys(COUNTERS, 99)
-    found = verdict(broken("Preempted"), **used)
+    found = verdict(broken(reason), **used)
     assert isinstance(found, Again)
     assert found.count == 99
+    assert seconds <= found.delay.total_seconds() <= seconds * 1.2
 
 
-@pytest.mark.parametrize("reason", sorted({*CLASSES} - {"Preempted"}))
+@pytest.mark.parametrize(
+    ("node", "again"),
+    [
+        pytest.param(agent("a"), True, id="agent"),
+        pytest.param(agent("a", effect="once"), False, id="agent-once"),
+        pytest.param(http("a", method="POST"), True, id="nothing-was-posted"),
+    ],
+)
+def test_s638_a_key_that_is_missing_uses_no_retry(node: JsonObject, again: bool) -> None:
+    """S638: an agent with effect: once may have done something before it called the model."""
+    gone = raises("no Secret", reason="KeyMissing")
+    response = {"status": 200, "headers": {}, "body": None}
+    play = Play(spec(node), endings={"a": [*[gone] * 9, returns(response)]})
+    play.overrides["providers"] = {"main": ModelProviderSpec.model_validate(PROVIDER)}
+    play.finish()
+    ended = play.node("a")
+    expected = ("Succeeded", 10) if again else ("Failed", 1)
+    assert (ended.phase, ended.attempt) == expected
+    assert (ended.retries, ended.provider_retries) == (None, None)
+    assert again or ended.reason == "KeyMissing"
+
+
+@pytest.mark.parametrize("reason", sorted({*CLASSES} - {*UNCOUNTED}))
 def test_each_class_has_its_own_limit(reason: str) -> None:
     budget = CLASSES[reason]
     limit, counter = LIMITS[budget], budget.value
