@@ -1,6 +1,8 @@
 """The gateway of the chart: replicas that may go one by one, settings that reach it."""
 
 import json
+from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from waypost.gateway.settings import GatewaySettings
@@ -88,10 +90,80 @@ def test_keys_of_the_store_reach_the_gateway_alone(helm: Helm) -> None:
 
 
 def test_a_policy_lets_nodes_in(helm: Helm, default: list[Manifest]) -> None:
-    assert not [m for m in default if (m["kind"], m["metadata"]["name"]) == ("NetworkPolicy", NAME)]
-    policy = one(helm.manifests("gateway.networkPolicy.enabled=true"), "NetworkPolicy", NAME)
+    policy = one(default, "NetworkPolicy", NAME)
     payloads, metrics = policy["spec"]["ingress"]
     (peer,) = payloads["from"]
     assert peer["podSelector"]["matchExpressions"][0]["key"] == "waypost.dev/run"
     assert payloads["ports"] == [{"port": "payloads"}]
     assert metrics["ports"] == [{"port": "http"}]
+    without = helm.manifests("gateway.networkPolicy.enabled=false")
+    assert not [m for m in without if (m["kind"], m["metadata"]["name"]) == ("NetworkPolicy", NAME)]
+
+
+def reached(policy: Manifest, address: str, port: int, protocol: str = "TCP") -> bool:
+    """Whether a policy allows a connection to an address."""
+    return any(
+        _is_to(rule.get("to"), ip_address(address)) and _is_at(rule.get("ports"), port, protocol)
+        for rule in policy["spec"]["egress"]
+    )
+
+
+def _is_to(peers: Any, address: Any) -> bool:
+    blocks = [peer["ipBlock"] for peer in peers or ()]
+    inside = [b for b in blocks if address in ip_network(b["cidr"])]
+    out = [b for b in inside if any(address in ip_network(n) for n in b.get("except", ()))]
+    return peers is None or len(inside) > len(out)
+
+
+def _is_at(ports: Any, port: int, protocol: str) -> bool:
+    return ports is None or any((p["port"], p["protocol"]) == (port, protocol) for p in ports)
+
+
+API, METADATA = ("192.168.7.2", 6443), ("169.254.169.254", 80)
+EGRESS: dict[str, tuple[str, list[tuple[str, int]], list[tuple[str, int]]]] = {
+    "default": (
+        "replicas=1",
+        [API, ("10.96.0.1", 443)],
+        [METADATA, ("169.254.169.254", 443), ("10.1.2.3", 8000), ("fd00:ec2::254", 443)],
+    ),
+    "api-server": (
+        'networkPolicy.apiServer={"ranges":["192.168.7.2/32"],"ports":[6443]}',
+        [API],
+        [("10.96.0.1", 443), ("192.168.7.3", 6443), ("8.8.8.8", 443)],
+    ),
+    "aws": (
+        f"gateway.objectStore={json.dumps({**STORE, 'endpoint': ''})}",
+        [("52.1.1.1", 443)],
+        [("52.1.1.1", 9000), ("169.254.169.254", 443)],
+    ),
+    "store": (
+        f"gateway.objectStore={json.dumps(STORE)}",
+        [("10.1.2.3", 9000), ("10.1.2.3", 80)],
+        [METADATA, ("169.254.169.254", 443)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("value", "open_", "shut"), EGRESS.values(), ids=EGRESS)
+def test_s639_where_it_connects(
+    helm: Helm, value: str, open_: list[tuple[str, int]], shut: list[tuple[str, int]]
+) -> None:
+    policy = one(helm.manifests(value), "NetworkPolicy", NAME)
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert reached(policy, "10.96.0.10", 53, "UDP")
+    assert [reached(policy, *one) for one in open_] == [True] * len(open_)
+    assert [reached(policy, *one) for one in shut] == [False] * len(shut)
+
+
+@pytest.mark.parametrize("of", ["gateway", "modelGateway"])
+def test_s639_values_of_both_gateways(helm: Helm, of: str) -> None:
+    name = {"gateway": NAME, "modelGateway": "wp-waypost-models"}[of]
+    extra = [{"to": [{"podSelector": {}}]}]
+    on = ("modelGateway.enabled=true", f"{of}.networkPolicy.extraEgress={json.dumps(extra)}")
+    made = helm.manifests(*on)
+    assert one(made, "NetworkPolicy", name)["spec"]["egress"][-1] == extra[0]
+    assert plain(container(made, name))["WAYPOST_CHECK_SOURCE"] == "true"
+    off = helm.manifests(*on, f"{of}.networkPolicy.egress=false", f"{of}.checkSource=false")
+    assert one(off, "NetworkPolicy", name)["spec"]["policyTypes"] == ["Ingress"]
+    assert "egress" not in one(off, "NetworkPolicy", name)["spec"]
+    assert plain(container(off, name))["WAYPOST_CHECK_SOURCE"] == "false"

@@ -6,7 +6,7 @@ from waypost.model_gateway.settings import ModelGatewaySettings
 from waypost.settings import Settings
 
 from tests.charts.conftest import Helm, Manifest, one
-from tests.charts.test_gateway import container, plain
+from tests.charts.test_gateway import API, METADATA, container, plain, reached
 from tests.charts.test_rbac import Grant, grants
 
 pytestmark = pytest.mark.chart
@@ -80,3 +80,14 @@ def test_a_policy_lets_nodes_in(helm: Helm) -> None:
     calls, metrics = policy["spec"]["ingress"]
     assert calls["from"][0]["podSelector"]["matchExpressions"][0]["key"] == "waypost.dev/run"
     assert (calls["ports"], metrics["ports"]) == ([{"port": "calls"}], [{"port": "http"}])
+
+
+def test_s639_where_it_connects(helm: Helm) -> None:
+    listed = 'modelGateway.privateHosts=["10.1.0.0/16"]'
+    ranges = 'networkPolicy.clusterRanges=["203.0.113.0/24","2001:db8::/32"]'
+    policy = one(helm.manifests(ON, listed, ranges), "NetworkPolicy", NAME)
+    for address, port in (API, ("8.8.8.8", 8000), ("2606:4700::1", 443), ("10.1.2.3", 4000)):
+        assert reached(policy, address, port), f"{address} {port}"
+    shut = [METADATA, ("10.2.0.1", 80), ("100.100.100.200", 80), ("fd00:ec2::254", 80)]
+    for address, port in [*shut, ("203.0.113.7", 80), ("2001:db8::1", 80), ("192.168.1.1", 8080)]:
+        assert not reached(policy, address, port), f"{address} {port}"

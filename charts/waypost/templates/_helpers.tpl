@@ -609,3 +609,53 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: policy
 {{ include "waypost.commonLabels" . }}
 {{- end -}}
+
+{{- /* Rules of egress that both gateways need: names, and the API server. */ -}}
+{{- define "waypost.basicEgress" -}}
+- ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+- to:
+    {{- range .Values.networkPolicy.apiServer.ranges }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- else }}
+    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16, 100.100.100.200/32, 168.63.129.16/32]}
+    - ipBlock: {cidr: "::/0", except: ["fe80::/10", "fd00:ec2::254/128"]}
+    {{- end }}
+  ports:
+    {{- range .Values.networkPolicy.apiServer.ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end -}}
+
+{{- /* Where the gateway for payloads connects: the API server, and the object store. */ -}}
+{{- define "waypost.gatewayEgress" -}}
+{{- include "waypost.basicEgress" . }}
+{{- with .Values.gateway.objectStore }}
+{{- if .bucket }}
+- to:
+    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16, 100.100.100.200/32, 168.63.129.16/32]}
+    - ipBlock: {cidr: "::/0", except: ["fe80::/10", "fd00:ec2::254/128"]}
+  {{- if not .endpoint }}
+  ports:
+    - {protocol: TCP, port: 443}
+  {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Where the model gateway connects: the API server, public addresses, and listed networks. */ -}}
+{{- define "waypost.modelsEgress" -}}
+{{- include "waypost.basicEgress" . }}
+{{- $four := list "0.0.0.0/8" "10.0.0.0/8" "100.64.0.0/10" "127.0.0.0/8" "168.63.129.16/32" "169.254.0.0/16" "172.16.0.0/12" "192.0.0.0/24" "192.168.0.0/16" "198.18.0.0/15" "224.0.0.0/4" "240.0.0.0/4" }}
+{{- $six := list "::/96" "64:ff9b::/96" "64:ff9b:1::/48" "2002::/16" "fc00::/7" "fe80::/10" "ff00::/8" }}
+{{- range .Values.networkPolicy.clusterRanges }}
+{{- if contains ":" . }}{{ $six = append $six . }}{{ else }}{{ $four = append $four . }}{{ end }}
+{{- end }}
+- to:
+    - ipBlock: {cidr: 0.0.0.0/0, except: {{ toJson $four }}}
+    - ipBlock: {cidr: "::/0", except: {{ toJson $six }}}
+    {{- range .Values.modelGateway.privateHosts }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+{{- end -}}

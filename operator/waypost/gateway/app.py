@@ -26,7 +26,7 @@ from waypost.api.record import RecordType
 from waypost.gateway import journals, upload_limiter
 from waypost.gateway.artifacts import routes as artifact_routes
 from waypost.gateway.artifacts.routes import ArtifactRoutes
-from waypost.gateway.authentication import Authenticator, Caller
+from waypost.gateway.authentication import Authenticator, Caller, source_of
 from waypost.gateway.journals import Journals
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.output_validation import OutputValidator
@@ -64,7 +64,7 @@ class Gateway:
     async def put(self, request: Request, name: str) -> tuple[Response, str]:
         """Store a payload: 201, or 200 if it is stored already. Responds once it is durable."""
         type_ = TYPES[name]
-        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        caller = await self._caller(request)
         digest = upload_limiter.announced_digest(request.headers.get(upload_limiter.DIGEST_HEADER))
         announced = upload_limiter.announced_length(request.headers.get("content-length"))
         with self.uploads.slot(caller.pod.uid):
@@ -89,7 +89,7 @@ class Gateway:
 
     async def append(self, request: Request, number: int) -> tuple[Response, str]:
         """Append a segment: 201, or 200 if this pod has appended it already."""
-        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        caller = await self._caller(request)
         digest = upload_limiter.announced_digest(request.headers.get(upload_limiter.DIGEST_HEADER))
         announced = upload_limiter.announced_length(request.headers.get("content-length"))
         with self.uploads.slot(caller.pod.uid):
@@ -107,7 +107,7 @@ class Gateway:
 
     async def journal(self, request: Request, after: int) -> tuple[Response, str]:
         """A page of the journal of the caller's node."""
-        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        caller = await self._caller(request)
         with self.uploads.slot(caller.pod.uid):
             bodies, more = await self.journals.page(caller, after=after)
             listed = await self.validator.work(journals.segments, bodies)
@@ -116,7 +116,7 @@ class Gateway:
 
     async def get(self, request: Request, name: str) -> tuple[Response, str]:
         """A payload of the calling attempt, in canonical form."""
-        caller = await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        caller = await self._caller(request)
         with self.uploads.slot(caller.pod.uid):
             kept = await self.store.find(caller, TYPES[name])
             # Read the first piece before the response starts: an error can still change the status.
@@ -124,6 +124,10 @@ class Gateway:
         headers = {upload_limiter.DIGEST_HEADER: kept.digest, "content-length": str(kept.size)}
         pieces = _joined(self.uploads.slot(caller.pod.uid), first, kept.body)
         return StreamingResponse(pieces, media_type="application/json", headers=headers), "Read"
+
+    async def _caller(self, request: Request) -> Caller:
+        header = request.headers.get("authorization", "")
+        return await self.authenticator.authenticate(header, source=source_of(request.client))
 
     def _judged(
         self, caller: Caller, type_: RecordType, body: bytes, digest: str, definition: JsonObject

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from starlette.datastructures import Address
 
 from waypost.api import meta
 from waypost.api.checkpoints import Checkpoint, checkpoint_of
 from waypost.api.status import AgentWorkflowStatus
 from waypost.gateway.refusals import RefusalReason, Refused
+from waypost.gateway.sources import source_problem
 from waypost.gateway.token_reviews import TokenPod, TokenReviews
 from waypost.kube import names, objects
 from waypost.kube.facts import pods
@@ -48,6 +50,11 @@ class Caller:
         }
 
 
+def source_of(client: Address | None) -> str:
+    """The address that opened the connection of a request; "" if it is not known."""
+    return client.host if client is not None else ""
+
+
 class Authenticator:
     """Identifies callers. Every method raises Refused, or ClusterError if the API server cannot
     be reached."""
@@ -59,20 +66,27 @@ class Authenticator:
         accepted: PodToken,
         monotonic: Callable[[], float],
         now: Callable[[], float],
+        check_source: bool = True,
     ) -> None:
         self._cluster = cluster
+        self._check_source = check_source
         self._reviews = TokenReviews(
             cluster=cluster, accepted=accepted, monotonic=monotonic, now=now
         )
 
-    async def authenticate(self, authorization: str) -> Caller:
+    async def authenticate(self, authorization: str, *, source: str) -> Caller:
         """Identify the caller by its Authorization header.
+
+        Args:
+            authorization: The header.
+            source: The address that opened the connection; "" if it is not known.
 
         Raises:
             Refused: the token is invalid, or its pod does not run the current attempt of a node.
             ClusterError: the API server failed.
         """
-        return await self._caller(await self._reviews.pod_of(authorization))
+        source = source if self._check_source else ""
+        return await self._caller(await self._reviews.pod_of(authorization), source=source)
 
     async def confirm(self, caller: Caller) -> Caller:
         """Whether a caller still runs the current attempt of its node; raises as `authenticate`.
@@ -81,8 +95,10 @@ class Authenticator:
         """
         return await self._caller(caller.pod)
 
-    async def _caller(self, pod: TokenPod) -> Caller:
+    async def _caller(self, pod: TokenPod, *, source: str = "") -> Caller:
         fact, body = await self._live_pod(pod)
+        if problem := source_problem(body, source):
+            raise Refused(RefusalReason.OTHER_SOURCE, problem)
         run = await self._live_run(pod, fact, body)
         ref, journal = _current(run, fact, body)
         notes = objects.section(body, "metadata", "annotations")

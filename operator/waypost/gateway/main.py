@@ -92,7 +92,11 @@ def assemble(
     uploads = UploadLimiter(room=settings.gateway_room, seconds=settings.gateway_body_seconds)
     metrics.follow_in_flight(lambda: uploads.in_flight)
     authenticator = Authenticator(
-        cluster=cluster, accepted=GATEWAY_TOKEN, monotonic=time.monotonic, now=time.time
+        cluster=cluster,
+        accepted=GATEWAY_TOKEN,
+        monotonic=time.monotonic,
+        now=time.time,
+        check_source=settings.check_source,
     )
     return Gateway(
         authenticator=authenticator,

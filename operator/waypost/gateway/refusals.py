@@ -13,6 +13,7 @@ class RefusalReason(StrEnum):
     TOKEN_REFUSED = "TokenRefused"
     NOT_A_POD = "NotAPod"
     POD_GONE = "PodGone"
+    OTHER_SOURCE = "OtherSource"
     POD_ENDED = "PodEnded"
     NOT_A_NODE = "NotANode"
     RUN_GONE = "RunGone"
@@ -40,6 +41,7 @@ STATUS: Mapping[RefusalReason, int] = {
     RefusalReason.TOKEN_REFUSED: 401,
     RefusalReason.NOT_A_POD: 403,
     RefusalReason.POD_GONE: 403,
+    RefusalReason.OTHER_SOURCE: 403,
     RefusalReason.POD_ENDED: 403,
     RefusalReason.NOT_A_NODE: 403,
     RefusalReason.RUN_GONE: 403,

@@ -22,6 +22,7 @@ from starlette.routing import Route as HttpRoute
 
 from waypost.api.provider import PUBLIC_URLS
 from waypost.gateway import upload_limiter
+from waypost.gateway.authentication import source_of
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube.egress import forwarded
 from waypost.kube.trace_ids import trace_id
@@ -56,6 +57,7 @@ class _HttpCall:
         self._gateway = gateway
         self._stack = stack
         self.authorization = request.headers.get("authorization", "")
+        self.source = source_of(request.client)
         self.path = str(request.path_params.get("path", ""))
         self.query = request.url.query
         self.headers = request.headers.items()

@@ -119,7 +119,7 @@ class Calls:
     async def route(self, call: Call) -> Route:
         """Find out whose call it is, from its token alone, and for which model."""
         with translated():
-            caller = await self._authenticator.authenticate(call.authorization)
+            caller = await self._authenticator.authenticate(call.authorization, source=call.source)
             definition = await definition_of(self._cluster, caller)
             ref = routing.model_at(definition, path=caller.ref.path, position=call.position)
             provider = await self._keys.provider(caller.pod.namespace, ref.provider)

@@ -26,6 +26,11 @@ class Call(Protocol):
         ...
 
     @property
+    def source(self) -> str:
+        """The address that opened its connection; "" if it is not known."""
+        ...
+
+    @property
     def position(self) -> int:
         """Which model of the node. Raises CallRefused."""
         ...

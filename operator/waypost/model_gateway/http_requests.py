@@ -60,7 +60,7 @@ class Requests:
     async def route(self, call: Call) -> HttpRoute:
         """Find out whose request it is, from the token alone, and what it is."""
         with translated():
-            caller = await self._authenticator.authenticate(call.authorization)
+            caller = await self._authenticator.authenticate(call.authorization, source=call.source)
             definition = await definition_of(self._cluster, caller)
         sending = sending_of(definition, path=caller.ref.path, annotation=caller.http)
         return HttpRoute(caller, sending)

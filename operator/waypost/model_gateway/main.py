@@ -84,7 +84,11 @@ def assemble(
     """Create the parts of a model gateway: `upstream` calls providers, `hosts` those of http
     nodes."""
     authenticator = Authenticator(
-        cluster=cluster, accepted=MODELS_TOKEN, monotonic=time.monotonic, now=time.time
+        cluster=cluster,
+        accepted=MODELS_TOKEN,
+        monotonic=time.monotonic,
+        now=time.time,
+        check_source=settings.check_source,
     )
     identities = Identities(frozenset(host.lower() for host in settings.identity_hosts))
     keys = Keys(cluster=cluster, monotonic=time.monotonic)

@@ -18,7 +18,7 @@ from waypost.gateway import upload_limiter
 from waypost.gateway.artifacts import pins
 from waypost.gateway.artifacts.incoming import Incoming
 from waypost.gateway.artifacts.store import PART, ArtifactStore, Body
-from waypost.gateway.authentication import Authenticator, Caller
+from waypost.gateway.authentication import Authenticator, Caller, source_of
 from waypost.gateway.metrics import GatewayMetrics
 from waypost.gateway.refusals import RefusalReason, Refused
 from waypost.gateway.upload_limiter import UploadLimiter
@@ -90,7 +90,8 @@ class ArtifactRoutes:
                 yield piece
 
     async def _caller(self, request: Request) -> Caller:
-        return await self.authenticator.authenticate(request.headers.get("authorization", ""))
+        header = request.headers.get("authorization", "")
+        return await self.authenticator.authenticate(header, source=source_of(request.client))
 
     def _allowed(self, caller: Caller, name: str, content: Content) -> None:
         limit = pins.largest(caller.artifacts, name)

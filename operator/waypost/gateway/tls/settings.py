@@ -15,6 +15,10 @@ from waypost.settings import ClusterSettings
 class TlsSettings(ClusterSettings):
     """Settings that both gateways have."""
 
+    check_source: bool = Field(
+        default=True,
+        description="Whether a request must come from an address of the pod whose token it shows.",
+    )
     tls_secret: str = Field(
         default="",
         description="Secret with the CAs that sign the certificate. Empty: WAYPOST_TLS_FILES.",
