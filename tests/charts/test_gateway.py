@@ -158,7 +158,7 @@ def test_s639_where_it_connects(
 @pytest.mark.parametrize("of", ["gateway", "modelGateway"])
 def test_s639_values_of_both_gateways(helm: Helm, of: str) -> None:
     name = {"gateway": NAME, "modelGateway": "wp-waypost-models"}[of]
-    extra = [{"to": [{"podSelector": {}}]}]
+    extra: list[Any] = [{"to": [{"podSelector": {}}]}]
     on = ("modelGateway.enabled=true", f"{of}.networkPolicy.extraEgress={json.dumps(extra)}")
     made = helm.manifests(*on)
     assert one(made, "NetworkPolicy", name)["spec"]["egress"][-1] == extra[0]

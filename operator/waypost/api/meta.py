@@ -101,6 +101,7 @@ class ConditionReason:
     # of a run that is not accepted yet, other than MissingReference and RecordRejected
     TEMPLATE_SUSPENDED: Final = "TemplateSuspended"
     NEW_RUNS_SUSPENDED: Final = "NewRunsSuspended"
+    RUN_LIMIT: Final = "RunLimit"
     # of an accepted run whose definition cannot be read
     DEFINITION_LOST: Final = "DefinitionLost"
     DEFINITION_UNREAD: Final = "DefinitionUnread"

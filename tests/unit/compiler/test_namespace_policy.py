@@ -1,5 +1,7 @@
 """S373: what the platform lets the runs of a namespace use, in the spec and in the rendered pod."""
 
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -7,8 +9,9 @@ from waypost.api.base import JsonObject
 from waypost.api.isolation.policy import NamespacePolicy, Uses, policy_of, violations
 from waypost.compiler.definition import define
 from waypost.compiler.rules.nodes.policy import policy_problems
+from waypost.kube.egress.policy import EgressSettings
 
-from tests.support.builders import container, python, spec, wait
+from tests.support.builders import SETTINGS, container, python, spec, wait
 from tests.support.play import Crash, Play, launches
 
 
@@ -23,6 +26,10 @@ SECRET_ENV: Any = {
 
 def mounts(**source: Any) -> JsonObject:
     return {"isolation": {"volumes": [{"name": "v", "mountPath": "/v", **source}]}}
+
+
+def to(cidr: str, **more: Any) -> JsonObject:
+    return {"egress": "AllowList", "allow": {"to": [{"cidr": cidr, "port": 443}], **more}}
 
 
 # the node, a policy that allows it, a policy that does not, what the message names
@@ -82,6 +89,38 @@ CASES: dict[str, tuple[JsonObject, JsonObject, JsonObject, str]] = {
         "RuntimeClass runc",
     ),
 }
+CASES |= {
+    "egress": (
+        python("a", isolation={"egress": "None"}),
+        {"egress": ["None", "Gateway"]},
+        {"egress": ["Gateway"]},
+        "isolation.egress None in this namespace; allowed: Gateway.",
+    ),
+    "egress-that-is-not-limited": (
+        python("a"),
+        {"egress": ["Inherit"]},
+        {"egress": ["None", "Gateway", "AllowList"]},
+        "isolation.egress Inherit",
+    ),
+    "egress-to-a-listed-network": (
+        python("a", isolation=to("10.1.2.0/24")),
+        {"egress": ["AllowList"], "privateHosts": ["10.1.0.0/16", "fd00::/8"]},
+        {"privateHosts": ["10.2.0.0/16", "10.1.2.0/25", "fd00::/8"]},
+        "the network 10.1.2.0/24 in this namespace; allowed: 10.2.0.0/16, 10.1.2.0/25, fd00::/8.",
+    ),
+    "egress-to-no-private-network": (
+        python("a", isolation=to("fd00:1::/32")),
+        {"privateHosts": ["fd00:1::/32"]},
+        {"privateHosts": []},
+        "allowed: none",
+    ),
+    "egress-to-public-addresses": (
+        python("a", isolation=to("203.0.113.0/24", dns=True)),
+        {"privateHosts": []},
+        {"privateHosts": [], "egress": ["AllowList"]},
+        "",
+    ),
+}
 IDS = pytest.mark.parametrize(("node", "allows", "refuses", "says"), CASES.values(), ids=CASES)
 
 
@@ -122,7 +161,8 @@ def test_s373_the_pod_is_compared_too(
 ) -> None:
     """The policy becomes stricter after the run was accepted."""
     run = play({**node, "dependsOn": ["first"]}, allows)
-    run.spec = spec(python("first"), {**node, "dependsOn": ["first"]})
+    own = {k: v for k, v in node.get("isolation", {}).items() if k in ("egress", "allow")}
+    run.spec = spec(python("first", isolation=own), {**node, "dependsOn": ["first"]})
     run.step()
     run.overrides["policy"] = policy(**refuses)
     run.finish()
@@ -188,3 +228,55 @@ def test_s373_a_recorded_attempt_whose_job_was_not_made_is_compared_again() -> N
     assert (run.node("a").phase, run.node("a").reason) == ("Failed", "NotPermitted")
     assert "ServiceAccount x" in (run.node("a").message or "")
     assert run.executions == {}
+
+
+GATEWAY = EgressSettings(
+    gateway_namespace="waypost-system",
+    gateway_address="http://10.96.0.9:8080",
+    private_hosts=(ip_network("10.1.0.0/16"),),
+    dns_addresses=(ip_network("10.9.0.1/32"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("policy_says", "ended"),
+    [
+        pytest.param({}, "Succeeded", id="as-the-chart"),
+        pytest.param({"privateHosts": ["10.1.2.0/24"]}, "Succeeded", id="less-than-the-chart"),
+        pytest.param({"privateHosts": ["10.2.0.0/16"]}, "NotPermitted", id="in-place-of-the-chart"),
+        pytest.param({"privateHosts": []}, "NotPermitted", id="none"),
+    ],
+)
+def test_s640_networks_of_a_namespace(policy_says: JsonObject, ended: str) -> None:
+    """The policy becomes stricter after the run was accepted. Name servers are not chosen by it."""
+    node = python("a", isolation=to("10.1.2.0/24", dns=True), dependsOn=["first"])
+    run = Play(spec(python("first"), node))
+    run.settings = replace(SETTINGS, egress=GATEWAY)
+    run.overrides["policy"] = policy()
+    run.step()
+    run.overrides["policy"] = policy(**policy_says)
+    run.finish()
+    assert (run.node("a").reason or run.node("a").phase) == ended
+    if ended != "Succeeded":
+        assert "policies.namespaces[].privateHosts of the chart" in (run.node("a").message or "")
+
+
+def test_s640_what_the_network_policy_leaves_out_follows_the_policy_of_the_namespace() -> None:
+    run = Play(spec(python("a", isolation=to("0.0.0.0/0"))))
+    run.settings = replace(SETTINGS, egress=GATEWAY)
+    for listed, open_ in ((None, False), (["0.0.0.0/0"], True)):
+        run.overrides["policy"] = policy(privateHosts=listed)
+        (launch,) = launches(replace(run).step())
+        assert launch.policy is not None
+        (block,) = [
+            peer["ipBlock"]
+            for rule in launch.policy["spec"]["egress"]
+            for peer in rule["to"]
+            if "ipBlock" in peer
+        ]
+        assert ("10.0.0.0/8" not in block["except"]) is open_
+
+
+def test_s640_a_network_that_is_none() -> None:
+    with pytest.raises(ValueError, match=r"10\.1\.0\.0/99"):
+        policy(privateHosts=["10.1.0.0/99"])

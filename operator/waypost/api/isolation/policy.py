@@ -7,11 +7,13 @@ accepted, and with what the rendered pod has before its Job is created.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from waypost.api.base import Model
+from waypost.api.isolation.egress import Egress
 
 NODE_ACCOUNT: Final = "waypost-node"  # the account of pods of nodes: no bindings, no API token
 
@@ -44,6 +46,32 @@ class NamespacePolicy(Model):
     runtime_class: str | None = Field(
         default=None, description="RuntimeClass of all pods of nodes. Absent: the node chooses."
     )
+    egress: tuple[Egress, ...] | None = Field(
+        default=None,
+        description="Values of isolation.egress. A node without one has Inherit. Absent: all.",
+    )
+    private_hosts: _Names | None = Field(
+        default=None,
+        description="Private networks that isolation.allow.to may name. Absent: those of "
+        "networkPolicy.privateHosts.",
+    )
+    max_runs: int | None = Field(
+        default=None,
+        ge=1,
+        description="Runs of a namespace that may run at a time; later ones wait. Absent: any.",
+    )
+
+    @field_validator("private_hosts")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for text in value or ():
+            ip_network(text)  # its error names the text
+        return value
+
+    @property
+    def private_networks(self) -> tuple[IPv4Network | IPv6Network, ...] | None:
+        """The networks of private_hosts; None if it is absent."""
+        return None if self.private_hosts is None else tuple(map(ip_network, self.private_hosts))
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether it is about a namespace with these labels."""
@@ -63,6 +91,8 @@ class Uses:
     hosts: frozenset[str] = frozenset()  # to which keys of providers and servers are sent
     volumes: frozenset[str] = frozenset()
     runtime_class: str | None = None
+    egress: Egress | None = None  # None: it has no pod
+    networks: frozenset[IPv4Network | IPv6Network] = frozenset()  # private ones, by address
 
 
 def policy_of(policies: Iterable[NamespacePolicy], labels: Mapping[str, str]) -> NamespacePolicy:
@@ -75,21 +105,35 @@ def violations(policy: NamespacePolicy, uses: Uses) -> Iterator[str]:
     accounts = (NODE_ACCOUNT, *policy.service_accounts)
     if uses.service_account is not None and uses.service_account not in accounts:
         yield _text("ServiceAccount", uses.service_account, accounts, "serviceAccounts")
-    for name in sorted(uses.secrets):
-        if policy.secrets is not None and not _listed(name, policy.secrets):
-            yield _text("Secret", name, policy.secrets, "secrets")
-    for name in sorted(uses.images):
-        if policy.images is not None and not _listed(name, policy.images):
-            yield _text("image", name, policy.images, "images")
-    for name in sorted(uses.hosts):
-        if policy.hosts is not None and not _listed(name, policy.hosts):
-            yield _text("host", name, policy.hosts, "hosts")
+    for what, names, patterns, field in (
+        ("Secret", uses.secrets, policy.secrets, "secrets"),
+        ("image", uses.images, policy.images, "images"),
+        ("host", uses.hosts, policy.hosts, "hosts"),
+    ):
+        for name in sorted(names):
+            if patterns is not None and not _listed(name, patterns):
+                yield _text(what, name, patterns, field)
     for name in sorted(uses.volumes):
         if policy.volumes is not None and name not in policy.volumes:
             yield _text("volume source", name, policy.volumes, "volumes")
     required = policy.runtime_class
     if required is not None and uses.runtime_class not in (None, required):
         yield _text("RuntimeClass", str(uses.runtime_class), (required,), "runtimeClass")
+    yield from _network_violations(policy, uses)
+
+
+def _network_violations(policy: NamespacePolicy, uses: Uses) -> Iterator[str]:
+    if policy.egress is not None and uses.egress not in (None, *policy.egress):
+        yield _text("isolation.egress", str(uses.egress), policy.egress, "egress")
+    networks = policy.private_networks
+    for network in sorted(uses.networks, key=str):
+        if networks is not None and not any(_is_within(network, one) for one in networks):
+            yield _text("the network", str(network), policy.private_hosts or (), "privateHosts")
+
+
+def _is_within(network: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
+    same = network.version == outer.version
+    return same and network.subnet_of(outer)  # type: ignore[arg-type]  # of one version
 
 
 def _listed(name: str, patterns: Iterable[str]) -> bool:

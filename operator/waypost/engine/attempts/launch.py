@@ -27,6 +27,7 @@ from waypost.engine.state.inputs import Forbidden, Inputs, Invalid, Missing
 from waypost.engine.state.paths import iteration_path
 from waypost.engine.state.transition import Transition
 from waypost.kube import names, node_records, timestamps
+from waypost.kube.egress.policy import egress_of, private_networks
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.attempt_job import TooLarge, attempt_manifests
 from waypost.kube.manifests.endpoints import documents_of, hosts_of
@@ -65,7 +66,7 @@ def prepare(
     image = images.of_attempt(transition, path)
     rendered = replace(rendered, artifacts=artifacts, image=image)
     settings = egress.settings_of(transition, node)
-    if isinstance(settings, Invalid):
+    if isinstance(settings, Forbidden | Invalid):
         return settings
     request = _request(transition, path, inputs, attempt.number, rendered, settings=settings)
     launch = _rendered(transition, node, request, rendered, settings)
@@ -86,7 +87,11 @@ def _not_permitted(transition: Transition, launch: Launch, rendered: Rendered) -
     if policy is None:
         return ""
     pod = launch.job["spec"]["template"]["spec"]
-    uses = uses_of(pod, own_images=(own.runner, own.agent))
+    uses = replace(
+        uses_of(pod, own_images=(own.runner, own.agent)),
+        egress=egress_of(launch.job),
+        networks=private_networks(launch.policy),
+    )
     calls = documents_of(rendered.agent or {})
     if rendered.forwarded and rendered.http:
         calls.append(rendered.http)

@@ -122,12 +122,25 @@ def enter(observed: Observed, now: datetime) -> Entry:
     if problems:
         text = rejection.problems_text(observed, problems)
         return _standing_in(observed, text) or Rejected(observed, text)
-    held = hold.suspension(observed) if _is_new(observed) else None
-    if held is not None:
-        return _held(observed, held)
+    if (held := _held_back(observed, now)) is not None:
+        return held
     if is_requested(observed) and refresh.reads_again(observed):
         return Refreshing(observed)
     return _active(observed, now)
+
+
+def _held_back(observed: Observed, now: datetime) -> Entry | None:
+    """A run, or a round of one that has ended, that may not begin yet."""
+    if _is_new(observed):
+        held = hold.suspension(observed) or hold.without_place(observed)
+        return None if held is None else _held(observed, held)
+    if not (is_finished(observed.status) and is_requested(observed)):
+        return None
+    held = hold.without_place(observed)
+    if held is None:
+        return None
+    waits = Rejected(observed, held.message, held.reason, retry_at=now + held.look_again)
+    return _standing_in(observed, held.message) or waits
 
 
 def refreshed(entry: Entry, now: datetime) -> Entry:

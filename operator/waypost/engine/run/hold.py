@@ -87,6 +87,23 @@ def suspension(observed: Observed) -> Hold | None:
     return None
 
 
+def without_place(observed: Observed) -> Hold | None:
+    """The hold of a run, or of a round of a run that has ended, because as many runs of its
+    namespace run as the policy allows (S640). Child runs need no place."""
+    policy, ahead = observed.policy, observed.ahead
+    most = policy.max_runs if policy is not None else None
+    if most is None or ahead is None or ahead < most or observed.parent is not None:
+        return None
+    return Hold(
+        reason=ConditionReason.RUN_LIMIT,
+        message=f"the platform allows {most} runs at a time in this namespace "
+        "(policies.namespaces[].maxRuns of the chart); the run starts when those before it have "
+        "ended",
+        waiting="maxRuns",
+        phase="Pending",
+    )
+
+
 def unstored(record: str, message: str) -> Hold:
     """The hold of a run whose definition cannot be stored."""
     return Hold(

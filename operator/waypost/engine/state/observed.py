@@ -56,6 +56,7 @@ class Observed:
     new_runs_suspended: bool = False  # the setting of the operator
     archives: bool = False  # the setting of the operator: no TTL before the run is archived
     policy: NamespacePolicy | None = None  # of the platform for the namespace; None: no limits
+    ahead: int | None = None  # runs of the namespace before this one, for maxRuns of the policy
     deleting: bool = False  # the run has a deletionTimestamp, or its namespace is Terminating
     tracked: bool = False  # Argo CD or Flux track the object
     workflow: str = ""  # its label waypost.dev/workflow

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from waypost.api import meta
 from waypost.api.base import JsonObject
-from waypost.api.isolation.egress import Destination
+from waypost.api.isolation.egress import Destination, Egress
 from waypost.api.isolation.model import Isolation
 from waypost.kube.egress.ranges import FORBIDDEN, PRIVATE, Network, inside, network_of, within
 from waypost.protocol import ijson
@@ -19,6 +19,7 @@ from waypost.protocol import ijson
 PREFIX: Final = "waypost-egress-"
 _NAMESPACE_LABEL: Final = "kubernetes.io/metadata.name"
 _DNS_PORT: Final = 53
+_LIMITED: Final[tuple[Egress, ...]] = ("None", "Gateway", "AllowList")
 _DIGEST_LENGTH: Final = 16
 
 
@@ -114,6 +115,21 @@ def label_job(job: JsonObject, policy: JsonObject) -> None:
     label = policy["metadata"]["labels"]
     for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
         metadata["labels"] = {**metadata["labels"], **label}
+
+
+def egress_of(job: JsonObject) -> Egress:
+    """The egress of the pod of a rendered Job, from the label that its policy selects."""
+    label = job["spec"]["template"]["metadata"]["labels"].get(meta.LABEL_EGRESS, "")
+    return next((mode for mode in _LIMITED if label.startswith(f"{mode.lower()}-")), "Inherit")
+
+
+def private_networks(policy: JsonObject | None) -> frozenset[Network]:
+    """The private networks that a policy names, besides those of name servers."""
+    rules = policy["spec"].get("egress", ()) if policy is not None else ()
+    chosen = [rule for rule in rules if all(port["protocol"] == "TCP" for port in rule["ports"])]
+    blocks = [peer["ipBlock"]["cidr"] for r in chosen for peer in r["to"] if "ipBlock" in peer]
+    networks = (network_of(text) for text in blocks)
+    return frozenset(one for one in networks if one is not None and within(one, PRIVATE))
 
 
 def _rules(isolation: Isolation, settings: EgressSettings, models: bool) -> Iterator[JsonObject]:

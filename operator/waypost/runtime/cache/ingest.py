@@ -52,19 +52,28 @@ class Ingest:
         if deleted:
             key = self._store.key_of(uid) or self._store.last_key(uid)
             self._store.drop_run(uid)
-            return [*_listed(key), *self._parent(before, None)]
+            return [*_listed(key), *self._parent(before, None), *self._freed()]
         if not self._store.put_run(raw):
             return []
         key = self._store.key_of(uid)
-        return [*_listed(key), *self._parent(before, self._store.child(uid))]
+        return [*_listed(key), *self._parent(before, self._store.child(uid)), *self._freed()]
 
     def put_own(self, body: Obj) -> list[Key]:
-        """Put in a state of a run that this operator has written, and that nobody else has. Returns
-        the parent of a child run, if what it sees of the child has changed."""
+        """Put in a state of a run that this operator has written, and that nobody else has.
+
+        Returns:
+            The parent of a child run, if what it sees of the child has changed, and runs that may
+            now be accepted.
+        """
         uid = objects.text(objects.section(body, "metadata"), "uid")
         before = self._store.child(uid)
         self._store.put_run(body, own=True)
-        return self._parent(before, self._store.child(uid))
+        return [*self._parent(before, self._store.child(uid)), *self._freed()]
+
+    def _freed(self) -> list[Key]:
+        """The runs that wait for a place in their namespace, if one may be free."""
+        keys = (self._store.key_of(uid) for uid in self._store.places.freed())
+        return [key for key in keys if key is not None]
 
     def _parent(self, before: ChildFact | None, after: ChildFact | None) -> list[Key]:
         """The parent of a child run, if what it sees of the child has changed."""

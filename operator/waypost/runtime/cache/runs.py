@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from waypost.api.isolation.policy import NamespacePolicy
 from waypost.engine.state.decision import FreeSlot
 from waypost.kube.facts.approvals import ApprovalFact, seen
 from waypost.kube.facts.children import ChildFact, child_fact
@@ -18,6 +19,7 @@ from waypost.kube.objects import section, text
 from waypost.ports.cluster import Obj
 from waypost.runtime.cache.newest import Newest, version_of
 from waypost.runtime.cache.parsed import ParsedBodies, RunBody
+from waypost.runtime.cache.places import Places
 from waypost.telemetry.signals import NONE, Signals, signals
 
 
@@ -73,6 +75,7 @@ class RunCache:
         ] = {}  # of runs that exist, and of deleted runs with pods or Approvals left
         self._live: set[str] = set()  # uids of runs that are known to exist
         self._parsed = ParsedBodies()
+        self.places = Places()
 
     def __len__(self) -> int:
         return len(self._live)
@@ -129,6 +132,7 @@ class RunCache:
         entry.ended = is_ended
         entry.urgent = not _is_current(body)
         entry.signals = signals(body)
+        self.places.put(body)
         if later:
             self._parsed.put(key.uid, entry.body)
         self._put_child(entry, child_fact(body))
@@ -191,6 +195,12 @@ class RunCache:
         found = (self.entry(uid).signals for uid in self._live)
         return (one for one in found if one != NONE)
 
+    def ahead(self, key: Key, policy: NamespacePolicy | None) -> int | None:
+        """How many runs are before one that has no place yet, if the policy limits them (S640)."""
+        if policy is None or policy.max_runs is None:
+            return None
+        return self.places.ahead(key.namespace, key.uid)
+
     def has_ended(self, uid: str) -> bool:
         """Whether a run is finished, and its spec has not changed since: a pass can wait."""
         entry = self._entries.get(uid)
@@ -199,6 +209,8 @@ class RunCache:
     def drop_run(self, uid: str) -> None:
         """Remove a run that no longer exists. Its pods stay cached, for they may need a release."""
         self._live.discard(uid)
+        if uid in self._keys:
+            self.places.drop(self._keys[uid].namespace, uid)
         entry = self._entries.get(uid)
         if entry is not None:
             entry.body, entry.version = None, 0

@@ -140,6 +140,7 @@ class Observer:
         deleting = bool(metadata.get("deletionTimestamp"))
         if not deleting and any(pod.deleting for pod in pods):
             deleting = await self._terminating(key.namespace)
+        policy = await self._policies.of(key.namespace)
         return Observed(
             name=key.name,
             namespace=key.namespace,
@@ -153,7 +154,8 @@ class Observer:
             origin=origin,
             new_runs_suspended=self._suspend_new_runs,
             archives=self._archives,
-            policy=await self._policies.of(key.namespace),
+            policy=policy,
+            ahead=self._store.ahead(key, policy),
             guard=await self._guards.known(key.namespace),
             strict_approvals=self._strict,
             deleting=deleting,

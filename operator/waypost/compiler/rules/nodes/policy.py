@@ -10,6 +10,7 @@ from waypost.api.kinds.table import kind_of, work_of
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.node_settings import isolation_of
 from waypost.compiler.problems import Problem
+from waypost.kube.egress.ranges import PRIVATE, Network, network_of, within
 
 
 def policy_problems(spec: AgentWorkflowSpec, policy: NamespacePolicy) -> Iterator[Problem]:
@@ -37,7 +38,17 @@ def _uses(spec: AgentWorkflowSpec, node: Node) -> Uses:
         images=frozenset(images | ({image} if image else set())),
         volumes=frozenset(source for source, _ in sources) | _claims(isolation),
         runtime_class=isolation.runtime_class_name,
+        egress=isolation.egress or "Inherit",
+        networks=private_networks(isolation),
     )
+
+
+def private_networks(isolation: Isolation) -> frozenset[Network]:
+    """The private networks to which it lets a pod connect."""
+    allow = isolation.allow if isolation.egress == "AllowList" else None
+    cidrs = [one.cidr for one in (allow and allow.to) or () if one.cidr is not None]
+    networks = (network_of(cidr) for cidr in cidrs)
+    return frozenset(one for one in networks if one is not None and within(one, PRIVATE))
 
 
 def _claims(isolation: Isolation) -> frozenset[str]:
