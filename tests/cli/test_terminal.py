@@ -60,6 +60,19 @@ def test_s377_printable(text: str) -> None:
     assert not UNSAFE.search(tame(text))
 
 
+# Code points that a terminal obeys or hides: C0 and C1, marks of direction and their isolates, line
+# and paragraph separators, tags, and surrogates, which are no characters. Tab and line break stay.
+RANGES = (
+    *((0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0x061C, 0x061C), (0x200E, 0x200F)),
+    *((0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF), (0xE0000, 0xE007F)),
+)
+
+
+def test_s377_these_code_points_and_no_others() -> None:
+    replaced = {at for at in range(sys.maxunicode + 1) if UNSAFE.fullmatch(chr(at))}
+    assert replaced == {at for first, last in RANGES for at in range(first, last + 1)}
+
+
 @pytest.mark.parametrize("text", ["a\tb\n", "Grüße", "日本語", "עברית", "👩‍💻", "naïve\u00a0x"])
 def test_s377_ordinary_text_stays(text: str) -> None:
     assert printable(text) == text
