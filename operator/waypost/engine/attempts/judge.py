@@ -15,6 +15,7 @@ from waypost.engine.state.outcome import (
     Parked,
     Succeeded,
     checkpoint,
+    idle_of_kind,
     is_parked,
     parked_outcome,
     reason_of,
@@ -117,7 +118,8 @@ def judge_pod(
     elif foreign and not pod.has_sidecar:
         recorded = _plain_result(pod, output_schema)
     else:
-        recorded = _idle(_recorded_result(pod, expect, output_schema, stored_result), kind)
+        recorded = _recorded_result(pod, expect, output_schema, stored_result)
+        recorded = idle_of_kind(recorded, KINDS[kind])
     if isinstance(recorded, Succeeded | Parked):
         return recorded
     if pod.restarts and stopping in (None, Reason.CONTAINER_RESTARTED):
@@ -143,14 +145,6 @@ def judge_pod(
         text = f"{failure.message}; a record was refused: {recorded.message}"
         return replace(failure, message=text, refused=recorded.reason)
     return failure
-
-
-def _idle(recorded: Outcome | RecordProblem | None, kind: str) -> Outcome | RecordProblem | None:
-    """What was recorded, marked if the one request of the node was not sent because its key does
-    not exist (S638). An agent may have done something before."""
-    if not isinstance(recorded, Failed) or recorded.reason is not Reason.KEY_MISSING:
-        return recorded
-    return replace(recorded, idle=KINDS[kind].calls_hosts)
 
 
 def _is_hopeless(stopping: str, trouble: str) -> bool:

@@ -1,11 +1,12 @@
 """How an attempt ended: with an output or a reason, and what its commit record reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from waypost.api.base import JsonObject, JsonValue
 from waypost.api.nodes.artifacts import ArtifactStatus
 from waypost.kube.facts import restarts
 from waypost.kube.facts.pods import PodFact
+from waypost.kube.kinds.kind import PodKind
 from waypost.kube.payloads import RecordFact
 from waypost.protocol import ijson
 from waypost.protocol.agents import gated_calls
@@ -70,6 +71,16 @@ class Remembered:
 
 
 Outcome = Succeeded | Failed | Parked
+
+
+def idle_of_kind(
+    recorded: Outcome | RecordProblem | None, kind: PodKind
+) -> Outcome | RecordProblem | None:
+    """What was recorded, marked if the one request of the node was not sent because its key does
+    not exist (S638). An agent may have done something before."""
+    if not isinstance(recorded, Failed) or recorded.reason is not Reason.KEY_MISSING:
+        return recorded
+    return replace(recorded, idle=kind.calls_hosts)
 
 
 def checkpoint(output: JsonValue) -> Succeeded:
