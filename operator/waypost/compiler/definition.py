@@ -73,6 +73,7 @@ class Definition:
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     cancelled: bool = False  # spec.cancel, also of a spec that is refused
+    outside: tuple[Problem, ...] = ()  # hosts that senders choose: warnings, errors in strict mode
     stand_ins: frozenset[str] = (
         frozenset()
     )  # nodes whose definition is lost, or not that of the pod
@@ -207,10 +208,12 @@ def _checked(
     called = called_types(spec, locals_, templates)
     value_problems = _value_problems(spec, graph, None if any_inputs else inputs, called)
     value_problems += called_key_problems(spec, locals_, templates)
+    outside = _some(address_problems(spec, templates=templates))
     return Definition(
         spec=spec,
         graph=graph,
         inputs=inputs,
+        outside=outside,
         problems=_some(problem for problem in value_problems if problem.severity == "error"),
         warnings=_some(
             [
@@ -226,7 +229,7 @@ def _checked(
                 *escalation_warnings(spec),
                 *waiting_warnings(spec, graph),
                 *memory_warnings(spec, locals_, templates),
-                *address_problems(spec),
+                *outside,
             ]
         ),
     )

@@ -57,7 +57,7 @@ def define_template(
     definition = define(fields, any_inputs=True, templates=templates)
     recursion = recursion_problems(name, fields, templates or {}) if name else ()
     definition = replace(definition, problems=(*definition.problems, *recursion))
-    definition = _of_sources(definition, spec)
+    definition = _of_sources(definition, spec, templates)
     if definition.problems or not _reads_undeclared_inputs(definition):
         return definition
     text = "is not set, so the inputs of runs and the expressions that read them are not checked"
@@ -65,14 +65,17 @@ def define_template(
     return replace(definition, warnings=(warning, *definition.warnings)[:MAX_PROBLEMS])
 
 
-def _of_sources(definition: Definition, spec: Any) -> Definition:
+def _of_sources(
+    definition: Definition, spec: Any, templates: Mapping[str, JsonObject] | None
+) -> Definition:
     """The definition of a template, with what its triggers add: senders give its inputs."""
     if definition.spec is None or not (isinstance(spec, Mapping) and spec.get("triggers")):
         return definition
     known = {one.field for one in definition.warnings}
-    found = address_problems(definition.spec, may_start=True)
+    found = tuple(address_problems(definition.spec, templates=templates, may_start=True))
     more = [one for one in found if one.field not in known]
-    return replace(definition, warnings=(*definition.warnings, *more)[:MAX_PROBLEMS])
+    warnings = (*definition.warnings, *more)[:MAX_PROBLEMS]
+    return replace(definition, warnings=warnings, outside=found[:MAX_PROBLEMS])
 
 
 def define_own(spec: Any, templates: Mapping[str, JsonObject]) -> Definition:

@@ -9,7 +9,6 @@ from waypost.api.changes import changed_run
 from waypost.api.meta import Condition, ConditionReason, EventReason
 from waypost.api.status import AgentWorkflowStatus
 from waypost.compiler.problems import Problem
-from waypost.compiler.rules.nodes.outside import address_problems
 from waypost.compiler.rules.nodes.policy import policy_problems
 from waypost.compiler.rules.spec import MAX_PROBLEMS
 from waypost.engine.memory.identity import problems as memory_problems
@@ -39,9 +38,11 @@ def _not_permitted(observed: Observed) -> tuple[Problem, ...]:
         return ()
     found = list(policy_problems(spec, policy)) if policy is not None else []
     if observed.strict_approvals:
-        outside = address_problems(spec, severity="error")
         text = "approvals.mode is Strict, and "
-        found += [replace(one, message=text + one.message) for one in outside]
+        found += [
+            replace(one, message=text + one.message, severity="error")
+            for one in observed.definition.outside
+        ]
     return tuple(found)[:MAX_PROBLEMS]
 
 

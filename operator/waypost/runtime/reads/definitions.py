@@ -104,8 +104,10 @@ class Definitions:
         body = objects.section(run, "spec") if fields is None else fields
         deep = not children.is_child(run)
         templates = await read_called(self._cluster, key.namespace, body, deep=deep)
-        problems = (await self._offload(check, templates)).problems if templates else ()
-        return replace(definition, problems=problems) if problems else definition
+        if not templates:
+            return definition
+        checked = await self._offload(check, templates)
+        return replace(definition, problems=checked.problems, outside=checked.outside)
 
     async def _read(
         self, key: Key, generation: int, run: Obj, need: Keep | Take

@@ -14,6 +14,7 @@ from tests.support.builders import http, python, spec
 from tests.support.events import EVENT, event, waits
 from tests.support.guarding import STRICT
 from tests.support.harness import NAMESPACE, World
+from tests.support.templates import create_template
 from tests.support.virtual import virtual
 
 TEMPLATE = Kind.AGENT_WORKFLOW_TEMPLATE
@@ -135,6 +136,29 @@ async def test_s611_strict_mode_rejects_a_run_that_sends_where_an_event_says() -
         assert done["phase"] == "Rejected"
         says = world.condition("Accepted")["message"]
         assert says.startswith("nodes.call.http.url: approvals.mode is Strict, and nodes.paid.")
+
+
+@virtual
+@pytest.mark.parametrize("given", ["${nodes.paid.output.payload}", "https://api.example/x"])
+async def test_s785_strict_mode_follows_values_into_child_runs(given: str) -> None:
+    wait = waits("paid", key="k", schema={"type": "string"})
+    call = {"name": "sub", "workflow": {"templateRef": {"name": "sends"}}, "inputs": {"n": given}}
+    async with World() as world:
+        world.start(approvals=STRICT)
+        await create_template(
+            world, {**spec(http("call", url="${inputs.n}")), "inputSchema": LINK}, "sends"
+        )
+        await world.submit(spec(wait, call))
+        await world.quiet(5)
+        accepted = world.condition("Accepted")
+        if given.startswith("https"):
+            assert accepted["status"] == "True"
+            return
+        assert world.status()["phase"] == "Rejected"
+        assert accepted["message"].startswith(
+            "nodes.sub.inputs.n: approvals.mode is Strict, and nodes.paid.output.payload comes "
+            "from outside and chooses the host of nodes.call.http.url of template sends; "
+        )
 
 
 @virtual
