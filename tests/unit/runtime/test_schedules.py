@@ -1,13 +1,17 @@
 """Schedules on a simulated cluster, in virtual time, which begins on 2026-03-01 at 09:00 UTC."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
+from waypost.api import meta
 from waypost.ports.cluster import Kind, Obj, PatchType, Rejected, Unavailable
 from waypost.schedules.subject import run_name
 
+from tests.fakes.api.watch import Delivery
 from tests.support.builders import python, spec
-from tests.support.harness import NAMESPACE, World, fails, gives, hangs
+from tests.support.harness import NAMESPACE, Call, World, fails, gives, hangs
 from tests.support.schedules import (
     NIGHTLY,
     SCHEDULE,
@@ -31,7 +35,7 @@ async def test_one_run_for_each_time() -> None:
     async with World(script={"a": [gives(1)]}) as world:
         world.start()
         await create_template(world, spec(python("a"), outputs={"day": "${run.scheduledAt}"}))
-        await create_schedule(world, "*/10 * * * *", "0 * * * *")
+        await create_schedule(world, "*/10 * * * *", "*/20 * * * *")  # both have 09:20
         await asyncio.sleep(31 * MINUTE)
         assert times(world) == ["09:10", "09:20", "09:30"]
         names = [run["metadata"]["name"] for run in scheduled_runs(world)]
@@ -148,6 +152,41 @@ async def test_replace_cancels_waits_and_starts() -> None:
 
 
 @virtual
+async def test_replace_waits_for_finally_however_long_it_takes() -> None:
+    """S567: longer than startingDeadlineSeconds too; no other time takes its place."""
+    async with World(script={"a": [hangs()], "tidy": [gives(1, seconds=300.0)]}) as world:
+        world.start()
+        body = {**spec(python("a", timeout="5h")), "finally": [python("tidy")]}
+        await create_template(world, body)
+        await create_schedule(
+            world, "*/10 * * * *", concurrencyPolicy="Replace", startingDeadlineSeconds=10
+        )
+        await asyncio.sleep(23 * MINUTE)
+        assert times(world) == ["09:10"], "its finally is not over"
+        await asyncio.sleep(4 * MINUTE)
+        assert times(world) == ["09:10", "09:20"]
+        first, second = scheduled_runs(world)
+        assert first["status"]["phase"] == "Cancelled"
+        assert world.node("tidy", FIRST)["phase"] == "Succeeded"
+        assert first["status"]["finishedAt"] <= second["metadata"]["creationTimestamp"]
+        assert schedule_status(world)["missed"] == 0
+
+
+@virtual
+@pytest.mark.parametrize("policy", ["Forbid", "Queue"])
+async def test_a_run_that_the_watch_has_not_delivered_counts(policy: str) -> None:
+    """S565 S566: whether one is in progress is read live, not from the cache."""
+    async with World(script={"a": [hangs()]}) as world:
+        world.start(delivery=Delivery(delay=(300.0, 300.0)), resync_seconds=10_000.0)
+        await nightly(world, concurrencyPolicy=policy)
+        await asyncio.sleep(9 * MINUTE)
+        run = spec(python("a", timeout="5h"))
+        await world.submit(run, name="by-hand", labels={meta.LABEL_SCHEDULE: NIGHTLY})
+        await asyncio.sleep(2 * MINUTE)
+        assert [one["metadata"]["name"] for one in world.all(Kind.AGENT_WORKFLOW)] == ["by-hand"]
+
+
+@virtual
 @pytest.mark.parametrize("policy", ["Forbid", "Queue", "Allow", "Replace"])
 async def test_runs_that_end_in_time_never_meet(policy: str) -> None:
     async with World() as world:
@@ -188,6 +227,21 @@ async def test_an_edit_starts_from_now() -> None:
         world.start()
         await asyncio.sleep(5 * MINUTE)
         assert times(world) == ["09:50"]
+
+
+@virtual
+async def test_an_edit_leaves_the_run_in_progress() -> None:
+    """S568: its times start from now, and the run continues as it is."""
+    async with World(script={"a": [hangs()]}) as world:
+        world.start()
+        await nightly(world)
+        await asyncio.sleep(11 * MINUTE)
+        before = scheduled_runs(world)[0]["spec"]
+        await world.patch(SCHEDULE, NIGHTLY, {"schedules": ["15 * * * *"]})
+        await asyncio.sleep(MINUTE)
+        [run] = scheduled_runs(world)
+        assert (run["spec"], run["status"]["phase"]) == (before, "Running")
+        assert schedule_status(world)["nextAt"] == "2026-03-01T09:15:00.000Z"
 
 
 @virtual
@@ -278,6 +332,7 @@ async def test_a_run_that_would_not_be_accepted(template: Obj, inputs: Obj, reas
         assert times(world) == []
         assert schedule_condition(world, "Blocked")["reason"] == reason
         assert schedule_status(world)["missed"] >= 1
+        assert any(e["reason"] == "ScheduleMissed" for e in world.all(Kind.EVENT))
 
 
 @virtual
@@ -382,6 +437,40 @@ async def test_an_answer_that_is_lost_creates_one_run() -> None:
         world.cluster.fail_next("create", Kind.AGENT_WORKFLOW, lost, after_commit=True)
         await asyncio.sleep(22 * MINUTE)
         assert times(world) == ["09:10", "09:20", "09:30"]
+
+
+@pytest.mark.parametrize("verb", ["patch_status", "create"])
+@pytest.mark.parametrize("lands", [True, False], ids=["lands", "is-lost"])
+@virtual
+async def test_an_operator_that_ends_at_a_start(verb: str, lands: bool) -> None:
+    """S572: at the write of `starting` or at the create; the next one starts the run, once."""
+    created: list[str] = []
+    async with World() as world:
+        first = world.start()
+        await nightly(world, startingDeadlineSeconds=300)
+        await asyncio.sleep(9 * MINUTE)
+
+        def note(kind: Kind, change: str, body: Obj) -> None:
+            if kind is Kind.AGENT_WORKFLOW and change == "ADDED":
+                created.append(body["metadata"]["name"])
+
+        async def end(call: Call, proceed: Callable[[], Awaitable[Any]]) -> Any:
+            kind = SCHEDULE if verb == "patch_status" else Kind.AGENT_WORKFLOW
+            if (call.verb, call.kind) != (verb, kind):
+                return await proceed()
+            first.die()
+            if lands:
+                return await proceed()
+            lost = "the connection was reset"
+            raise Unavailable(lost)
+
+        world.cluster.server.storage.listeners.append(note)
+        first.line.intercept = end
+        await asyncio.sleep(2 * MINUTE)
+        world.start()
+        await asyncio.sleep(9 * MINUTE + 30)
+        assert created == [FIRST, run_name(NIGHTLY, at("2026-03-01T09:20"))]
+        assert schedule_status(world)["missed"] == 0
 
 
 @virtual

@@ -20,6 +20,7 @@ from waypost.schedules.subject import (
 )
 
 from tests.support.schedules import NIGHTLY, at, schedule_spec
+from tests.support.templates import REVIEW
 
 NOON = at("2026-03-01T12:00")
 TEN_PAST = at("2026-03-01T12:10")
@@ -208,6 +209,36 @@ def test_the_run_that_is_starting_is_not_deleted() -> None:
     assert found.delete == ()
 
 
+@pytest.mark.parametrize(
+    ("edit", "counts"),
+    [
+        pytest.param({"schedules": ["*/11 * * * *"]}, True, id="schedules"),
+        pytest.param({"timeZone": "Europe/Berlin"}, True, id="timeZone"),
+        pytest.param({"spread": "1m"}, True, id="spread"),
+        pytest.param({"suspend": True}, True, id="suspend"),
+        pytest.param({"concurrencyPolicy": "Allow"}, False, id="policy"),
+        pytest.param({"startingDeadlineSeconds": 60}, False, id="deadline"),
+        pytest.param({"successfulRunsHistoryLimit": 0}, False, id="history"),
+        pytest.param({"run": {"inputs": {"n": 2}}}, False, id="inputs"),
+    ],
+)
+def test_what_is_an_edit_of_the_times(edit: Obj, counts: bool) -> None:
+    """S568"""
+    before, after = seen().spec, seen(**edit).spec
+    assert before is not None
+    assert after is not None
+    assert (timing_digest(before) != timing_digest(after)) is counts
+
+
+@pytest.mark.parametrize("policy", ["Forbid", "Queue", "Replace"])
+def test_runs_and_the_template_are_read_live_before_a_start(policy: str) -> None:
+    """S565: before `starting` is written."""
+    found = needs(seen(concurrencyPolicy=policy), TEN_PAST)
+    assert (found.runs, found.template) == (True, REVIEW)
+    unread = step(seen(concurrencyPolicy=policy), Look(), TEN_PAST)
+    assert (created(unread), unread.status.starting) == ("", None)
+
+
 def test_nothing_is_read_while_nothing_is_due() -> None:
     found = needs(seen(), NOON + timedelta(minutes=5))
     assert (found.named, found.runs, found.template) == ("", False, "")
@@ -218,6 +249,7 @@ def test_nothing_is_read_while_nothing_is_due() -> None:
     [
         pytest.param({}, True, id="new"),
         pytest.param({"status": {"phase": "Paused"}}, True, id="paused"),
+        pytest.param({"status": {"phase": "Waiting"}}, True, id="at-a-gate"),
         pytest.param({"status": {"phase": "Rejected"}}, False, id="rejected"),
         pytest.param({"status": {"phase": "Failed", "round": 1}}, False, id="failed"),
         pytest.param(
