@@ -120,6 +120,12 @@ class Plan:
         return {trouble.kind for trouble in (*self.troubles, *self.more_troubles)}
 
     @property
+    def is_orderly(self) -> bool:
+        """Whether an operator always sees what is stored of `runs`, which people may run again."""
+        kinds = {trouble.kind for trouble in self.troubles}
+        return kinds <= {"rerun", "cancel", "delete_event"} and self.delivery == "immediate"
+
+    @property
     def is_undisturbed(self) -> bool:
         """Whether an operator always sees what is stored."""
         return not self.kinds and self.delivery == "immediate"

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pytest
 from waypost.engine.events import lifecycle, starting
+from waypost.engine.nodes import claims, table
 from waypost.engine.nodes import event as node
-from waypost.engine.nodes import table
 from waypost.runtime.events.starter import Starter
 
 from tests.simulation.events.plan import Plan, plan
@@ -33,15 +33,15 @@ def _kind(patch: pytest.MonkeyPatch, **changes: Any) -> None:
 
 @bug("VN1", focus=_any)
 def _the_run_takes_an_event_before_it_is_claimed(patch: pytest.MonkeyPatch) -> None:
-    def hasty(transition: Any, path: str, events: Any, claim: Any, until: Any) -> bool:
-        work = transition.node(path).event
+    def hasty(transition: Any, path: str, events: Any) -> bool:
+        work = claims.work_of(transition, path)
         for one in events:
-            if node._fits(transition, one, work, until) and not node._why_not(one, work):
+            if claims._fits(transition, one, path) and not claims._why_not(one, work):
                 node._take(transition, path, [one])
                 return True
         return False
 
-    patch.setattr(node, "_claim_one", hasty)
+    patch.setattr(claims, "claim_one", hasty)
 
 
 @bug("VN3", focus=lambda planned: _timed(planned) and planned.delivery == "stale")
@@ -82,24 +82,43 @@ def _an_event_that_was_taken_goes_back(patch: pytest.MonkeyPatch) -> None:
 
 @bug("VN2", focus=_any)
 def _an_event_that_came_before_the_wait_is_not_looked_for(patch: pytest.MonkeyPatch) -> None:
-    claim = node._claim_one
+    claim = claims.claim_one
 
-    def late(transition: Any, path: str, events: Any, *given: Any) -> bool:
+    def late(transition: Any, path: str, events: Any) -> bool:
         started = transition.statuses[path].started_at
         new = [one for one in events if one.created_at.isoformat() >= started[:19]]
-        return claim(transition, path, new, *given)
+        return claim(transition, path, new)
 
-    patch.setattr(node, "_claim_one", late)
+    patch.setattr(claims, "claim_one", late)
 
 
 @bug("VN4", focus=lambda planned: planned.is_undisturbed)
 def _the_newest_event_is_taken(patch: pytest.MonkeyPatch) -> None:
-    claim = node._claim_one
+    claim = claims.claim_one
 
-    def newest(transition: Any, path: str, events: Any, *given: Any) -> bool:
-        return claim(transition, path, list(reversed(events)), *given)
+    def newest(transition: Any, path: str, events: Any) -> bool:
+        return claim(transition, path, list(reversed(events)))
 
-    patch.setattr(node, "_claim_one", newest)
+    patch.setattr(claims, "claim_one", newest)
+
+
+def _waits_again(planned: Plan) -> bool:
+    """A node that comes first in the graph waits since a later time than another one."""
+    shared = (
+        {(wait.key, wait.timeout) for wait in run.waits}
+        for run in planned.runs
+        if len(run.waits) > 1 and not run.chooses
+    )
+    return planned.is_orderly and "rerun" in planned.kinds and any(map(_without_timeout, shared))
+
+
+def _without_timeout(waits: set[tuple[str, int]]) -> bool:
+    return len(waits) == 1 and not next(iter(waits))[1]
+
+
+@bug("VN4", focus=_waits_again)
+def _the_order_of_the_graph_decides(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(claims, "_reserved", lambda *_: set())
 
 
 def _starting(planned: Plan) -> bool:
@@ -159,4 +178,4 @@ def _items_of_a_map_share_a_claim(patch: pytest.MonkeyPatch) -> None:
     def alike(found: Any, claim: Any) -> bool:
         return found is not None and (found.path, found.wait) == (claim.path, claim.wait)
 
-    patch.setattr(node, "_is", alike)
+    patch.setattr(claims, "_is", alike)

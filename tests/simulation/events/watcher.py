@@ -33,6 +33,7 @@ class Watcher:
         self._waits = {(run.name, wait.name): wait for run in plan.runs for wait in run.waits}
         self._timeout = plan.callers[0].timeout if plan.callers else 0
         self._undisturbed = plan.is_undisturbed
+        self._orderly = plan.is_orderly
         self._before: dict[str, Obj] = {}  # runs, as stored last
         self._starts = {start.id: start for start in plan.starts}
         self._started: dict[str, str] = {}  # by what the run says of its event: name of the run
@@ -153,6 +154,34 @@ class Watcher:
         ]
         if older and self._undisturbed:
             self.blame(f"{id_} is claimed before {older}", "VN4")
+        longest = self._longest(id_, str(claim["run"])) if self._orderly else None
+        if longest is not None and longest != claim["path"]:
+            self.blame(f"{id_} is claimed by {claim}, and {longest} waits for longer", "VN4")
+
+    def _longest(self, id_: str, run: str) -> str | None:
+        """The node of a run that gets an event: each, from the longest wait on, takes the oldest
+        one that fits. None if timeouts could decide."""
+        free = sorted([id_, *self._pending()], key=self._age)
+        waiting = [(node["startedAt"], path) for name, path, node in self._waiting() if name == run]
+        for _, path in sorted(waiting):
+            wait = self._wait(run, path)
+            if wait is None or wait.timeout:
+                return None
+            if self._has_claimed(run, path, id_):
+                continue
+            first = next((one for one in free if self._fits(self.events[one], wait, run)), None)
+            if first == id_:
+                return path
+            free = [one for one in free if one != first]
+        return None
+
+    def _has_claimed(self, run: str, path: str, but: str) -> bool:
+        claims = (
+            section(body, "status", "claim")
+            for id_, body in self.events.items()
+            if id_ != but and self.phase(id_) == "Claimed"
+        )
+        return any((one.get("run"), one.get("path")) == (run, path) for one in claims)
 
     def _node(self, run: str, body: Obj, node: Obj) -> None:
         before = next(

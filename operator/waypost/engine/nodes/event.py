@@ -9,15 +9,15 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from waypost.api.base import JsonObject, parse_duration
-from waypost.api.event.model import MAX_KEY, EventClaim, WorkflowEventStatus
+from waypost.api.event.model import MAX_KEY
 from waypost.api.kinds.event import EventKind
 from waypost.api.state.event import KEPT_TAKEN, EventWait
 from waypost.api.status import AgentWorkflowStatus, NodeStatus
 from waypost.api.wire.memo import Memo
+from waypost.engine.nodes import claims
 from waypost.engine.nodes.kind import EngineKind
 from waypost.engine.scheduling import remembering
 from waypost.engine.scheduling.inputs import invalid_reason, own_context
-from waypost.engine.state.decision import SettleEvent, tried_event
 from waypost.engine.state.inputs import Inputs, Invalid
 from waypost.engine.state.observed import Observed
 from waypost.engine.state.outcome import checkpoint
@@ -26,19 +26,12 @@ from waypost.expressions.templates import NullPolicy, RenderError, render_text
 from waypost.kube import timestamps
 from waypost.kube.facts.read_problems import WORKFLOW_EVENTS
 from waypost.kube.workflow_events import EventFact, Selector
-from waypost.protocol import schema
 from waypost.protocol.reasons import Reason
 from waypost.protocol.text import shorten
 
-_JUDGED: Final = 500  # events in a pass whose payloads are compared with the schema
-_REFUSED: Final = 20  # events that a pass refuses at most
-_TRY_AGAIN: Final = timedelta(seconds=10)  # after an event could not be written
-
 
 def _work(transition: Transition, path: str) -> EventKind:
-    work = transition.node(path).event
-    assert work is not None, "called for event nodes only"
-    return work
+    return claims.work_of(transition, path)
 
 
 def start(transition: Transition, path: str, inputs: Inputs) -> None:
@@ -142,23 +135,11 @@ def advance(transition: Transition, path: str, *, withdraw: bool) -> None:
     if listed is None:
         return
     events = sorted(listed, key=lambda event: event.age)
-    claim = EventClaim(
-        run=transition.observed.name,
-        run_uid=transition.observed.uid,
-        path=path,
-        wait=status.event.wait,
-    )
-    mine = [event for event in events if _is(event.claim, claim)]
+    mine = claims.of_node(transition, path, events)
     if mine:
         _take(transition, path, mine)
-    elif not _claim_one(transition, path, events, claim, until):
+    elif not claims.claim_one(transition, path, events):
         _end_if_due(transition, path, until)
-
-
-def _is(found: EventClaim | None, claim: EventClaim) -> bool:
-    if found is None:
-        return False
-    return (found.run_uid, found.path, found.wait) == (claim.run_uid, claim.path, claim.wait)
 
 
 def _take(transition: Transition, path: str, mine: list[EventFact]) -> None:
@@ -191,72 +172,6 @@ def _output(transition: Transition, path: str, event: EventFact) -> JsonObject:
     if _work(transition, path).on_timeout == "Continue":
         output["expired"] = False
     return output
-
-
-def _claim_one(
-    transition: Transition,
-    path: str,
-    events: list[EventFact],
-    claim: EventClaim,
-    until: datetime | None,
-) -> bool:
-    """Claim the oldest event that fits; whether one is claimed, or cannot be written now."""
-    work, refused, misfits = _work(transition, path), 0, ""
-    for event in [one for one in events if _fits(transition, one, work, until)][:_JUDGED]:
-        problem = transition.observed.write_problems.get(tried_event(event.name))
-        if problem is not None:
-            text = f"WorkflowEvent {event.name} cannot be written: {problem.message}"
-            transition.name_trouble(path, Reason.RECORD_REJECTED, text)
-            transition.requeue_at(transition.now + _TRY_AGAIN)
-            return True
-        why = _why_not(event, work)
-        if not why:
-            _write(transition, event, WorkflowEventStatus(phase="Claimed", claim=claim))
-            return True
-        misfits = misfits or f"WorkflowEvent {event.name}: {why}"
-        if event.selector == Selector("workflow", transition.observed.name):
-            refused += 1
-            moment = timestamps.timestamp(transition.now)
-            text = shorten(f"node {path}: {why}", 1000)
-            status = WorkflowEventStatus(phase="Refused", message=text, settled_at=moment)
-            _write(transition, event, status)
-            if refused >= _REFUSED:
-                return True
-    if misfits:
-        transition.name_trouble(path, Reason.EVENT_MISMATCH, misfits)
-    return refused > 0
-
-
-def _fits(
-    transition: Transition, event: EventFact, work: EventKind, until: datetime | None
-) -> bool:
-    """Whether the node may have the event, its payload aside. Of two nodes of the run that wait for
-    it, the first gets it."""
-    promised = {one.name for one in transition.before if isinstance(one, SettleEvent)}
-    return (
-        event.phase == "Pending"
-        and event.event in work.names
-        and not event.problem
-        and not event.deleting
-        and event.name not in promised
-        and transition.now < event.expires_at
-        and (until is None or event.created_at <= until)
-    )
-
-
-def _why_not(event: EventFact, work: EventKind) -> str:
-    if work.payload_schema is None:
-        return ""
-    return "; ".join(
-        f"payload{v.path.removeprefix('$')}: expected {v.expected}, found {v.found}"
-        for v in schema.validate(work.payload_schema, event.payload)
-    )
-
-
-def _write(transition: Transition, event: EventFact, status: WorkflowEventStatus) -> None:
-    transition.before.append(
-        SettleEvent(name=event.name, resource_version=event.resource_version, status=status)
-    )
 
 
 def _end_if_due(transition: Transition, path: str, until: datetime | None) -> None:
