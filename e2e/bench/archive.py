@@ -23,6 +23,7 @@ BOUND: Final = 0.1  # seconds for a page
 _REPEATS: Final = 5
 _SINGLE: Final = 1000  # runs that are kept as the service keeps them; the others faster
 _BATCH: Final = 1000
+_OLD: Final = 4000  # runs with a label that later ones do not have
 
 _END: Final = milliseconds(START)
 QUERIES: Final = {
@@ -32,6 +33,7 @@ QUERIES: Final = {
     "phase": Query(phases=("Failed",)),
     "template": Query(template="triage-3"),
     "label": Query(labels=(("team", "team-2"),)),
+    "label of the oldest": Query(labels=(("old", "yes"),)),
     "label that none has": Query(labels=(("team", "x"),)),
     "text": Query(text="number 77"),
     "text that none has": Query(text="nowhere"),
@@ -84,7 +86,8 @@ def _measured(name: str, url: str) -> float:
 
 
 def _kept(number: int) -> tuple[Entry, Document]:
-    return stored(finished(number, namespace=f"ns-{number % 10}"))
+    labels = {"team": f"team-{number % 5}", **({"old": "yes"} if number < _OLD else {})}
+    return stored(finished(number, namespace=f"ns-{number % 10}", labels=labels))
 
 
 def _fill(engine: Engine) -> None:
@@ -104,7 +107,7 @@ def _fill(engine: Engine) -> None:
             for run, document in runs
         ]
         labels = [
-            {"uid": run.uid, "name": name, "value": value}
+            {"uid": run.uid, "name": name, "value": value, "finished": run.finished}
             for run, _ in runs
             for name, value in run.labels
         ]

@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,14 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import IntegrityError
 from waypost.archive.core.document import decode
 from waypost.archive.core.entry import folded, milliseconds
 from waypost.archive.core.query import Query, cursor
 from waypost.archive.storage import selection
 from waypost.archive.storage.database import DatabaseError, open_database
+from waypost.archive.storage.migrations.versions import v0003_order_of_labels
 from waypost.archive.storage.store import Store
 from waypost.archive.storage.tables import METADATA
 from waypost.ports.cluster import Obj
@@ -93,6 +94,16 @@ FILTERS = [
     pytest.param({"template": "triage-1"}, ["run-1"], id="template"),
     pytest.param({"labels": (("team", "team-3"),)}, ["run-3"], id="label"),
     pytest.param({"labels": (("team", "team-3"), ("x", "y"))}, [], id="labels-are-and"),
+    pytest.param({"labels": (("all", "yes"),)}, ["run-2", "run-1"], id="label-of-several"),
+    pytest.param(
+        {"labels": (("all", "yes"), ("team", "team-2"))}, ["run-2"], id="labels-of-one-run"
+    ),
+    pytest.param({"labels": (("all", "yes"),), "text": "number 1"}, ["run-1"], id="label-and-text"),
+    pytest.param(
+        {"labels": (("all", "yes"),), "until": milliseconds(START) + 62_000},
+        ["run-1"],
+        id="label-and-time",
+    ),
     pytest.param({"text": "T-2"}, ["run-2"], id="text-of-inputs"),
     pytest.param({"text": "WAS NUMBER 1"}, ["run-1"], id="text-of-outputs-in-any-case"),
     pytest.param({"text": "100%_"}, ["run-0"], id="text-is-no-pattern"),
@@ -115,8 +126,13 @@ def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 def test_filters(store: Store, query: dict[str, Any], expected: list[str]) -> None:
     """S714"""
     special = {"ticket": "at 100%_ of it"}
+    both = [{"all": "yes", "team": f"team-{number}"} for number in (1, 2)]
     keep(
-        store, finished(0, inputs=special), finished(1), finished(2), finished(3, namespace="other")
+        store,
+        finished(0, inputs=special),
+        finished(1, labels=both[0]),
+        finished(2, labels=both[1]),
+        finished(3, namespace="other"),
     )
     assert names(store, **query) == expected
 
@@ -159,10 +175,18 @@ def test_the_index_of_texts_follows_the_runs(store: Store) -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_pages_of_a_filter_have_every_run_once(store: Store) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(Query(text="it was", limit=4), id="text"),
+        pytest.param(Query(labels=(("all", "yes"),), limit=4), id="label"),
+        pytest.param(Query(cost=0, limit=4), id="cost"),
+    ],
+)
+def test_pages_of_a_filter_have_every_run_once(store: Store, query: Query) -> None:
     """S714: among equal ends too."""
-    keep(store, *(finished(number, at=number // 5) for number in range(23)))
-    query = Query(text="it was", limit=4)
+    for number in range(23):
+        keep(store, finished(number, at=number // 5, labels={"all": "yes"}))
     rows, after = store.page(query)
     seen = [row["name"] for row in rows]
     while after is not None:
@@ -269,19 +293,56 @@ def test_migrations_make_the_tables_that_the_code_uses(url: str) -> None:
     assert found == [], "tables beside those of the index of texts, which SQLite alone has"
 
 
-def test_an_archive_of_the_first_release_gets_the_index_of_texts(url: str) -> None:
+@pytest.mark.parametrize("release", ["0001", "0002"])
+def test_an_archive_of_an_earlier_release_gets_the_indexes(url: str, release: str) -> None:
     """S714"""
     engine = open_database(url)
+    keep(Store(engine), finished(1), finished(2), finished(6))
     with engine.begin() as connection:
-        migrate(connection, "0001")
-    keep(Store(engine), finished(1), finished(2))
+        migrate(connection, release)
     engine.dispose()
     engine = open_database(url)
     store = Store(engine)
     keep(store, finished(3))
     found = [names(store, text=f"number {number}") for number in (1, 2, 3)]
+    labelled = names(store, labels=(("team", "team-1"),))
     engine.dispose()
     assert found == [["run-1"], ["run-2"], ["run-3"]]
+    assert labelled == ["run-6", "run-1"], "in the order of their ends"
+
+
+@pytest.fixture
+def small(url: str) -> Iterator[str]:
+    """The same PostgreSQL, by a role that may make tables and no extensions."""
+    admin = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with admin.begin() as connection:
+        connection.exec_driver_sql("DROP EXTENSION IF EXISTS pg_trgm CASCADE")
+        connection.exec_driver_sql("CREATE ROLE small LOGIN")
+        connection.exec_driver_sql("GRANT CREATE, USAGE ON SCHEMA public TO small")
+    yield url.replace("waypost@", "small@")
+    with admin.begin() as connection:
+        connection.exec_driver_sql("REASSIGN OWNED BY small TO waypost")
+        connection.exec_driver_sql("DROP OWNED BY small")
+        connection.exec_driver_sql("DROP ROLE small")
+    admin.dispose()
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_a_role_that_may_make_no_extension(small: str, url: str) -> None:
+    """S714: a search reads the table, and an administrator can add the index later."""
+    engine = open_database(small)
+    store = Store(engine)
+    keep(store, finished(1), finished(2))
+    assert names(store, text="number 2") == ["run-2"]
+    admin = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with admin.begin() as connection:
+        assert not connection.execute(selection._INDEX_OF_TEXTS).scalar()
+        for statement in v0003_order_of_labels._TRIGRAMS:
+            connection.exec_driver_sql(statement)
+    admin.dispose()
+    keep(store, finished(3))
+    assert [names(store, text=f"number {number}") for number in (2, 3)] == [["run-2"], ["run-3"]]
+    engine.dispose()
 
 
 def test_a_database_of_a_later_release_is_refused(url: str) -> None:

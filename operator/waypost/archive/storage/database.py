@@ -78,7 +78,9 @@ def _place(url: str) -> URL:
 def _pool(place: URL) -> dict[str, Any]:
     if place.drivername.startswith("sqlite"):
         return {"connect_args": {"timeout": _BUSY_SECONDS}}
-    return {"pool_size": 4, "max_overflow": 4, "connect_args": {"connect_timeout": _BUSY_SECONDS}}
+    # A prepared statement would get one plan for all texts and costs.
+    given = {"connect_timeout": _BUSY_SECONDS, "prepare_threshold": None}
+    return {"pool_size": 4, "max_overflow": 4, "connect_args": given}
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -1,21 +1,24 @@
 """Selects the rows of a page.
 
-Most pages are read in the order of an index, until they are full. That would read the whole table
-for a label, a cost or a text that few runs have. So these filters are asked first which runs they
-leave; if they are few, only those are read.
+Most pages are read in the order of an index, until they are full; with a label, in that of the
+index of labels. That would read the whole table for a cost or a text that few runs have. So these
+filters are asked first how many runs they leave; if those are few, only they are read.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Select,
     and_,
     bindparam,
     column,
+    func,
     select,
     table,
     text,
@@ -32,6 +35,15 @@ _NUMBERS: Final = table("search_numbers", column("number"), column("uid"))
 _FOUND_TEXT: Final = text(
     "search_numbers.number IN (SELECT rowid FROM search_texts WHERE search_texts MATCH :phrase)"
 )
+_INDEX_OF_TEXTS: Final = text("SELECT to_regclass('search_runs') IS NOT NULL")  # of PostgreSQL
+
+
+@dataclass(frozen=True)
+class _Filter:
+    """A filter with an index that is not in the order of ends."""
+
+    source: FromClause  # RUNS, and what the filter needs beside it
+    condition: ColumnElement[bool]
 
 
 def page_rows(connection: Connection, query: Query, limit: int) -> list[Row[Any]]:
@@ -39,65 +51,87 @@ def page_rows(connection: Connection, query: Query, limit: int) -> list[Row[Any]
 
     Among equal ends they are in the order of their uid, so that each page begins where one ended.
     """
-    few = _few(connection, query)
-    if few is None:
-        order = (RUNS.c.finished.desc(), RUNS.c.uid.desc())
-        found = _rows().where(*_conditions(query)).order_by(*order).limit(limit)
-        return list(connection.execute(found).all())
-    asked = select(RUNS.c.finished, RUNS.c.uid).where(RUNS.c.uid.in_(few), *_conditions(query))
-    ends = sorted(((one.finished, one.uid) for one in connection.execute(asked)), reverse=True)
-    first = _rows().where(RUNS.c.uid.in_([uid for _, uid in ends[:limit]]))
-    rows = connection.execute(first).all()
+    for filter_ in _filters(connection, query):
+        if _leaves_few(connection, filter_):
+            return _of_few(connection, query, filter_, limit)
+    return list(connection.execute(_in_order(query).limit(limit)).all())
+
+
+def _of_few(connection: Connection, query: Query, filter_: _Filter, limit: int) -> list[Row[Any]]:
+    """Sorted here: a database that is asked for an order may read all in that order."""
+    ends = select(RUNS.c.finished, RUNS.c.uid).select_from(filter_.source)
+    found = connection.execute(ends.where(filter_.condition, *_conditions(query)))
+    first = sorted(((one.finished, one.uid) for one in found), reverse=True)[:limit]
+    shown = select(RUNS.c.shown, RUNS.c.finished, RUNS.c.uid)
+    rows = connection.execute(shown.where(RUNS.c.uid.in_([uid for _, uid in first]))).all()
     return sorted(rows, key=lambda one: (one.finished, one.uid), reverse=True)
 
 
-def _rows() -> Select[Any]:
-    return select(RUNS.c.shown, RUNS.c.finished, RUNS.c.uid)
+def _in_order(query: Query) -> Select[Any]:
+    rows = select(RUNS.c.shown, RUNS.c.finished, RUNS.c.uid)
+    if not query.labels:
+        order = (RUNS.c.finished.desc(), RUNS.c.uid.desc())
+        return rows.where(*_conditions(query)).order_by(*order)
+    joined = RUNS.join(LABELS, LABELS.c.uid == RUNS.c.uid)
+    name, value = query.labels[0]
+    named = (LABELS.c.name == name, LABELS.c.value == value, *_times(query, LABELS))
+    order = (LABELS.c.finished.desc(), LABELS.c.uid.desc())
+    return rows.select_from(joined).where(*named, *_others(query, 1)).order_by(*order)
 
 
-def _few(connection: Connection, query: Query) -> list[str] | None:
-    """The runs that a filter leaves, if they are few; None if no filter leaves few."""
-    for selection in _selections(query, indexed_text=connection.dialect.name == "sqlite"):
-        found = list(connection.execute(selection.limit(_FEW + 1)).scalars())
-        if len(found) <= _FEW:
-            return found
-    return None
-
-
-def _selections(query: Query, *, indexed_text: bool) -> Iterator[Select[Any]]:
-    """For each filter with an index that is not in the order of ends: the uids that it leaves."""
-    for name, value in query.labels:
-        yield select(LABELS.c.uid).where(LABELS.c.name == name, LABELS.c.value == value)
+def _filters(connection: Connection, query: Query) -> Iterator[_Filter]:
     if query.cost is not None:
-        yield select(RUNS.c.uid).where(RUNS.c.cost >= query.cost)
+        yield _Filter(RUNS, RUNS.c.cost >= query.cost)
     wanted = folded(query.text)
-    if indexed_text and len(wanted) >= _TRIGRAM:
+    if len(wanted) < _TRIGRAM:
+        return
+    if connection.dialect.name == "sqlite":
         phrase = '"' + wanted.replace('"', '""') + '"'
-        found = _FOUND_TEXT.bindparams(bindparam("phrase", phrase))
-        yield select(_NUMBERS.c.uid).where(found)
+        joined = RUNS.join(_NUMBERS, _NUMBERS.c.uid == RUNS.c.uid)
+        yield _Filter(joined, _FOUND_TEXT.bindparams(bindparam("phrase", phrase)))
+    elif connection.execute(_INDEX_OF_TEXTS).scalar():
+        yield _Filter(RUNS, _has_text(wanted))
+
+
+def _leaves_few(connection: Connection, filter_: _Filter) -> bool:
+    source = filter_.source if filter_.source is RUNS else _NUMBERS
+    some = select(text("1")).select_from(source).where(filter_.condition).limit(_FEW + 1)
+    counted = connection.execute(select(func.count()).select_from(some.subquery())).scalar_one()
+    return int(counted) <= _FEW
 
 
 def _conditions(query: Query) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if query.namespace:
-        found.append(RUNS.c.namespace == query.namespace)
-    if query.phases:
-        found.append(RUNS.c.phase.in_(query.phases))
-    if query.template:
-        found.append(RUNS.c.template == query.template)
+    return [*_times(query, RUNS), *_others(query)]
+
+
+def _times(query: Query, place: FromClause) -> Iterator[ColumnElement[bool]]:
+    """The conditions on the end, which RUNS and LABELS have, and on where a page begins."""
     if query.since is not None:
-        found.append(RUNS.c.finished >= query.since)
+        yield place.c.finished >= query.since
     if query.until is not None:
-        found.append(RUNS.c.finished < query.until)
-    if query.cost is not None:
-        found.append(RUNS.c.cost >= query.cost)
-    if query.text:
-        found.append(RUNS.c.searched.contains(folded(query.text), autoescape=True))
-    for name, value in query.labels:
-        has = and_(LABELS.c.uid == RUNS.c.uid, LABELS.c.name == name, LABELS.c.value == value)
-        # For EXISTS, PostgreSQL would join the tables as a whole.
-        found.append(select(LABELS.c.uid).where(has).scalar_subquery().is_not(None))
+        yield place.c.finished < query.until
     if query.after is not None:
-        place = (query.after.finished, query.after.uid)
-        found.append(tuple_(RUNS.c.finished, RUNS.c.uid) < tuple_(*place))
-    return found
+        after = (query.after.finished, query.after.uid)
+        yield tuple_(place.c.finished, place.c.uid) < tuple_(*after)
+
+
+def _others(query: Query, labels_from: int = 0) -> Iterator[ColumnElement[bool]]:
+    if query.namespace:
+        yield RUNS.c.namespace == query.namespace
+    if query.phases:
+        yield RUNS.c.phase.in_(query.phases)
+    if query.template:
+        yield RUNS.c.template == query.template
+    if query.cost is not None:
+        yield RUNS.c.cost >= query.cost
+    if query.text:
+        yield _has_text(folded(query.text))
+    for name, value in query.labels[labels_from:]:
+        own = LABELS.alias()
+        has = and_(own.c.uid == RUNS.c.uid, own.c.name == name, own.c.value == value)
+        # For EXISTS, PostgreSQL would join the tables as a whole.
+        yield select(own.c.uid).where(has).scalar_subquery().is_not(None)
+
+
+def _has_text(wanted: str) -> ColumnElement[bool]:
+    return RUNS.c.searched.contains(wanted, autoescape=True)

@@ -119,5 +119,6 @@ def _put_parts(connection: Connection, run: Entry, document: Document) -> None:
         insert(DOCUMENTS).values(uid=run.uid, size=document.size, content=document.content)
     )
     if run.labels:
-        rows = [{"uid": run.uid, "name": name, "value": value} for name, value in run.labels]
+        same = {"uid": run.uid, "finished": run.finished}
+        rows = [{"name": name, "value": value, **same} for name, value in run.labels]
         connection.execute(insert(LABELS), rows)

@@ -37,7 +37,7 @@ RUNS: Final = Table(
     Index("runs_template", "template", "finished", "uid"),
     Index("runs_name", "namespace", "name", "finished"),
     Index("runs_archived", "archived"),
-    Index("runs_cost", "cost"),
+    Index("runs_cost", "cost", "finished", "uid"),
 )
 
 LABELS: Final = Table(
@@ -46,7 +46,9 @@ LABELS: Final = Table(
     Column("uid", String(64), ForeignKey("runs.uid", ondelete="CASCADE"), primary_key=True),
     Column("name", String(320), primary_key=True),
     Column("value", String(63), nullable=False),
-    Index("labels_value", "name", "value", "uid"),
+    Column("finished", BigInteger, nullable=False, server_default="0"),  # as the run has it
+    # A page with a label is read in its order.
+    Index("labels_finished", "name", "value", "finished", "uid"),
 )
 
 # Documents are large: a scan of RUNS must not read them.
