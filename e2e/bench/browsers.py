@@ -139,7 +139,7 @@ class Browser:
     async def _get(self, path: str) -> Any:
         while True:
             async with self._http.get(f"{self._address}{path}", headers=self._headers) as answer:
-                if answer.status != 502:  # the API server prepares the storage of a CRD
+                if answer.status != 503:  # the API server prepares the storage of a CRD
                     assert answer.status == 200, await answer.text()
                     return await answer.json()
             await asyncio.sleep(_PAUSE)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,8 @@ class Kubernetes:
         self.watches = 0  # open now
         self.cut = asyncio.Event()  # ends all watches
         self.oldest = 0  # a watch from an older version is answered with 410
+        # Requests, such as "list agentworkflows", that are still answered as by one that starts.
+        self.starting: dict[str, int] = {}
         self.denied: set[str] = set()  # verbs that are refused, such as "watch agentworkflows"
         self.may: set[str] = {"patch", "approve"}
         self.user = "ann"
@@ -67,7 +69,7 @@ class Kubernetes:
         self.changed = asyncio.Event()
 
     def app(self) -> web.Application:
-        app = web.Application(client_max_size=4 * 1024 * 1024)
+        app = web.Application(client_max_size=4 * 1024 * 1024, middlewares=[self._start])
         app.router.add_get(f"{GROUP}/{{kind}}", self._list)
         app.router.add_get(f"{GROUP}/namespaces/{{namespace}}/{{kind}}", self._list)
         one = f"{GROUP}/namespaces/{{namespace}}/{{kind}}/{{name}}"
@@ -77,6 +79,20 @@ class Kubernetes:
         app.router.add_post("/apis/{group}/v1/selfsubjectreviews", self._who)
         app.router.add_post("/apis/{group}/v1/selfsubjectaccessreviews", self._may)
         return app
+
+    @web.middleware
+    async def _start(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        """What an API server answers until the storage of a CRD is there."""
+        verb = "get" if "name" in request.match_info else "list"
+        asked = f"{verb} {request.match_info.get('kind')}"
+        if self.starting.get(asked):
+            self.starting[asked] -= 1
+            return refusal(429, "TooManyRequests", "storage is (re)initializing")
+        return await handler(request)
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         kind, namespace = request.match_info["kind"], request.match_info.get("namespace")

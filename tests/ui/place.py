@@ -84,9 +84,9 @@ async def place(
     """Serve, and wait until the server answers."""
     options = options or Options()
     async with serving(kubernetes, folder) as config:
-        cluster = KubeCluster(
-            credentials=KubeconfigSource(path=config, context="demo"), telemetry=Silent()
-        )
+        source = KubeconfigSource(path=config, context="demo")
+        await source.current()  # as the command does: outside the time of the first request
+        cluster = KubeCluster(credentials=source, telemetry=Silent())
         listening = socket.create_server(("127.0.0.1", 0))
         sessions = Sessions(port=listening.getsockname()[1])
         server = Serving(Session(cluster, NAMESPACE), listening, sessions, options)

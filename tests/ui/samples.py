@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from waypost.kube import node_records
 from waypost.kube.payloads import AttemptRef
 from waypost.kube.timestamps import timestamp
 from waypost.protocol import ijson
+from waypost.protocol.work import Trace
 
 Obj = dict[str, Any]
 NAMESPACE: Final = "demo"
@@ -140,6 +142,33 @@ def tokens(given: int, got: int, cost: str) -> Obj:
 def trace_name() -> str:
     ref = AttemptRef(run="triage-4711", run_uid="uid-1", path="draft_reply", round=1, attempt=1)
     return ref.record_name("Trace")
+
+
+def calls() -> Obj:
+    """The NodeRecord with the trace of `draft_reply`."""
+    trace = Trace()
+    parts = (
+        (46, 52, "model"),
+        (52, 54, "wait"),
+        (54, 60, "model"),
+        (60, 63, "tool"),
+        (63, 70, "model"),
+    )
+    for start, end, type_ in parts:
+        trace.add(type_, start=at(start), end=at(end))
+    document = trace.to_json()
+    canonical = ijson.canonical(document)
+    form = node_records.form_of(document, canonical)
+    assert form is not None, "a short trace fits"
+    return node_records.manifest(
+        "Trace",
+        AttemptRef(run="triage-4711", run_uid="uid-1", path="draft_reply", round=1, attempt=1),
+        digest=ijson.digest(document),
+        size=len(canonical),
+        form=form,
+        owner={"kind": "AgentWorkflow", "uid": "uid-1", "controller": True},
+        namespace=NAMESPACE,
+    )
 
 
 def awaiting(status: str) -> Obj:

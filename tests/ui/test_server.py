@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -183,14 +184,38 @@ async def test_the_list_newest_first_with_counts(served: Place) -> None:
         ("phase=Failed", ["nightly-invoices-28"], 1),
         ("phase=Failed&phase=Rejected", ["typo-in-spec", "nightly-invoices-28"], 2),
         ("q=NIGHTLY", ["nightly-invoices-29", "nightly-invoices-28"], 2),
-        ("limit=2&offset=1&phase=Succeeded", ["release-notes-1-4-2", "nightly-invoices-29"], 4),
+        ("limit=2&offset=1&phase=Succeeded", ["triage-4710", "release-notes-1-4-2"], 4),
         ("namespace=other", [], 0),
+        ("template=nightly-invoices&phase=Failed", ["nightly-invoices-28"], 1),
+        ("template=nightly", [], 0),
+        ("label=team", ["hello", "typo-in-spec"], 2),
+        ("label=team%3Dbilling", ["typo-in-spec"], 1),
+        ("label=team%3Dbilling&label=tier", [], 0),
+        ("since=5m", ["hello"], 1),
+        ("since=7d&label=team", ["hello", "typo-in-spec"], 2),
+        ("since=5m&label=team%3Dbilling", [], 0),
     ],
 )
-async def test_filters_of_the_list(served: Place, query: str, names: list[str], total: int) -> None:
-    _, found = await served.get(f"/api/runs?{query}")
+async def test_s770_filters_of_the_list(
+    kubernetes: Kubernetes, tmp_path: Path, query: str, names: list[str], total: int
+) -> None:
+    """All runs of the sample are older than five minutes, except `hello`."""
+    for name, team in (("hello", "search"), ("typo-in-spec", "billing")):
+        run = kubernetes.get("agentworkflows", "demo", name)
+        run["metadata"]["labels"] = {"team": team, "team-lead": "x"}
+    now = kubernetes.get("agentworkflows", "demo", "hello")["metadata"]
+    now["creationTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    async with place(kubernetes, tmp_path) as served:
+        _, found = await served.get(f"/api/runs?{query}")
     assert [one["name"] for one in found["items"]] == names
     assert found["total"] == total
+
+
+@pytest.mark.parametrize("since", ["1", "h", "1w", "-1h", "0h", "1.5h", "100000d", "١h"])
+async def test_s770_a_time_that_is_none(served: Place, since: str) -> None:
+    status, found = await served.get(f"/api/runs?since={since}")
+    assert status == 400
+    assert f"since: expected a time such as 90m, 24h or 7d, found '{since}'" in found["message"]
 
 
 @pytest.mark.parametrize("query", ["limit=x", "offset=-1", "limit=99999999999"])

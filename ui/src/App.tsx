@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { api, chosenNamespace, keepNamespace, Refused } from "./api";
 import { Login, LogOut, NamespaceChoice } from "./parts/Entrance";
-import { Mark, ThemeChoice } from "./parts/Frame";
+import { Mark, ThemeChoice, ZoneChoice } from "./parts/Frame";
 import { useMe } from "./parts/me";
 import { Boundary, Empty, Problem } from "./parts/states";
 import { ago } from "./format";
@@ -17,10 +17,12 @@ import { RunPage } from "./pages/RunPage";
 import { RunsPage } from "./pages/RunsPage";
 import { YouPage } from "./pages/YouPage";
 import { Link, usePlace } from "./router";
+import { useZone } from "./zone";
 
 export function App({ linkProblem }: { linkProblem: string }) {
   const { path } = usePlace();
   const me = useMe();
+  const zone = useZone();
   const open = useQuery({
     queryKey: ["approvals", "open"],
     queryFn: () => api.openQuestions(),
@@ -69,6 +71,7 @@ export function App({ linkProblem }: { linkProblem: string }) {
             </Link>
           )}
           {!locked && me.data?.login === "token" && <LogOut />}
+          <ZoneChoice />
           <ThemeChoice />
         </div>
       </header>
@@ -85,7 +88,7 @@ export function App({ linkProblem }: { linkProblem: string }) {
         ) : unlisted ? (
           <NamespaceChoice key={unlisted.namespace} me={unlisted} large />
         ) : (
-          <Boundary key={path.join("/")}>
+          <Boundary key={`${path.join("/")} ${zone}`}>
             <Page area={area} namespace={namespace} name={name} part={part} rest={path.length} />
           </Boundary>
         )}

@@ -1,4 +1,6 @@
 // Numbers and times as text.
+import { chosenZone } from "./zone";
+
 export function duration(seconds: number | undefined | null): string {
   if (seconds === undefined || seconds === null) return "–";
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
@@ -35,7 +37,10 @@ export function until(time?: string): string {
 
 export function absolute(time?: string): string {
   const at = time ? Date.parse(time) : Number.NaN;
-  return Number.isFinite(at) ? `${new Date(at).toISOString().replace("T", " ").slice(0, 19)} UTC` : "";
+  if (!Number.isFinite(at)) return "";
+  if (chosenZone() === "utc") return `${new Date(at).toISOString().replace("T", " ").slice(0, 19)} UTC`;
+  // Swedish times are written as ISO 8601 has them.
+  return new Date(at).toLocaleString("sv-SE", { timeZoneName: "short" });
 }
 
 export function count(value?: number | null): string {

@@ -24,8 +24,8 @@ const client: QueryClient = new QueryClient({
     queries: {
       staleTime: 30_000,
       refetchOnWindowFocus: false,
-      // A refusal stays one; a server that does not answer may come back.
-      retry: (failures, error) => error instanceof Refused && error.status === 0 && failures < 3,
+      // A refusal stays one; a server that does not answer, or cannot yet (503), may come back.
+      retry: (failures, error) => error instanceof Refused && (error.status === 0 || error.status === 503) && failures < 3,
     },
   },
 });

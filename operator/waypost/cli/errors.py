@@ -39,6 +39,15 @@ class NotAuthenticated(CommandError):
         super().__init__(message, code=Exit.CLUSTER)
 
 
+class NotNow(CommandError):
+    """The API server cannot answer now, and says so; the same request may succeed after
+    `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
+        super().__init__(message, code=Exit.CLUSTER)
+        self.retry_after = retry_after
+
+
 def no_node(run: str, node: str, known: Iterable[str]) -> CommandError:
     """The error for a node that a run does not have. `known`: the nodes that it has."""
     text = f"no node {node!r} in {run}; its nodes are: {', '.join(known) or 'none'}"

@@ -2,7 +2,7 @@
 
 GET  /api/me                                who I am, what is shown, what I may do
 GET  /api/checks                            what I may do, and whether the installation works
-GET  /api/runs?namespace&phase&q&offset&limit
+GET  /api/runs?namespace&phase&template&label&since&q&offset&limit
 GET  /api/runs/NAMESPACE/NAME               the run and its graph
 GET  /api/runs/NAMESPACE/NAME/trace         with calls and the parts of attempts
 GET  /api/runs/NAMESPACE/NAME/manifest      as YAML
@@ -20,9 +20,11 @@ GET  /api/changes                           the stream of changes
 """
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -35,7 +37,7 @@ from waypost.cli.connection.changes import set_fields
 from waypost.cli.connection.cluster import Session, explained
 from waypost.cli.connection.findings import examine
 from waypost.cli.connection.people import may, user_name
-from waypost.cli.errors import AccessDenied, CommandError, Exit
+from waypost.cli.errors import AccessDenied, CommandError, Exit, NotNow
 from waypost.ports.cluster import ClusterError, Kind
 from waypost.ui import lists
 from waypost.ui.answering import give
@@ -55,6 +57,8 @@ _SWITCHES: Final[dict[str, dict[str, bool]]] = {
     "resume": {"suspend": False},
     "cancel": {"cancel": True},
 }
+_SINCE: Final = re.compile(r"([1-9][0-9]{0,4})([mhd])", re.ASCII)
+_SECONDS: Final = {"m": 60, "h": 3600, "d": 86400}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -262,9 +266,12 @@ def _answered(handler: Handler) -> Handler:
 def problem(error: CommandError) -> Response:
     """The answer for an error. Refused credentials are no 401, which asks for another session."""
     status = _STATUS.get(error.code, 500)
+    headers = {}
     if isinstance(error, AccessDenied):
         status = 403
-    return JSONResponse({"message": str(error)}, status_code=status)
+    if isinstance(error, NotNow):
+        status, headers = 503, {"retry-after": f"{max(error.retry_after, 1):.0f}"}
+    return JSONResponse({"message": str(error)}, status_code=status, headers=headers)
 
 
 def _json(payload: bytes) -> Response:
@@ -289,9 +296,24 @@ def _query(request: Request) -> Query:
         namespace=found.get("namespace", ""),
         phases=frozenset(found.getlist("phase")),
         text=found.get("q", "")[:200],
+        template=found.get("template", ""),
+        labels=tuple(found.getlist("label")),
+        after=_after(found.get("since", "")),
         offset=_number(found.get("offset", "0"), most=1_000_000),
         limit=_number(found.get("limit", "100"), most=_LARGEST_PAGE),
     )
+
+
+def _after(since: str) -> str:
+    """The time so long ago. Raises CommandError for something that is no such text."""
+    if not since:
+        return ""
+    found = _SINCE.fullmatch(since)
+    if found is None:
+        text = f"since: expected a time such as 90m, 24h or 7d, found {since!r:.30}"
+        raise CommandError(text, code=Exit.USAGE)
+    past = timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    return (datetime.now(UTC) - past).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _number(given: str, *, most: int) -> int:

@@ -1,6 +1,7 @@
 """The rows of one kind, kept up to date by a list and a watch: at most 1 KiB of an object."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from waypost.api.base import JsonObject
 from waypost.api.meta import Condition
 from waypost.cli.connection.cluster import Session, explained
 from waypost.cli.connection.pages import read_list
-from waypost.cli.errors import AccessDenied, CommandError, NotAuthenticated
+from waypost.cli.errors import AccessDenied, CommandError, NotAuthenticated, NotNow
 from waypost.kube.objects import items, section, text
 from waypost.kube.timestamps import timestamp
 from waypost.ports.cluster import ClusterError, Kind, Obj, Rejected
@@ -23,12 +24,13 @@ _LONGEST_PAUSE: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One object: its document for a list, its version, and whether it is a run that waits for an
-    answer of a person."""
+    """One object: its document for a list, its version, whether it is a run that waits for an
+    answer of a person, and its labels as KEY=VALUE."""
 
     document: JsonObject
     version: str
     asks: bool = False
+    labels: tuple[str, ...] = ()
 
 
 class Table:
@@ -55,12 +57,13 @@ class Table:
         self.heard: str | None = None  # when the API server was last heard of
 
     async def ready(self, *, seconds: float) -> None:
-        """Wait for the first list. Raises CommandError: it could not be read."""
+        """Wait for the first list, also while the API server starts. Raises CommandError: it could
+        not be read."""
         try:
             async with asyncio.timeout(seconds):
                 await self._listed.wait()
         except TimeoutError as error:
-            raise CommandError("the API server has not answered yet") from error
+            raise self.problem or NotNow("the API server has not answered yet") from error
         if self.problem is not None and not self.heard:
             raise self.problem
 
@@ -96,7 +99,8 @@ class Table:
         if self.problem is None or str(self.problem) != str(problem):
             self.problem = problem
             self._changed(self._kind.plural, None)
-        self._listed.set()
+        if not isinstance(problem, NotNow):
+            self._listed.set()
 
     def _forget(self) -> None:
         """The user must not see the list any more, or nobody looks at it."""
@@ -177,7 +181,8 @@ class Table:
             document = self._project(body)
         except CannotShow as error:
             document = {"namespace": key[0], "name": key[1], "problem": str(error)[:300]}
-        return key, Row(document, text(metadata, "resourceVersion"), _asks(body))
+        version = text(metadata, "resourceVersion")
+        return key, Row(document, version, _asks(body), _labels(metadata))
 
 
 def _asks(body: Obj) -> bool:
@@ -185,3 +190,9 @@ def _asks(body: Obj) -> bool:
         one.get("type") == Condition.AWAITING_APPROVAL and one.get("status") == "True"
         for one in items(section(body, "status"), "conditions")
     )
+
+
+def _labels(metadata: Obj) -> tuple[str, ...]:
+    """Many runs have the same ones, which are kept once."""
+    found = section(metadata, "labels")
+    return tuple(sys.intern(f"{key}={value}") for key, value in sorted(found.items()))

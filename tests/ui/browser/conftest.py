@@ -95,6 +95,7 @@ def kubernetes() -> Kubernetes:
     found = Kubernetes()
     found.put("agentworkflows", samples.triage())
     found.put("approvals", samples.question())
+    found.put("noderecords", samples.calls())
     for other in samples.others():
         found.put("agentworkflows", other)
     return found

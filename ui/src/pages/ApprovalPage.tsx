@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Asked } from "../api";
 import type { JsonValue } from "../documents";
-import { absolute, tame, until } from "../format";
+import { absolute, cut, tame, until } from "../format";
 import { AnswerForm } from "../parts/AnswerForm";
 import { Json } from "../parts/Json";
 import { useMe } from "../parts/me";
@@ -33,6 +33,7 @@ export function ApprovalPage({ namespace, name }: { namespace: string; name: str
         {asked.escalatedTo && <div><dt>Escalated to</dt><dd><Link to={["approvals", asked.namespace, asked.escalatedTo]}>{tame(asked.escalatedTo)}</Link></dd></div>}
         {asked.required > 1 && <div><dt>Votes</dt><dd>{tame(asked.votes ?? `0 of ${asked.required}`)}</dd></div>}
         {asked.state === "Open" && asked.expiresAt && <div><dt>Expires</dt><dd title={absolute(asked.expiresAt)}>{until(asked.expiresAt)}</dd></div>}
+        <div><dt>Digest of the question</dt><dd title={tame(asked.digest)}><code>{tame(cut(asked.digest, 23))}</code></dd></div>
         {asked.decidedBy && <div><dt>Answered by</dt><dd title={tame(asked.identityNote ?? "")}>{answeredBy(asked.decidedBy, asked.identityVerified)}</dd></div>}
         {asked.decidedAt && <div><dt>Answered</dt><dd>{absolute(asked.decidedAt)}</dd></div>}
         {asked.reason && <div><dt>Reason</dt><dd>{tame(asked.reason)}</dd></div>}

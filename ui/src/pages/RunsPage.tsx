@@ -11,6 +11,8 @@ import { Phase, Progress, Time } from "../parts/small";
 import { Link, setQuery, usePlace } from "../router";
 
 const STEP = 100;
+const FILTERS = ["namespace", "template", "label", "since"] as const;
+const SINCE = { "": "Any time", "1h": "Last hour", "24h": "Last 24 hours", "7d": "Last 7 days", "30d": "Last 30 days" };
 const ORDER = ["Running", "Waiting", "Paused", "Suspended", "Pending", "Failed", "Rejected", "Cancelled", "Succeeded"];
 
 export function RunsPage() {
@@ -21,6 +23,11 @@ export function RunsPage() {
   const asked = new URLSearchParams({ limit: String(limit) });
   if (text) asked.set("q", text);
   if (phase) asked.set("phase", phase);
+  for (const name of FILTERS) {
+    const value = query.get(name);
+    if (value) asked.set(name, value);
+  }
+  const filtered = !!text || !!phase || FILTERS.some((name) => query.get(name));
   const found = useQuery({
     queryKey: ["runs", asked.toString()],
     queryFn: () => api.runs(asked),
@@ -40,6 +47,7 @@ export function RunsPage() {
         <h1>Runs</h1>
         <Search text={text} />
       </div>
+      <Filters query={query} namespaces={!!me.data?.everywhere} />
       {data && (
         <div className="chips" role="group" aria-label="Phase">
           <Chip label="All" number={all} chosen={!phase} phase="" />
@@ -51,8 +59,8 @@ export function RunsPage() {
       {found.error && <Problem error={found.error} retry={() => found.refetch()} />}
       {found.isPending && <Loading what="runs" />}
       {data && data.items.length === 0 && (
-        <Empty title={text || phase ? "No run matches" : "No runs yet"}>
-          {text || phase ? (
+        <Empty title={filtered ? "No run matches" : "No runs yet"}>
+          {filtered ? (
             <p><Link to={["runs"]}>Show all runs</Link></p>
           ) : (
             <p>Start one: <code>waypost run examples/hello/workflow.yaml</code></p>
@@ -87,6 +95,37 @@ function Chip({ label, number, chosen, phase }: { label: string; number: number;
     <button type="button" className="chip" aria-pressed={chosen} onClick={() => setQuery({ phase })}>
       {tame(label)} <span className="number">{count(number)}</span>
     </button>
+  );
+}
+
+/** What else the list can be narrowed by; all of it is in the address. */
+function Filters({ query, namespaces }: { query: URLSearchParams; namespaces: boolean }) {
+  return (
+    <div className="filters" role="group" aria-label="Filters">
+      {namespaces && <Filter name="namespace" label="Namespace" query={query} />}
+      <Filter name="template" label="Template" query={query} />
+      <Filter name="label" label="Label" example="team=billing" query={query} />
+      <select aria-label="Created" value={query.get("since") ?? ""} onChange={(event) => setQuery({ since: event.target.value })}>
+        {Object.entries(SINCE).map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+      </select>
+    </div>
+  );
+}
+
+function Filter({ name, label, example, query }: { name: string; label: string; example?: string; query: URLSearchParams }) {
+  const chosen = query.get(name) ?? "";
+  const [typed, setTyped] = useState(chosen);
+  useEffect(() => setTyped(chosen), [chosen]);
+  const set = () => typed.trim() !== chosen && setQuery({ [name]: typed.trim() });
+  return (
+    <input
+      aria-label={label}
+      placeholder={example ? `${label}, ${example}` : label}
+      value={typed}
+      onChange={(event) => setTyped(event.target.value)}
+      onBlur={set}
+      onKeyDown={(event) => event.key === "Enter" && set()}
+    />
   );
 }
 

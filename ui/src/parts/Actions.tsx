@@ -8,6 +8,7 @@ import { Command, quoted } from "./small";
 
 export const TEXTS: Record<string, string> = {
   suspend: "Running nodes finish, no new node starts. It can be resumed.",
+  rerun: "A new round runs what has failed or was skipped, and keeps the rest. The page Rerun of a run shows what that is.",
   resume: "Nodes that are ready start.",
   cancel: "Running nodes are stopped. Recorded results are kept; compensations and finally still run. A cancelled run cannot be resumed.",
 };

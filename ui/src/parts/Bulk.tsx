@@ -1,4 +1,4 @@
-// Suspend, resume or cancel several runs: a confirmation that names them, and the result of each.
+// Suspend, resume, cancel or rerun several runs: a confirmation that names them, and the result of each.
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import { api } from "../api";
@@ -8,7 +8,7 @@ import { label, TEXTS } from "./Actions";
 import { Text } from "./Json";
 import { Phase, quoted } from "./small";
 
-const WHATS = ["suspend", "resume", "cancel"] as const;
+const WHATS = ["suspend", "resume", "cancel", "rerun"] as const;
 const AT_ONCE = 4;
 
 /** A run of a list, also if another one gets its name. */
@@ -18,6 +18,19 @@ export function keyOf(row: RunRow): string {
 
 function ended(row: RunRow): boolean {
   return !!row.finishedAt || row.phase === "Rejected";
+}
+
+/** Why nothing is sent for a run, or "". */
+function unsuitable(what: string, row: RunRow): string {
+  if (what !== "rerun") return ended(row) ? "has ended; nothing is sent" : "";
+  if (!ended(row)) return "has not ended; nothing is sent";
+  return row.phase === "Succeeded" ? "has succeeded; nothing is sent" : "";
+}
+
+function send(what: string, row: RunRow): Promise<{ message: string }> {
+  if (what !== "rerun") return api.change(row.namespace, row.name, what, row.uid);
+  const wanted = { from: [], skip: [], latest: false, refreshMemory: false };
+  return api.rerun(row.namespace, row.name, row.round + 1, wanted);
 }
 
 type Result = { ok: boolean; text: string };
@@ -31,7 +44,7 @@ export function Bulk({ chosen, clear }: { chosen: RunRow[]; clear: () => void })
   const [results, setResults] = useState<Record<string, Result>>({});
   const [state, setState] = useState<"asking" | "sending" | "done">("asking");
   const stop = useRef(false);
-  const wanted = rows.filter((row) => !ended(row));
+  const wanted = rows.filter((row) => !unsuitable(what, row));
   const spaces = new Set(rows.map((row) => row.namespace));
 
   const ask = (next: string) => {
@@ -41,7 +54,7 @@ export function Bulk({ chosen, clear }: { chosen: RunRow[]; clear: () => void })
     setState("asking");
     dialog.current?.showModal();
   };
-  const send = async () => {
+  const start = async () => {
     setState("sending");
     stop.current = false;
     const left = [...wanted];
@@ -50,7 +63,7 @@ export function Bulk({ chosen, clear }: { chosen: RunRow[]; clear: () => void })
         const key = keyOf(row);
         const result = stop.current
           ? { ok: false, text: "not sent" }
-          : await api.change(row.namespace, row.name, what, row.uid).then(
+          : await send(what, row).then(
               (answer) => ({ ok: true, text: answer.message }),
               (error: Error) => ({ ok: false, text: error.message }),
             );
@@ -73,7 +86,7 @@ export function Bulk({ chosen, clear }: { chosen: RunRow[]; clear: () => void })
         <>
           <strong>{count(chosen.length)} selected</strong>
           {WHATS.map((one) => (
-            <button key={one} type="button" disabled={chosen.every(ended)} title={TEXTS[one]} onClick={() => ask(one)}>
+            <button key={one} type="button" disabled={chosen.every((row) => !!unsuitable(one, row))} title={TEXTS[one]} onClick={() => ask(one)}>
               {title(one)}…
             </button>
           ))}
@@ -92,9 +105,9 @@ export function Bulk({ chosen, clear }: { chosen: RunRow[]; clear: () => void })
                   {spaces.size > 1 && <span className="dim">{tame(row.namespace)}/</span>}
                   <strong>{tame(row.name)}</strong> <Phase phase={row.phase} />
                 </span>
-                {ended(row) && <span className="dim">has ended; nothing is sent</span>}
+                {unsuitable(what, row) && <span className="dim">{unsuitable(what, row)}</span>}
                 {result && <span className={result.ok ? "ok" : "not-ok"}>{result.ok ? "✓" : "✕"} {tame(result.text)}</span>}
-                {!result && !ended(row) && state === "sending" && <span className="dim">sending…</span>}
+                {!result && !unsuitable(what, row) && state === "sending" && <span className="dim">sending…</span>}
               </li>
             );
           })}
@@ -109,7 +122,7 @@ export function Bulk({ chosen, clear }: { chosen: RunRow[]; clear: () => void })
         <p role="status">{state === "done" && `${count(good)} requested, ${count(bad)} not`}</p>
         <div className="buttons">
           {state === "asking" && (
-            <button type="button" className={what === "cancel" ? "danger" : "primary"} disabled={wanted.length === 0} onClick={send}>
+            <button type="button" className={what === "cancel" ? "danger" : "primary"} disabled={wanted.length === 0} onClick={start}>
               {title(what)} {count(wanted.length)} {wanted.length === 1 ? "run" : "runs"}
             </button>
           )}

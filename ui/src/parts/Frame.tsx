@@ -1,6 +1,7 @@
-// What the bar of every page has: the sign, and the choice of light or dark.
+// What the bar of every page has: the sign, and the choices of light or dark, and of the time zone.
 import { useState } from "react";
 import { applyTheme, chosenTheme, type Theme } from "../theme";
+import { chooseZone, useZone, type Zone } from "../zone";
 
 export function ThemeChoice() {
   const [theme, setTheme] = useState(chosenTheme);
@@ -18,6 +19,19 @@ export function ThemeChoice() {
         <option value="system">System theme</option>
         <option value="light">Light</option>
         <option value="dark">Dark</option>
+      </select>
+    </label>
+  );
+}
+
+export function ZoneChoice() {
+  const zone = useZone();
+  return (
+    <label className="theme">
+      <span className="hidden">Times</span>
+      <select value={zone} onChange={(event) => chooseZone(event.target.value as Zone)}>
+        <option value="utc">UTC</option>
+        <option value="local">Local time</option>
       </select>
     </label>
   );

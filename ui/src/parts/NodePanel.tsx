@@ -18,7 +18,8 @@ export function NodePanel({ page, node }: { page: RunPage; node: NodeView }) {
   const panel = useRef<HTMLElement>(null);
   useEffect(() => {
     panel.current?.focus({ preventScroll: true });
-    panel.current?.scrollIntoView({ block: "nearest" });
+    // Beside the graph it is in sight already; below it, on a narrow page, it is not.
+    if (matchMedia("(max-width: 1000px)").matches) panel.current?.scrollIntoView({ block: "nearest" });
   }, []);
   const where = `${quoted(run.name)} ${quoted(node.path)} -n ${quoted(run.namespace)}`;
   return (
@@ -99,7 +100,7 @@ function InputOutput({ page, node }: { page: RunPage; node: NodeView }) {
             {io.violations.map((one) => <li key={one}>{tame(one)}</li>)}
           </ul>
         )}
-        <Value value={io.output} known={io.hasOutput} note={io.outputNote} schema={io.outputSchema} label="Output" />
+        <Value value={io.output} wrong={io.violations.map((one) => one.split(": ", 1)[0] ?? "")} known={io.hasOutput} note={io.outputNote} schema={io.outputSchema} label="Output" />
       </Part>
       {io.tail && <Part title="End of its log"><Text text={io.tail} label="End of the log" end /></Part>}
     </>
@@ -112,12 +113,14 @@ interface ValueProps {
   note?: string;
   schema?: JsonValue;
   label: string;
+  /** Paths that do not match the schema. */
+  wrong?: string[];
 }
 
-function Value({ value, known, note, schema, label }: ValueProps) {
+function Value({ value, known, note, schema, label, wrong }: ValueProps) {
   return (
     <>
-      {known ? <Json value={value ?? null} label={label} /> : <p className="dim">{tame(note ?? "not known")}</p>}
+      {known ? <Json value={value ?? null} label={label} wrong={wrong} /> : <p className="dim">{tame(note ?? "not known")}</p>}
       {schema !== undefined && schema !== null && (
         <details>
           <summary>Schema</summary>

@@ -1,4 +1,7 @@
-// Where the time went: a row for each node, a bar for each attempt, split into its segments.
+// Where the time went: a row for each node, a bar for each attempt, split into its segments; in the
+// work of an agent, what it did.
+import { useQuery } from "@tanstack/react-query";
+import { api } from "../api";
 import type { AttemptView, NodeView, RunView } from "../documents";
 import { absolute, duration, tame } from "../format";
 
@@ -7,11 +10,16 @@ const NAMES: Record<string, string> = {
   queue: "queue", scheduling: "scheduling", pull: "image pull", startup: "start-up", work: "work", wait: "waiting",
 };
 
+const CALLS: Record<string, string> = { model: "model call", tool: "tool call", wait: "wait for the provider" };
+const MOST_CALLS = 100;
+
 interface Bar {
   start: number;
   end: number;
   kind: string;
   text: string;
+  /** Inside the bar of the work. */
+  call?: boolean;
 }
 
 function bars(node: NodeView, now: number): Bar[] {
@@ -26,21 +34,50 @@ function ofAttempt(attempt: AttemptView, now: number): Bar[] {
   const about = (name: string, seconds: number) =>
     `attempt ${attempt.number}: ${NAMES[name] ?? name}, ${duration(seconds)}${attempt.reason ? ` (${attempt.reason})` : ""}`;
   const failed = attempt.reason && attempt.reason !== "Succeeded" ? " failed" : "";
+  const done = calls(attempt);
   if (attempt.segments.length > 0)
-    return attempt.segments.map((one) => ({
-      start: Date.parse(one.start),
-      end: Date.parse(one.end),
-      kind: one.name + (one.name === "work" ? failed : ""),
-      text: about(one.name, one.seconds),
-    }));
+    return [
+      ...attempt.segments.map((one) => ({
+        start: Date.parse(one.start),
+        end: Date.parse(one.end),
+        kind: one.name + (one.name === "work" ? failed : ""),
+        text: about(one.name, one.seconds),
+      })),
+      ...done,
+    ];
   const start = Date.parse(attempt.startedAt ?? attempt.launchedAt);
   const end = attempt.finishedAt ? Date.parse(attempt.finishedAt) : now;
-  return [{ start, end, kind: `work${failed}`, text: about("work", (end - start) / 1000) }];
+  return [{ start, end, kind: `work${failed}`, text: about("work", (end - start) / 1000) }, ...done];
+}
+
+/** What an attempt did inside its work. Replayed calls took no time. */
+function calls(attempt: AttemptView): Bar[] {
+  return (attempt.trace?.entries ?? []).flatMap((entry) => {
+    const { type, start, end, replayed } = entry;
+    if (typeof type !== "string" || !Object.hasOwn(CALLS, type) || replayed === true) return [];
+    if (typeof start !== "string" || typeof end !== "string") return [];
+    const [from, to] = [Date.parse(start), Date.parse(end)];
+    if (!Number.isFinite(from) || !Number.isFinite(to)) return [];
+    const text = `attempt ${attempt.number}: ${CALLS[type]}, ${duration((to - from) / 1000)}`;
+    return [{ start: from, end: to, kind: `call-${type}`, text, call: true }];
+  }).slice(-MOST_CALLS);
 }
 
 export function Timeline({ run, chosen, choose }: { run: RunView; chosen: string; choose: (path: string) => void }) {
   const now = run.finishedAt ? Date.parse(run.finishedAt) : Date.now();
-  const rows = run.nodes.map((node) => ({ node, bars: bars(node, now) }));
+  const traced = useQuery({
+    queryKey: ["run", run.namespace, run.name, "trace"],
+    queryFn: () => api.trace(run.namespace, run.name),
+    enabled: run.nodes.some((node) => node.attempts.some((attempt) => attempt.traceRecord && !attempt.trace)),
+  });
+  const detailed = new Map(traced.data?.nodes.map((node) => [node.path, node]));
+  // The run is newer than its trace may be: of that, only the attempts that it knows too.
+  const rows = run.nodes.map((node) => {
+    const more = detailed.get(node.path)?.attempts;
+    const trace = (one: AttemptView) => more?.find((two) => two.round === one.round && two.number === one.number)?.trace;
+    const attempts = node.attempts.map((one) => ({ ...one, trace: one.trace ?? trace(one) }));
+    return { node, bars: bars({ ...node, attempts }, now) };
+  });
   const all = rows.flatMap((row) => row.bars);
   const first = Math.min(...all.map((bar) => bar.start));
   const last = Math.max(...all.map((bar) => bar.end));
@@ -72,7 +109,7 @@ export function Timeline({ run, chosen, choose }: { run: RunView; chosen: string
                 <span
                   // biome-ignore lint/suspicious/noArrayIndexKey: bars have no other identity
                   key={index}
-                  className={`bar-part s-${bar.kind}`}
+                  className={`bar-part s-${bar.kind}${bar.call ? " call" : ""}`}
                   role="img"
                   aria-label={tame(`${node.path}, ${bar.text}`)}
                   title={tame(`${bar.text}\n${absolute(new Date(bar.start).toISOString())}`)}
@@ -89,6 +126,9 @@ export function Timeline({ run, chosen, choose }: { run: RunView; chosen: string
           <li key={key}><span className={`swatch s-${key}`} aria-hidden="true" />{name}</li>
         ))}
         <li><span className="swatch s-work failed" aria-hidden="true" />work of a failed attempt</li>
+        {Object.entries(CALLS).map(([key, name]) => (
+          <li key={key}><span className={`swatch s-call-${key}`} aria-hidden="true" />{name}</li>
+        ))}
       </ul>
     </div>
   );

@@ -2,11 +2,13 @@
 import type { RunReport } from "../documents";
 import { absolute, tame } from "../format";
 import { RunPage } from "../pages/RunPage";
-import { Mark, ThemeChoice } from "../parts/Frame";
+import { Mark, ThemeChoice, ZoneChoice } from "../parts/Frame";
 import { Boundary } from "../parts/states";
+import { useZone } from "../zone";
 
 export function ReportApp({ report }: { report: RunReport }) {
   const { run } = report;
+  const zone = useZone();
   return (
     <>
       <header className="bar">
@@ -15,6 +17,7 @@ export function ReportApp({ report }: { report: RunReport }) {
           <span className="who">
             Report of {absolute(report.readAt)} <span className="dim">· by waypost {tame(report.version)}</span>
           </span>
+          <ZoneChoice />
           <ThemeChoice />
         </div>
       </header>
@@ -25,7 +28,7 @@ export function ReportApp({ report }: { report: RunReport }) {
             <ul>{report.leftOut.map((one) => <li key={one}>{tame(one)}</li>)}</ul>
           </section>
         )}
-        <Boundary>
+        <Boundary key={zone}>
           <RunPage namespace={run.namespace} name={run.name} />
         </Boundary>
       </main>

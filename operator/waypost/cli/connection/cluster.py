@@ -19,11 +19,22 @@ from waypost.adapters.credentials import (
 )
 from waypost.adapters.kube import KubeCluster
 from waypost.cli.connection.kubeconfig import Choice, choose
-from waypost.cli.errors import AccessDenied, CommandError, Exit, NotAuthenticated
-from waypost.ports.cluster import Cluster, ClusterError, Kind, NotFound, Obj, Rejected
+from waypost.cli.errors import AccessDenied, CommandError, Exit, NotAuthenticated, NotNow
+from waypost.ports.cluster import (
+    Busy,
+    Cluster,
+    ClusterError,
+    Kind,
+    NotFound,
+    Obj,
+    Rejected,
+    Unavailable,
+)
 
 T = TypeVar("T")
 _TIMEOUT = 30.0  # seconds of a request; longer than in the operator, which has fences to keep
+# What the API server answers while it starts, or before it serves a new CRD.
+_STARTING = (429, 503)
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,9 @@ def _chosen(target: Target) -> tuple[Choice, CredentialSource]:
 @asynccontextmanager
 async def _connected(target: Target) -> AsyncIterator[Session]:
     chosen, source = _chosen(target)
+    # Outside the time of the first request: to read a kubeconfig takes seconds of processor time
+    # on a busy machine, and an exec plug-in may wait for a person.
+    await source.current()
     cluster = KubeCluster(credentials=source, telemetry=_NoTelemetry(), timeout=_TIMEOUT)
     try:
         yield Session(cluster=cluster, namespace=target.namespace or chosen.namespace)
@@ -117,6 +131,10 @@ def explained(error: ClusterError | CredentialsError) -> CommandError:
         return AccessDenied(f"access denied: {error.message}; {_role(error.message)}")
     if error.code == 401:
         return NotAuthenticated(f"not authenticated: {error.message}; log in again")
+    if isinstance(error, Busy | Unavailable) and error.code in _STARTING:
+        seconds = error.retry_after if isinstance(error, Busy) else 1.0
+        text = f"the API server cannot answer now: {error.message}; try again in {seconds:g} s"
+        return NotNow(text, retry_after=seconds)
     return CommandError(f"cannot reach the cluster: {error.message}", code=Exit.CLUSTER)
 
 
