@@ -1,9 +1,9 @@
 """`python -m e2e.bench`: measure on the cluster of `make cluster`, write build/bench.json.
 
-The parts hostile, everyday, archive, passes, requests, server, events, queued, tracing, browsers
-and coldstart need no cluster. They print a table, and the command exits with 1 if something is over
-its bound. The part throughput sets the cluster up by itself, twice. All of these run only when they
-are named.
+The parts hostile, everyday, archive, passes, requests, server, events, queued, tracing, browsers,
+pages and coldstart need no cluster. They print a table, and the command exits with 1 if something
+is over its bound. The part throughput sets the cluster up by itself, twice. All of these run only
+when they are named.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from e2e.bench import (
     definitions,
     events,
     maps,
+    pages,
     passes,
     requests,
     server,
@@ -50,6 +51,7 @@ BY_THEMSELVES: dict[str, Callable[[], int]] = {
     "queued": lambda: queued.main(RESULT),
     "tracing": tracing.main,
     "browsers": browsers.main,
+    "pages": lambda: pages.main(RESULT),
     "coldstart": lambda: coldstart.main(RESULT),
     "throughput": lambda: throughput.main(RESULT),
 }

@@ -1,6 +1,6 @@
 // One run: what it is, why it does not move, and its nodes as graph, timeline, table, trace or YAML.
 import { useQuery } from "@tanstack/react-query";
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useCallback, useEffect } from "react";
 import { api, type RunPage as Page } from "../api";
 import type { NodeView } from "../documents";
 import { absolute, count, duration, money, tame } from "../format";
@@ -17,12 +17,16 @@ import { Link, setQuery, usePlace } from "../router";
 import { report } from "../shell";
 
 // The graph is most of the code: it is loaded when it is shown.
-const Graph = lazy(() => import("../parts/Graph"));
+const loadGraph = () => import("../parts/Graph");
+const Graph = lazy(loadGraph);
 const VIEWS = { graph: "Graph", timeline: "Timeline", table: "Table", trace: "Trace", yaml: "YAML" } as const;
 const MOST_DRAWN = 300;
 
 export function RunPage({ namespace, name }: { namespace: string; name: string }) {
   const { query } = usePlace();
+  useEffect(() => {
+    loadGraph(); // while the run is read
+  }, []);
   const found = useQuery({ queryKey: ["run", namespace, name], queryFn: () => api.run(namespace, name) });
   if (found.isPending) return <Loading what={`run ${name}`} />;
   if (!found.data) return <Problem error={found.error as Error} retry={() => found.refetch()} />;
@@ -54,7 +58,7 @@ export function RunPage({ namespace, name }: { namespace: string; name: string }
 }
 
 function View({ view, page, chosen }: { view: string; page: Page; chosen: string }) {
-  const choose = (path: string) => setQuery({ node: path === chosen ? "" : path });
+  const choose = useCallback((path: string) => setQuery({ node: path === chosen ? "" : path }), [chosen]);
   if (view === "yaml") return <Manifest page={page} />;
   if (page.run.nodes.length === 0) return <p className="dim">The run has no nodes yet.</p>;
   if (view === "timeline") return <Timeline run={page.run} chosen={chosen} choose={choose} />;

@@ -163,6 +163,37 @@ export default function Graph({ graph, chosen, choose }: Props) {
   );
 }
 
+interface Kept {
+  source: GraphNode;
+  drawing: Drawing;
+  made: Node<Shown>;
+}
+
+/** The boxes. Those that have not changed are the same objects as before, and are not drawn again. */
+function useBoxes({ graph, chosen, choose, drawing, down }: Props & { drawing: Drawing; down: boolean }): Node<Shown>[] {
+  const kept = useRef(new Map<string, Kept>());
+  const next = new Map<string, Kept>();
+  const nodes = graph.nodes.map((node) => {
+    const known = kept.current.get(node.path);
+    const old = known?.made.data;
+    const same =
+      known?.source === node && known.drawing === drawing && old?.down === down &&
+      old.chosen === (node.path === chosen) && old.choose === choose;
+    const made: Node<Shown> = same ? known.made : {
+      id: node.path,
+      type: "box",
+      position: drawing.places.get(node.path) ?? { x: 0, y: 0 },
+      data: { node, chosen: node.path === chosen, choose, down },
+      width: WIDTH,
+      height: HEIGHT,
+    };
+    next.set(node.path, { source: node, drawing, made });
+    return made;
+  });
+  kept.current = next;
+  return nodes;
+}
+
 function Flow({ graph, chosen, choose, drawing, down, size }: Props & { drawing: Drawing; down: boolean; size: string }) {
   const flow = useReactFlow();
   // biome-ignore lint/correctness/useExhaustiveDependencies: fits again when the frame or the shape changes
@@ -170,24 +201,21 @@ function Flow({ graph, chosen, choose, drawing, down, size }: Props & { drawing:
     const later = requestAnimationFrame(() => flow.fitView(FIT));
     return () => cancelAnimationFrame(later);
   }, [size, drawing]);
-  const nodes: Node<Shown>[] = graph.nodes.map((node) => ({
-    id: node.path,
-    type: "box",
-    position: drawing.places.get(node.path) ?? { x: 0, y: 0 },
-    data: { node, chosen: node.path === chosen, choose, down },
-    width: WIDTH,
-    height: HEIGHT,
-  }));
-  const edges: Edge[] = graph.edges.map((edge) => ({
-    id: `${edge.kind}:${edge.from}:${edge.to}`,
-    type: "line",
-    source: edge.from,
-    target: edge.to,
-    data: { points: drawing.lines.get(`${edge.from}>${edge.to}`) ?? [], down },
-    className: edge.kind === "hard" ? "edge" : "edge soft",
-    markerEnd: { type: MarkerType.ArrowClosed, color: "var(--edge)" },
-    focusable: false,
-  }));
+  const nodes = useBoxes({ graph, chosen, choose, drawing, down });
+  const edges: Edge[] = useMemo(
+    () =>
+      graph.edges.map((edge) => ({
+        id: `${edge.kind}:${edge.from}:${edge.to}`,
+        type: "line",
+        source: edge.from,
+        target: edge.to,
+        data: { points: drawing.lines.get(`${edge.from}>${edge.to}`) ?? [], down },
+        className: edge.kind === "hard" ? "edge" : "edge soft",
+        markerEnd: { type: MarkerType.ArrowClosed, color: "var(--edge)" },
+        focusable: false,
+      })),
+    [graph.edges, drawing, down],
+  );
   return (
     <ReactFlow
       nodes={nodes}
