@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from e2e.cluster import api
-from e2e.suite.build import workflow
+from e2e.suite.build import Workflow, workflow
 from e2e.suite.install import install, revision, roll_back
 from e2e.suite.kube import Kube
 from e2e.suite.ledger import Ledger
@@ -15,7 +15,7 @@ from e2e.suite.waiting import until
 
 pytestmark = pytest.mark.alone  # it replaces the operator
 
-RUNS = 6
+PROGRAMS, GATES = 6, 44  # runs with programs, and runs that wait for people: 50 in flight
 SLOW = "def run(**before):\n    held()\n    return 1 + sum(before.values())\n"
 UPGRADED: dict[str, str | int] = {"log.level": "debug", "gateway.replicas": 1}
 
@@ -38,26 +38,30 @@ def test_runs_in_flight_end_after_a_rollback(
     restored: None,
     works: bool,
 ) -> None:
-    """The programs of all runs run while the chart is upgraded. Half of them end, and half of the
-    gates are answered, before the rollback. Each program starts once."""
-    runs = [start(space, ledger, f"flight-{works}-{at}".lower()) for at in range(RUNS)]
+    """Programs run, and gates wait, while the chart is upgraded. Half of them end before the
+    rollback. Each program starts once."""
+    names = [f"{'good' if works else 'bad'}-{at}" for at in range(PROGRAMS + GATES)]
+    runs = [start(space, ledger, name) for name in names[:PROGRAMS]]
+    asked = [space.start(gated(name)) for name in names[PROGRAMS:]]
     for run in runs:
         ledger.holds(run.uid)
-    gates = [run.opened("gate") for run in runs]
+    gates = {run.name: run.opened("gate") for run in (*runs, *asked)}
     before = revision(kube)
     upgrade(kube, cluster.chart_values, works=works)
-    for run, gate in zip(runs[: RUNS // 2], gates, strict=False):
+    for run in (*runs[::2], *asked[::2]):
         ledger.release(run.uid)
-        space.answer(gate, decision="Approved")
+        space.answer(gates[run.name], decision="Approved")
     if works:
-        runs[0].reaches("b", "Running")
+        runs[0].reaches("a", "Succeeded")
     roll_back(kube)
     operator.ready()
     assert revision(kube) == before + 2
     assert level(kube) == "info", "the values are those of before"
-    for run, gate in zip(runs[RUNS // 2 :], gates[RUNS // 2 :], strict=True):
+    for run in (*runs[1::2], *asked[1::2]):
         ledger.release(run.uid)
-        space.answer(gate, decision="Approved")
+        space.answer(gates[run.name], decision="Approved")
+    for run in asked:
+        run.succeeded(within=120)
     for run in runs:
         ended = run.succeeded(within=120)
         assert node_of(ended, "b")["output"] == 2
@@ -72,6 +76,11 @@ def start(space: Space, ledger: Ledger, name: str) -> Run:
     flow.approval("gate")
     inputs = {"n": "${nodes.a.output}"}
     return space.start(flow.python("b", ledger.counted(SLOW), inputs=inputs, dependsOn=["gate"]))
+
+
+def gated(name: str) -> Workflow:
+    """A run that waits for a person, and has no pod."""
+    return workflow(name).approval("gate").wait("after", "1ms", dependsOn=["gate"])
 
 
 def upgrade(kube: Kube, values: Mapping[str, str | int], *, works: bool) -> None:
