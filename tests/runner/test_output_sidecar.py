@@ -28,13 +28,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def carried(folder: Path, content: bytes | None, **request: Any) -> CommitRecord:
+def carried(
+    folder: Path, content: bytes | None, *, secrets: str = "/none", **request: Any
+) -> CommitRecord:
     """The record of what the image's program left in the shared file."""
     source, written = folder / "output", folder / "termination-log"
     if content is not None:
         source.write_bytes(content)
     asked = request_of(kind="container", **request)
-    output_sidecar.carry(asked, WHOSE, source=str(source), record_file=str(written))
+    output_sidecar.carry(
+        asked, WHOSE, source=str(source), record_file=str(written), secrets=secrets
+    )
     assert len(written.read_bytes()) < LIMIT
     found = decode(written.read_text(), expect=WHOSE)
     assert isinstance(found, CommitRecord), found
@@ -159,3 +163,26 @@ def test_the_shell_waits_and_hands_over_on_sigterm(folder: Path) -> None:
     found = decode((folder / "termination-log").read_text(), expect=WHOSE)
     assert isinstance(found, CommitRecord)
     assert found.output == "late"
+
+
+def test_a_secret_of_the_program_in_an_output_that_is_remembered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S750: the message names the place in the container of the program."""
+    monkeypatch.setenv(f"{carrying.SECRET_VARIABLE}TOKEN", "hunter22")
+    monkeypatch.setenv("TOKEN", "of-the-sidecar")
+    keys = folder / "secrets" / "0"
+    keys.mkdir(parents=True)
+    (keys / "pin").write_text("471147\n")
+    names = {"secret_env": ("TOKEN",), "secret_folders": ("/keys",)}
+    said = {
+        b'{"a": "is hunter22"}': "env TOKEN",
+        b'"NDcxMTQ3"': "/keys/pin",
+        b'"of-the-sidecar"': "",
+    }
+    for content, place in said.items():
+        record = carried(folder, content, secrets=str(folder / "secrets"), **names)
+        assert (record.reason == Reason.OUTPUT_INVALID) is bool(place), content
+        assert place in (record.message or "")
+    unasked = carried(folder, b'"hunter22"', secrets=str(folder / "secrets"))
+    assert unasked.output == "hunter22", "nothing of it is remembered"

@@ -16,7 +16,7 @@ from typing import Final
 
 from waypost.protocol import ijson, schema
 from waypost.protocol.artifacts.limits import STORE_SECONDS
-from waypost.protocol.carrying import LARGEST, OUTPUT_FILE
+from waypost.protocol.carrying import LARGEST, OUTPUT_FILE, SECRET_FOLDERS, SECRET_VARIABLE
 from waypost.protocol.ijson import Json
 from waypost.protocol.reasons import Reason
 from waypost.protocol.record import Attempt, CommitRecord, encode
@@ -24,6 +24,7 @@ from waypost.protocol.request import Request
 
 from waypost_node import result_store
 from waypost_node.artifacts.store import keep_artifacts
+from waypost_node.redaction import secret_in_output
 from waypost_node.request import attempt_of, load
 from waypost_node.supervisor import write
 
@@ -56,7 +57,14 @@ def main() -> int:
     return 0
 
 
-def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) -> None:
+def carry(
+    request: Request,
+    attempt: Attempt,
+    *,
+    source: str,
+    record_file: str,
+    secrets: str = SECRET_FOLDERS,
+) -> None:
     """Store the output in a file, and write a record of it. Never raises for a bad output.
 
     Args:
@@ -64,6 +72,7 @@ def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) 
         attempt: the attempt whose record this is.
         source: path of the output file; a missing or empty file is null.
         record_file: path of the sidecar's termination message.
+        secrets: path below which this container has the folders with Secrets of the program.
 
     Raises:
         OSError: the record cannot be written.
@@ -72,6 +81,7 @@ def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) 
     deadline = time.monotonic() + PATIENCE + (STORE_SECONDS if makes else 0.0)
     try:
         output = _output(Path(source), request.output_schema)
+        _keep_secrets(request, output, secrets)
         record = keep_artifacts(
             CommitRecord(attempt, "Succeeded", output), request, deadline=deadline, mounted=True
         )
@@ -79,6 +89,13 @@ def carry(request: Request, attempt: Attempt, *, source: str, record_file: str) 
     except (_Unfit, result_store.Unkept) as error:
         record = CommitRecord(attempt, "Failed", reason=error.reason, message=str(error))
     write(record_file, encode(record))
+
+
+def _keep_secrets(request: Request, output: Json, folders: str) -> None:
+    """Refuse an output with the value of a Secret, if the run remembers it (S750)."""
+    problem = secret_in_output(request, output, variable=SECRET_VARIABLE, folders=folders)
+    if problem is not None:
+        raise _Unfit(Reason.OUTPUT_INVALID, problem)
 
 
 def _output(path: Path, output_schema: Json | None) -> Json:

@@ -49,13 +49,22 @@ def _forms(secret: str) -> set[str]:
     return {secret, as_json, as_base64, quote(secret, safe=""), quote_plus(secret)}
 
 
-def secret_in_output(request: Request, output: Json) -> str | None:
+def secret_in_output(
+    request: Request, output: Json, *, variable: str = "", folders: str = ""
+) -> str | None:
     """Why the run cannot remember the output: it has the value of a secret of the pod (S750); None
-    if it has none."""
+    if it has none.
+
+    Args:
+        request: The request, which names the secrets.
+        output: The output.
+        variable: What stands before the names of the variables in this container.
+        folders: Where this container has the folders, by their number; "" for their own places.
+    """
     if not request.secret_env and not request.secret_folders:
         return None
     text = json.dumps(output, ensure_ascii=False)
-    for place, value in _values(request):
+    for place, value in _values(request, variable, folders):
         if Redactor([value]).finds(text):
             return (
                 f"the output contains the value of a Secret ({place}), and this run remembers "
@@ -64,13 +73,14 @@ def secret_in_output(request: Request, output: Json) -> str | None:
     return None
 
 
-def _values(request: Request) -> Iterator[tuple[str, str]]:
+def _values(request: Request, variable: str, folders: str) -> Iterator[tuple[str, str]]:
     """(place, value) of each secret; a value without spaces and line breaks around it."""
     for name in request.secret_env:
-        yield f"env {name}", os.environ.get(name, "").strip()
-    for folder in request.secret_folders:
-        for path in _files(folder):
-            yield path, _content(path).strip()
+        yield f"env {name}", os.environ.get(variable + name, "").strip()
+    for number, folder in enumerate(request.secret_folders):
+        here = f"{folders}/{number}" if folders else folder
+        for path in _files(here):
+            yield folder + path[len(here) :], _content(path).strip()
 
 
 def _files(place: str) -> list[str]:

@@ -7,7 +7,7 @@ from waypost.api.base import JsonObject
 from waypost.compiler.definition import define
 from waypost.compiler.templates import define_template
 
-from tests.support.builders import agent, container, gate, python, spec
+from tests.support.builders import agent, gate, python, spec
 
 NUMBER: JsonObject = {
     "type": "object",
@@ -378,25 +378,3 @@ def test_s749_a_fact_has_no_marked_value() -> None:
         "memory.factSchema: marks a value with x-waypost-sensitive, and facts are kept; remove "
         "the value or the mark"
     ]
-
-
-SECRET: JsonObject = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
-
-
-@pytest.mark.parametrize(
-    ("remember", "warns"),
-    [
-        ({"facts": [{"text": "${self.output}"}]}, True),
-        (None, False),
-    ],
-    ids=["remembered", "not-remembered"],
-)
-def test_s750_secrets_of_a_container_are_not_looked_for(
-    remember: JsonObject | None, warns: bool
-) -> None:
-    own: dict[str, Any] = {"remember": remember} if remember else {}
-    node = container("a", env=[SECRET], **own)
-    found = problems(spec(node, memory={"key": "k"}), severity="warning")
-    assert (
-        any("values of its Secrets in the output of a container node" in f for f in found) is warns
-    )

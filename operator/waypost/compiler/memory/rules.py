@@ -9,7 +9,6 @@ from waypost.api.memory.model import Inject, Review
 from waypost.api.modifiers.memory import MAX_EXPIRY, key_problem
 from waypost.api.workflow import AgentWorkflowSpec, Node
 from waypost.compiler.memory.marks import mark_problems
-from waypost.compiler.memory.secrets import held_back
 from waypost.compiler.problems import Problem
 from waypost.compiler.rules.scopes import scoped_in
 from waypost.expressions.templates import Template, parse_template, paths_in, references_in
@@ -89,9 +88,8 @@ def notes_of(spec: AgentWorkflowSpec, node: Node) -> Notes | None:
 def memory_warnings(
     spec: AgentWorkflowSpec, locals_: Mapping[str, JsonObject], templates: Mapping[str, JsonObject]
 ) -> Iterator[Problem]:
-    """Warn of memory that all workflows share, of child runs of a map that share a key, of facts
-    that an agent may have copied from a server and that nobody reviews, and of Secrets in the
-    container of a node whose output is remembered.
+    """Warn of memory that all workflows share, of child runs of a map that share a key, and of
+    facts that an agent may have copied from a server and that nobody reviews.
 
     Args:
         spec: The spec.
@@ -107,10 +105,6 @@ def memory_warnings(
             found = f"tools of {servers[0]} can put text into these facts, and memory.review: "
             advice = "Automatic lets later runs read them unseen; use review: Required"
             yield Problem(f"{node.place}.remember", found + advice, "warning")
-        if node.container is not None and any(held_back(spec, node)):
-            found = "the run remembers its output, and nobody looks for the values of its Secrets "
-            advice = "in the output of a container node; leave them out of it"
-            yield Problem(f"{node.place}.container", found + advice, "warning")
         if node.workflow is None or node.for_each is None:
             continue
         called = node.workflow.called

@@ -14,7 +14,8 @@ _SHM_PATH: Final = "/dev/shm"  # a path in the pod
 def add_isolation(pod: JsonObject, isolation: Isolation, *, account: str) -> None:
     """Add to a pod's spec what the isolation declares. Sizes of /tmp are set where it is made.
 
-    Volumes are mounted into the container of the node only, not into sidecars. `account` is the
+    Volumes are mounted into the container of the node; of sidecars, only that of the output gets
+    the Secrets that it compares (`output_sidecar.share_secrets`). `account` is the
     ServiceAccount of a node that names none; "" leaves it to Kubernetes.
     """
     plain = {

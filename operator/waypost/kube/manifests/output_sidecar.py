@@ -5,6 +5,7 @@ from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.protocol import carrying
+from waypost.protocol.request import Request
 
 _VOLUME: Final = "out"
 _MOUNT: Final = {"name": _VOLUME, "mountPath": carrying.MOUNT}
@@ -51,3 +52,20 @@ def add_output_sidecar(
             "volumeMounts": mounts,
         }
     ]
+
+
+def share_secrets(pod: JsonObject, request: Request) -> None:
+    """Give the sidecar of a pod the Secrets of the program whose values must not be in the output.
+
+    Under other names and places: with a variable PYTHONPATH the program could have its code run
+    with the token of the sidecar.
+    """
+    program = pod["containers"][0]
+    sidecar = next(one for one in pod["initContainers"] if one["name"] == carrying.CONTAINER)
+    named = {each["name"]: each for each in program["env"]}
+    for name in request.secret_env:
+        sidecar["env"].append({**named[name], "name": f"{carrying.SECRET_VARIABLE}{name}"})
+    mounts = {each["mountPath"]: each for each in program["volumeMounts"]}
+    for number, folder in enumerate(request.secret_folders):
+        place = f"{carrying.SECRET_FOLDERS}/{number}"
+        sidecar["volumeMounts"].append({**mounts[folder], "mountPath": place})

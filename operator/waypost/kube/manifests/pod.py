@@ -19,7 +19,7 @@ from waypost.kube.kinds.kind import OwnImages
 from waypost.kube.kinds.table import pod_kind
 from waypost.kube.manifests.artifacts import ArtifactPlan, add_artifacts, makes_artifacts
 from waypost.kube.manifests.isolation import add_isolation
-from waypost.kube.manifests.output_sidecar import add_output_sidecar
+from waypost.kube.manifests.output_sidecar import add_output_sidecar, share_secrets
 from waypost.kube.manifests.security import container_security, pod_security
 from waypost.kube.manifests.tokens import GATEWAY_TOKEN, MODELS_TOKEN, token_volume
 from waypost.kube.secret_files import KeyFile, key_volume
@@ -128,7 +128,7 @@ def pod_spec(
         if extra is not None:
             pod["volumes"].append(extra[0])
             pod["containers"][0]["volumeMounts"].append(extra[1])
-    if pod_kind(node).has_output_sidecar(node):
+    if _has_output_sidecar(node, request):
         add_output_sidecar(
             pod, image=settings.runner_image, pull_policy=settings.image_pull_policy, token=token
         )
@@ -141,7 +141,16 @@ def pod_spec(
         token=token,
     )
     add_isolation(pod, isolation, account=settings.node_account)
+    if _has_output_sidecar(node, request):
+        share_secrets(pod, request)
     return pod
+
+
+def _has_output_sidecar(node: Node, request: Request) -> bool:
+    """Whether a sidecar takes the output: also if it must be compared with Secrets of the pod."""
+    kind = pod_kind(node)
+    compares = bool(request.secret_env or request.secret_folders) and not kind.runs_waypost
+    return compares or kind.has_output_sidecar(node)
 
 
 def _stores_in_sidecar(node: Node) -> bool:
@@ -204,7 +213,7 @@ def _environment(
     env: list[JsonObject] = [
         {
             "name": "WAYPOST_OUTPUT",
-            "value": carrying.OUTPUT_FILE if kind.has_output_sidecar(node) else OUTPUT_FILE,
+            "value": carrying.OUTPUT_FILE if _has_output_sidecar(node, request) else OUTPUT_FILE,
         },
         {
             "name": "WAYPOST_POD_UID",

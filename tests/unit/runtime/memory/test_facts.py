@@ -8,9 +8,10 @@ import pytest
 from waypost.api.base import JsonObject
 from waypost.kube.memory.names import entry_labels
 from waypost.ports.cluster import Kind, QuotaExceeded, Rejected
+from waypost.protocol import carrying
 
 from tests.fakes.nodes.programs import Outcome, PodView
-from tests.support.builders import gate, python, wait
+from tests.support.builders import container, gate, python, wait
 from tests.support.harness import NAMESPACE, World, fails, gives
 from tests.support.memory import (
     ENTRY,
@@ -528,6 +529,45 @@ async def test_marked_values_of_items_are_replaced() -> None:
         assert fact["spec"]["subject"] == "[redacted]"
         (episode,) = entries(world)
         assert episode["spec"]["value"] == {"pin": "[redacted]"}
+
+
+@virtual
+async def test_the_sidecar_of_a_container_has_the_secrets_that_it_compares() -> None:
+    """S750: under names that mean nothing to its Python, and only if it is remembered."""
+    secret = {"secretKeyRef": {"name": "s", "key": "k"}}
+    env = [{"name": "PYTHONPATH", "valueFrom": secret}, {"name": "PLAIN", "value": "x"}]
+    volumes = [
+        {"name": "keys", "mountPath": "/keys", "secret": {"secretName": "s"}},
+        {"name": "data", "mountPath": "/data", "configMap": {"name": "c"}},
+    ]
+    both: dict[str, Any] = {"env": env, "isolation": {"volumes": volumes}}
+    facts = {"facts": [{"text": "${string(self.output)}"}]}
+    nodes = [container("a", remember=facts, **both), container("b", **both)]
+    pods: list[Any] = []
+
+    def note(kind: Kind, change: str, body: Any) -> None:
+        if kind is Kind.JOB and change == "ADDED":
+            pods.append(body["spec"]["template"]["spec"])
+
+    async with World() as world:
+        world.cluster.server.storage.listeners.append(note)
+        world.start()
+        await world.submit(learning(*nodes), name="first", labels=LABELS)
+        await world.until(lambda: len(pods) == 2, "both are launched")
+    [compared, plain] = sorted(pods, key=lambda pod: "initContainers" not in pod)
+    assert "initContainers" not in plain
+    [sidecar] = [one for one in compared["initContainers"] if one["name"] == carrying.CONTAINER]
+    [program] = compared["containers"]
+    outputs = [one["value"] for one in program["env"] if one["name"] == "WAYPOST_OUTPUT"]
+    assert outputs == [carrying.OUTPUT_FILE]
+    own = {one["name"]: one for one in sidecar["env"]}
+    assert own["WAYPOST_SECRET_PYTHONPATH"]["valueFrom"] == secret
+    assert "PYTHONPATH" not in own
+    assert not {"PLAIN", "WAYPOST_SECRET_PLAIN"} & own.keys()
+    mounts = {one["mountPath"]: one for one in sidecar["volumeMounts"]}
+    assert mounts["/waypost/secrets/0"]["name"] == "user-keys"
+    assert mounts["/waypost/secrets/0"]["readOnly"] is True
+    assert not [one for one in mounts if one.startswith(("/keys", "/data"))]
 
 
 @virtual
