@@ -15,6 +15,7 @@ from sqlalchemy import (
     FromClause,
     Row,
     Select,
+    TextClause,
     and_,
     bindparam,
     column,
@@ -43,7 +44,7 @@ class _Filter:
     """A filter with an index that is not in the order of ends."""
 
     source: FromClause  # RUNS, and what the filter needs beside it
-    condition: ColumnElement[bool]
+    condition: ColumnElement[bool] | TextClause
 
 
 def page_rows(connection: Connection, query: Query, limit: int) -> list[Row[Any]]:
@@ -62,13 +63,16 @@ def _of_few(connection: Connection, query: Query, filter_: _Filter, limit: int) 
     ends = select(RUNS.c.finished, RUNS.c.uid).select_from(filter_.source)
     found = connection.execute(ends.where(filter_.condition, *_conditions(query)))
     first = sorted(((one.finished, one.uid) for one in found), reverse=True)[:limit]
-    shown = select(RUNS.c.shown, RUNS.c.finished, RUNS.c.uid)
-    rows = connection.execute(shown.where(RUNS.c.uid.in_([uid for _, uid in first]))).all()
+    rows = connection.execute(_rows().where(RUNS.c.uid.in_([uid for _, uid in first]))).all()
     return sorted(rows, key=lambda one: (one.finished, one.uid), reverse=True)
 
 
+def _rows() -> Select[Any]:
+    return select(RUNS.c.shown, RUNS.c.finished, RUNS.c.uid)
+
+
 def _in_order(query: Query) -> Select[Any]:
-    rows = select(RUNS.c.shown, RUNS.c.finished, RUNS.c.uid)
+    rows = _rows()
     if not query.labels:
         order = (RUNS.c.finished.desc(), RUNS.c.uid.desc())
         return rows.where(*_conditions(query)).order_by(*order)
