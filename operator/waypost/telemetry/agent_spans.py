@@ -55,9 +55,10 @@ def agent_spans(
     timed = list(_timed(trace))
     if not timed:
         return ()
-    agent = _agent(observed, attempt, trace, timed=timed, provider=provider)
+    shared = _shared(observed, attempt)
+    agent = _agent(observed, attempt, trace, shared, timed=timed, provider=provider)
     parts = (
-        _part(agent, observed, attempt, entry, provider=provider, content=content)
+        _part(agent, observed, attempt, entry, shared, provider=provider, content=content)
         for entry in timed
     )
     return (agent, *(part for part in parts if part is not None))
@@ -92,12 +93,13 @@ def _agent(
     observed: Observed,
     attempt: AttemptEnded,
     trace: Trace,
+    shared: Mapping[str, Attribute],
     *,
     timed: list[Timed],
     provider: str | None,
 ) -> SpanFact:
     # No token sums here: backends would add them to the tokens of the chat spans.
-    attributes = _common(observed, attempt, conventions.INVOKE_AGENT, provider=provider)
+    attributes = {**shared, **_operation(conventions.INVOKE_AGENT, provider)}
     attributes[conventions.AGENT_NAME] = attempt.path
     if trace.dropped:
         attributes[conventions.TRACE_DROPPED] = trace.dropped
@@ -134,6 +136,7 @@ def _part(
     observed: Observed,
     attempt: AttemptEnded,
     timed: Timed,
+    shared: Mapping[str, Attribute],
     *,
     provider: str | None,
     content: ContentPolicy,
@@ -154,11 +157,7 @@ def _part(
         own, provider = _tool(entry, name=subject) | dict(content_of(entry, content)), None
     else:
         return None
-    attributes = {
-        **_common(observed, attempt, operation, provider=provider),
-        **own,
-        **_replayed(entry),
-    }
+    attributes = {**shared, **_operation(operation, provider), **own, **_replayed(entry)}
     if error:
         attributes[conventions.ERROR_TYPE] = error
     return SpanFact(
@@ -174,18 +173,20 @@ def _part(
     )
 
 
-def _common(
-    observed: Observed, attempt: AttemptEnded, operation: str, *, provider: str | None
-) -> dict[str, Attribute]:
-    attributes = run_attributes(observed, round_=attempt.round)
-    attributes |= {
-        conventions.OPERATION: operation,
+def _shared(observed: Observed, attempt: AttemptEnded) -> dict[str, Attribute]:
+    """What all spans of an attempt have."""
+    return {
+        **run_attributes(observed, round_=attempt.round),
         conventions.NODE_PATH: attempt.path,
         conventions.NODE_ATTEMPT: attempt.number,
     }
-    if provider is not None:
-        attributes[conventions.PROVIDER] = conventions.PROVIDERS.get(provider, provider)
-    return attributes
+
+
+def _operation(operation: str, provider: str | None) -> dict[str, Attribute]:
+    if provider is None:
+        return {conventions.OPERATION: operation}
+    named = conventions.PROVIDERS.get(provider, provider)
+    return {conventions.OPERATION: operation, conventions.PROVIDER: named}
 
 
 def _chat(entry: Entry, *, model: str) -> dict[str, Attribute]:

@@ -85,13 +85,14 @@ def _link(trace: str, span: str) -> bytes:
 
 
 def _attributes(field: int, given: Mapping[str, Any]) -> bytes:
-    return b"".join([_attribute(field, name, value) for name, value in given.items()])
-
-
-def _attribute(field: int, name: str, value: Any) -> bytes:
-    if isinstance(value, str) and len(value) > _LONGEST_KEPT:
-        return _made(field, name, value)
-    return _kept(field, name, value)
+    return b"".join(
+        [
+            _made(field, name, value)
+            if isinstance(value, str) and len(value) > _LONGEST_KEPT
+            else _kept(field, name, value)
+            for name, value in given.items()
+        ]
+    )
 
 
 def _made(field: int, name: str, value: Any) -> bytes:
