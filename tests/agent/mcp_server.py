@@ -62,6 +62,7 @@ class Script:
     methods: dict[str, Any] = field(default_factory=dict)
     said: list[Any] = field(default_factory=list)  # answers of the client to questions
     calls: list[Any] = field(default_factory=list)  # arguments of calls that reached a tool
+    headers: list[list[tuple[str, str]]] = field(default_factory=list)  # of messages
     sessions: list[str] = field(default_factory=list)  # that were begun
     live: set[str] = field(default_factory=set)
     url: str = ""
@@ -113,6 +114,7 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - on
             self._send(200, b"")
 
         def do_POST(self) -> None:
+            script.headers.append(self.headers.items())
             request = json.loads(self.rfile.read(int(self.headers["content-length"])))
             if "method" not in request:
                 script.said.append(request)

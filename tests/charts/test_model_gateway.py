@@ -17,6 +17,7 @@ RIGHTS: dict[Grant, str] = {
     ("", "pods", "get"): "is the pod of a token alive, and which attempt does it run",
     ("waypost.dev", "agentworkflows", "get"): "is that attempt current, and which models has it",
     ("waypost.dev", "modelproviders", "get"): "where a model is",
+    ("waypost.dev", "toolservers", "get"): "where a tool server is, and which keys it takes",
     ("waypost.dev", "noderecords", "get"): "the definition of a run of a template",
 }
 

@@ -25,7 +25,9 @@ from waypost.model_gateway.exchange import Identities
 from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
+from waypost.model_gateway.oauth import Tokens
 from waypost.model_gateway.pacing import Pacing
+from waypost.model_gateway.tools import ToolServers
 from waypost.model_gateway.upstream import Times, Upstream
 from waypost.ports.cluster import Kind, Obj
 
@@ -217,7 +219,15 @@ async def _before(
         upstream=hosts,
         identities=identities,
     )
-    gateway = ModelGateway(calls, requests, bodies, ModelMetrics(), largest)
+    tools = ToolServers(
+        cluster=cluster,
+        authenticator=authenticator,
+        keys=keys,
+        tokens=Tokens(upstream=hosts, monotonic=clock.monotonic),
+        upstream=hosts,
+        identities=identities,
+    )
+    gateway = ModelGateway(calls, requests, tools, bodies, ModelMetrics(), largest)
     transport = httpx2.ASGITransport(app=build_app(gateway))
     async with httpx2.AsyncClient(transport=transport, base_url="http://models") as client:
         there = Place(cluster, clock, provider, pod, gateway, client)
@@ -229,7 +239,8 @@ async def _before(
             await hosts.close()
             await upstream.close()
         assert bodies.in_flight == 0, "what was received is given back"
-        assert not gateway.slots.open, "every slot is given back"
+        open_ = {**gateway.slots.open, **gateway.tool_slots.open}
+        assert not open_, "every slot is given back"
 
 
 @asynccontextmanager

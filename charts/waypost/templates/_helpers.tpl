@@ -230,10 +230,10 @@ app.kubernetes.io/component: models
 {{- end -}}
 
 {{- /* What the model gateway may do in the namespaces that are served. Roles of these namespaces let it
-read the Secrets and ConfigMaps of a provider by their names; the chart makes none. */ -}}
+read the Secrets and ConfigMaps of a provider or tool server by their names; the chart makes none. */ -}}
 {{- define "waypost.modelsRules" -}}
 - apiGroups: [waypost.dev]
-  resources: [agentworkflows, modelproviders, noderecords]
+  resources: [agentworkflows, modelproviders, noderecords, toolservers]
   verbs: [get]
 - apiGroups: [""]
   resources: [pods]

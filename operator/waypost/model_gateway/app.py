@@ -2,6 +2,8 @@
 
     POST /v1/model/POSITION/PATH    a call of the model at this position of the caller's node
     POST /v1/http                   the request of the caller's node, which is an http node
+    POST, GET, DELETE /v1/tools/POSITION    a message to the ToolServer at this position of the
+                                    caller's node, an answer that is continued, the end of a session
 
 PATH is that of the provider's API. A refusal is an error as the provider writes it, with the header
 Waypost-Refused. Neither calls nor answers are logged.
@@ -25,12 +27,22 @@ from waypost.gateway import upload_limiter
 from waypost.gateway.authentication import source_of
 from waypost.gateway.upload_limiter import UploadLimiter
 from waypost.kube.egress import forwarded
+from waypost.kube.manifests.model_calls import TOOLS_PATH
 from waypost.kube.trace_ids import trace_id
 from waypost.model_gateway.calls import Calls
 from waypost.model_gateway.core.refusals import REFUSED_HEADER, CallRefusal, CallRefused, body_of
-from waypost.model_gateway.exchange import PodSlots, R, Relayed, Routed, Service, translated
+from waypost.model_gateway.exchange import (
+    MESSAGES_PER_POD,
+    PodSlots,
+    R,
+    Relayed,
+    Routed,
+    Service,
+    translated,
+)
 from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.metrics import ModelMetrics
+from waypost.model_gateway.tools import ToolServers
 
 log = logging.getLogger("waypost.models")
 
@@ -42,11 +54,13 @@ class ModelGateway:
 
     calls: Calls
     requests: Requests
+    tools: ToolServers
     bodies: UploadLimiter
     metrics: ModelMetrics
     largest: int
     exemplars: bool = False
     slots: PodSlots = field(default_factory=PodSlots)
+    tool_slots: PodSlots = field(default_factory=lambda: PodSlots(MESSAGES_PER_POD))
 
 
 class _HttpCall:
@@ -56,6 +70,7 @@ class _HttpCall:
         self._request = request
         self._gateway = gateway
         self._stack = stack
+        self.method = request.method
         self.authorization = request.headers.get("authorization", "")
         self.source = source_of(request.client)
         self.path = str(request.path_params.get("path", ""))
@@ -66,7 +81,7 @@ class _HttpCall:
     def position(self) -> int:
         text = str(self._request.path_params["position"])
         if not text.isascii() or not text.isdecimal() or len(text) > 2:
-            found = f"expected the position of a model, from 0; found {text!r:.30}"
+            found = f"expected a position in the node, from 0; found {text!r:.30}"
             raise CallRefused(CallRefusal.PATH, found)
         return int(text)
 
@@ -87,15 +102,19 @@ def build_app(gateway: ModelGateway) -> Starlette:
     """The application. Another server has probes and metrics."""
 
     async def call(request: Request) -> Response:
-        return await _Handling(gateway, gateway.calls, request).response()
+        return await _Handling(gateway, gateway.calls, request, gateway.slots).response()
 
     async def send(request: Request) -> Response:
-        return await _Handling(gateway, gateway.requests, request).response()
+        return await _Handling(gateway, gateway.requests, request, gateway.slots).response()
+
+    async def use(request: Request) -> Response:
+        return await _Handling(gateway, gateway.tools, request, gateway.tool_slots).response()
 
     return Starlette(
         routes=[
             HttpRoute("/v1/model/{position}/{path:path}", call, methods=["POST"]),
             HttpRoute(forwarded.PATH, send, methods=["POST"]),
+            HttpRoute(f"{TOOLS_PATH}/{{position}}", use, methods=["POST", "GET", "DELETE"]),
         ]
     )
 
@@ -103,8 +122,11 @@ def build_app(gateway: ModelGateway) -> Starlette:
 class _Handling(Generic[R]):
     """One request, from its headers to the end of its answer."""
 
-    def __init__(self, gateway: ModelGateway, service: Service[R], request: Request) -> None:
+    def __init__(
+        self, gateway: ModelGateway, service: Service[R], request: Request, slots: PodSlots
+    ) -> None:
         self._gateway = gateway
+        self._slots = slots
         self._service = service
         self._request = request
         self._stack = AsyncExitStack()
@@ -137,7 +159,7 @@ class _Handling(Generic[R]):
         self._about = _about(route)
         if self._gateway.exemplars:
             self._trace_id = trace_id(route.caller.ref.run_uid)
-        self._stack.enter_context(self._gateway.slots.held(route.caller.pod.uid))
+        self._stack.enter_context(self._slots.held(route.caller.pod.uid))
         return await self._service.forward(call, route, self._stack)
 
     async def _sent(self, first: bytes, relayed: Relayed) -> AsyncIterator[bytes]:

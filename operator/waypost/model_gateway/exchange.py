@@ -1,5 +1,5 @@
-"""What the calls of models and the requests of http nodes have in common: what the pod sends, what
-it gets, and how many of them it may make at the same time."""
+"""What the calls of models, the requests of http nodes and the messages to tool servers have in
+common: what the pod sends, what it gets, and how many of them it may make at the same time."""
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
@@ -14,11 +14,17 @@ from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 from waypost.ports.cluster import Busy, ClusterError
 
 CALLS_PER_POD: Final = 8
+MESSAGES_PER_POD: Final = 64  # to tool servers: models ask for many calls of tools at once
 _AGAIN: Final = 2
 
 
 class Call(Protocol):
     """A request of a pod, as its HTTP server has it."""
+
+    @property
+    def method(self) -> str:
+        """Its HTTP method."""
+        ...
 
     @property
     def authorization(self) -> str:
@@ -32,7 +38,7 @@ class Call(Protocol):
 
     @property
     def position(self) -> int:
-        """Which model of the node. Raises CallRefused."""
+        """Which model of the node, or which of its tools. Raises CallRefused."""
         ...
 
     @property
@@ -112,14 +118,15 @@ class Service(Protocol[R]):
 class PodSlots:
     """Counts the calls of each pod that are in progress."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = CALLS_PER_POD) -> None:
+        self._most = most
         self.open: dict[str, int] = {}
 
     @contextlib.contextmanager
     def held(self, uid: str) -> Iterator[None]:
         """One of the calls that a pod may have at the same time. Raises CallRefused."""
-        if self.open.get(uid, 0) >= CALLS_PER_POD:
-            text = f"this pod already has {CALLS_PER_POD} calls in progress"
+        if self.open.get(uid, 0) >= self._most:
+            text = f"this pod already has {self._most} calls in progress"
             raise CallRefused(CallRefusal.BUSY, text, again=_AGAIN)
         self.open[uid] = self.open.get(uid, 0) + 1
         try:

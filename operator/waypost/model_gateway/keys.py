@@ -1,4 +1,5 @@
-"""The keys of providers: read by name, kept in memory for a minute, sent to listed hosts only."""
+"""The keys of providers and tool servers: read by name, kept in memory for a minute, sent to listed
+hosts only."""
 
 import base64
 from collections import OrderedDict
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from waypost.api.endpoint import KeyRef, TlsSource, ValueSource
 from waypost.api.kinds.http import HttpAuth, HttpKind
 from waypost.api.provider import ModelProviderSpec, ProviderType
+from waypost.api.toolserver import ClientCredentials, HttpServer, ToolServerSpec
 from waypost.kube import objects
 from waypost.model_gateway.core.addresses import HOSTS_ANNOTATION, host_problem, hosts_of_secret
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
@@ -81,6 +83,42 @@ class Keys:
             headers["Authorization"] = await reader.authorization(http.auth)
         return Access(headers=headers, ca=await reader.ca(http.tls), secrets=tuple(reader.secrets))
 
+    async def tool_server(self, namespace: str, name: str) -> ToolServerSpec:
+        """The spec of a ToolServer, as it is now."""
+        try:
+            body = await self._cluster.get(Kind.TOOL_SERVER, namespace=namespace, name=name)
+            return ToolServerSpec.model_validate(objects.section(body, "spec"))
+        except NotFound:
+            text = f"ToolServer {name} does not exist"
+        except ValidationError:
+            text = f"ToolServer {name} cannot be read; see its condition Ready"
+        raise CallRefused(CallRefusal.NO_SERVER, text)
+
+    async def of_server(self, namespace: str, http: HttpServer, *, host: str) -> Access:
+        """What a ToolServer takes from Secrets and ConfigMaps: headers, query and CA.
+
+        Args:
+            namespace: That of the run.
+            http: The server.
+            host: Where they are sent to; each Secret must list it.
+        """
+        reader = _Reader(self, namespace, host, by="ToolServer")
+        headers = {each.name: await reader.value(each) for each in http.headers or []}
+        query = [(each.name, await reader.value(each)) for each in http.query or []]
+        ca = await reader.ca(http.tls)
+        return Access(None, headers, tuple(query), ca, tuple(reader.secrets))
+
+    async def client_secret(
+        self, namespace: str, oauth: ClientCredentials, *, hosts: tuple[str, ...]
+    ) -> str:
+        """The secret of an OAuth client, of a Secret that lists all of `hosts`: the token server,
+        and the server that gets the token."""
+        found = [
+            await _Reader(self, namespace, host, by="ToolServer").secret(oauth.client_secret)
+            for host in hosts
+        ]
+        return found[0]
+
     async def read(self, kind: Kind, namespace: str, name: str) -> Obj:
         """A Secret or ConfigMap of a provider, at most a minute old."""
         known = self._kept.get((kind, namespace, name))
@@ -110,12 +148,19 @@ class _Reader:
     """Reads values for one call, and remembers which of them are secret."""
 
     def __init__(
-        self, keys: Keys, namespace: str, host: str, type_: ProviderType | None = None
+        self,
+        keys: Keys,
+        namespace: str,
+        host: str,
+        type_: ProviderType | None = None,
+        *,
+        by: str = "http node",
     ) -> None:
         self._keys = keys
         self._namespace = namespace
         self._type = type_
         self._host = host
+        self._by = "ModelProvider" if type_ else by
         self.secrets: list[str] = []
 
     async def value(self, given: object) -> str:
@@ -168,8 +213,8 @@ class _Reader:
         body = await self._keys.read(Kind.SECRET, self._namespace, ref.name)
         notes = objects.section(body, "metadata", "annotations")
         allowed = hosts_of_secret(objects.text(notes, HOSTS_ANNOTATION), self._type)
-        by = "ModelProvider" if self._type else "http node"
-        if sent and (problem := host_problem(self._host, allowed, secret=ref.name, named_by=by)):
+        problem = host_problem(self._host, allowed, secret=ref.name, named_by=self._by)
+        if sent and problem:
             raise CallRefused(CallRefusal.HOST, problem)
         text = objects.secret_text(body, ref.key)
         if not text:

@@ -20,8 +20,10 @@ from waypost.model_gateway.exchange import Identities
 from waypost.model_gateway.http_requests import Requests
 from waypost.model_gateway.keys import Keys
 from waypost.model_gateway.metrics import ModelMetrics
+from waypost.model_gateway.oauth import Tokens
 from waypost.model_gateway.pacing import Pacing
 from waypost.model_gateway.settings import ModelGatewaySettings
+from waypost.model_gateway.tools import ToolServers
 from waypost.model_gateway.upstream import Upstream
 from waypost.ports.cluster import Cluster
 from waypost.settings import networks
@@ -82,7 +84,7 @@ def assemble(
     metrics: ModelMetrics,
 ) -> ModelGateway:
     """Create the parts of a model gateway: `upstream` calls providers, `hosts` those of http
-    nodes."""
+    nodes and tool servers."""
     authenticator = Authenticator(
         cluster=cluster,
         accepted=MODELS_TOKEN,
@@ -108,6 +110,14 @@ def assemble(
             cluster=cluster,
             authenticator=authenticator,
             keys=keys,
+            upstream=hosts,
+            identities=identities,
+        ),
+        tools=ToolServers(
+            cluster=cluster,
+            authenticator=authenticator,
+            keys=keys,
+            tokens=Tokens(upstream=hosts, monotonic=time.monotonic),
             upstream=hosts,
             identities=identities,
         ),

@@ -12,7 +12,7 @@ import math
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -35,6 +35,10 @@ class Times:
     first: float = 300.0  # until the headers of the answer
     idle: float = 120.0  # between two pieces
     most: int = 64 * 1024 * 1024
+
+    def at_least(self, seconds: float) -> "Times":
+        """These limits for an answer that may take so many seconds."""
+        return replace(self, first=max(self.first, seconds), idle=max(self.idle, seconds))
 
 
 @dataclass(frozen=True)
@@ -112,11 +116,19 @@ class Advice:
 
 _OF_PROVIDER: Final = Advice()
 _OF_NODE: Final = Advice("for a private CA set http.tls", "http.tls names no certificates (PEM)")
+OF_SERVER: Final = Advice(
+    "name its CA in http.tls of the ToolServer",
+    "http.tls of the ToolServer names no certificates (PEM)",
+    "put the final address into http.url of the ToolServer",
+)
 
 
 class Upstream:
-    """Calls providers, and the hosts of http nodes. `rules`: the addresses that it may connect to;
-    `once`: a connection serves one call, which is not repeated if the server closes it."""
+    """Calls providers, tool servers, and the hosts of http nodes.
+
+    `rules`: the addresses that it may connect to; `once`: a connection serves one call, which is
+    not repeated if the server closes it.
+    """
 
     def __init__(
         self, *, rules: AddressRules, times: Times | None = None, once: bool = False
@@ -181,7 +193,7 @@ class Upstream:
                     ssl=trusted,
                 )
         except TimeoutError:
-            raise self._late(host) from None
+            raise _late(host, self._times) from None
         except (aiohttp.ClientError, OSError) as error:
             raise _unreachable(host, error, _OF_PROVIDER) from None
         if 300 <= response.status < 400:
@@ -198,17 +210,30 @@ class Upstream:
         headers: Sequence[tuple[str, str]],
         body: bytes,
         ca: str | None,
+        advice: Advice = _OF_NODE,
+        patience: float = 0.0,
     ) -> Answer:
-        """Send the request of an http node; as `post`, but a redirect is an answer.
+        """Send the request of an http node, or a message to a tool server; as `post`, but a
+        redirect is an answer.
+
+        Args:
+            method: Its method.
+            url: The URL with its query.
+            headers: As for `post`.
+            body: The body.
+            ca: As for `post`.
+            advice: What a person can do about a call that failed.
+            patience: Seconds that the answer may take, if that is more than usual.
 
         Raises:
             CallRefused: UNREACHABLE if nothing was sent; NO_ANSWER if the server may have
                 processed the request.
         """
         host = self._checked(url)
-        trusted = self._context(ca, _OF_NODE) if ca else True
+        trusted = self._context(ca, advice) if ca else True
+        times = self._times.at_least(patience)
         try:
-            async with asyncio.timeout(self._times.first):
+            async with asyncio.timeout(times.first):
                 response = await self._session.request(
                     method,
                     URL(url, encoded=True),
@@ -221,13 +246,13 @@ class Upstream:
             text = f"{host} cannot be reached: no connection within {CONNECT_SECONDS:g} s"
             raise CallRefused(CallRefusal.UNREACHABLE, text) from None
         except TimeoutError:
-            raise self._late(host) from None
+            raise _late(host, times) from None
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
-            raise _unreachable(host, error, _OF_NODE) from None
+            raise _unreachable(host, error, advice) from None
         except (aiohttp.ClientError, OSError) as error:
             text = f"{host} ended the connection without an answer: {type(error).__name__}"
             raise CallRefused(CallRefusal.NO_ANSWER, text) from None
-        return Answer(response, self._times)
+        return Answer(response, times)
 
     def _checked(self, url: str) -> str:
         """The host of a URL, which is no address that may not be called."""
@@ -235,10 +260,6 @@ class Upstream:
         if problem := self._rules.literal_problem(host):
             raise CallRefused(CallRefusal.ADDRESS, problem)
         return host
-
-    def _late(self, host: str) -> CallRefused:
-        text = f"{host} did not answer within {self._times.first:g} s"
-        return CallRefused(CallRefusal.NO_ANSWER, text)
 
     def _context(self, ca: str, advice: Advice) -> ssl.SSLContext:
         name = hashlib.sha256(ca.encode()).digest()
@@ -253,6 +274,11 @@ class Upstream:
             while len(self._contexts) > _CONTEXTS:
                 self._contexts.popitem(last=False)
         return known
+
+
+def _late(host: str, times: Times) -> CallRefused:
+    text = f"{host} did not answer within {times.first:g} s"
+    return CallRefused(CallRefusal.NO_ANSWER, text)
 
 
 def _unreachable(host: str, error: BaseException, advice: Advice) -> CallRefused:

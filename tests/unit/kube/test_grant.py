@@ -2,6 +2,7 @@
 
 from waypost.api.base import JsonObject
 from waypost.api.provider import ModelProviderSpec
+from waypost.api.toolserver import ToolServerSpec
 from waypost.kube.manifests.grant import grant_manifests
 
 
@@ -53,6 +54,32 @@ def test_the_secrets_of_http_nodes() -> None:
         config_maps=["ca"],
     )
     assert [rule["resourceNames"] for rule in role["rules"]] == [["crm"], ["ca"]]
+
+
+def test_the_secrets_of_tool_servers() -> None:
+    """S612: headers, query, CA and the client of OAuth; a program has none."""
+
+    def ref(name: str) -> JsonObject:
+        return {"name": name, "key": "k"}
+
+    oauth = {"tokenUrl": "https://l.example/t", "clientId": "me", "clientSecret": ref("client")}
+    http = {
+        "url": "https://tools.example/mcp",
+        "headers": [{"name": "X-Key", "valueFrom": {"secretKeyRef": ref("header")}}],
+        "query": [{"name": "key", "valueFrom": {"secretKeyRef": ref("query")}}],
+        "tls": {"caConfigMap": ref("ca")},
+        "auth": {"oauth": oauth},
+    }
+    servers = [{"http": http}, {"stdio": {"command": ["clock"]}}]
+    role, _ = grant_manifests(
+        "team-a",
+        [],
+        servers=[ToolServerSpec.model_validate(each) for each in servers],
+        account="models",
+        account_namespace="waypost-system",
+    )
+    named = [rule["resourceNames"] for rule in role["rules"]]
+    assert named == [["client", "header", "query"], ["ca"]]
 
 
 def test_nothing_to_grant() -> None:

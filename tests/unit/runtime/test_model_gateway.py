@@ -295,31 +295,136 @@ async def test_s725_the_policy_of_the_platform(policy: Obj, refused: str) -> Non
         assert refused in world.node("a").get("message", "")
 
 
-HTTP = {"http": {"url": "http://tools.example/mcp"}}
-TOOLS = [{"server": "desk", "allow": ["look"]}]
+TOKEN_URL = "https://login.example/token"
+DESK: Obj = {
+    "timeout": "90s",
+    "http": {
+        "url": "https://tools.example/mcp",
+        "headers": [
+            {"name": "X-Key", "valueFrom": {"secretKeyRef": {"name": "desk-key", "key": "key"}}},
+            {"name": "X-Team", "value": "blue"},
+        ],
+        "tls": {"caConfigMap": {"name": "desk-ca", "key": "ca.crt"}},
+        "auth": {
+            "oauth": {
+                "tokenUrl": TOKEN_URL,
+                "clientId": "me",
+                "clientSecret": {"name": "desk-client", "key": "secret"},
+            }
+        },
+    },
+}
+
+
+def working(isolation: Any = None) -> Obj:
+    """An agent with a module, a ToolServer over http, and one that is a program."""
+    tools = [
+        {"module": "os.path", "functions": ["exists"]},
+        {"server": "desk", "allow": ["send"], "effects": {"send": "once"}},
+        {"server": "clock", "allow": ["now"]},
+    ]
+    return agent("a", tools=tools, isolation=isolation or {"egress": "Gateway"})
+
+
+async def tooled(world: World, pods: PodSettings, node: Obj) -> tuple[Obj, list[Obj]]:
+    """The Job of the agent, and what it is given of its tools."""
+    world.start(pods=pods)
+    await make(world, Kind.MODEL_PROVIDER, "main", MAIN)
+    await make(world, Kind.TOOL_SERVER, "desk", DESK)
+    await make(world, Kind.TOOL_SERVER, "clock", {"stdio": {"command": ["clock"]}})
+    await world.submit(spec(node))
+    assert (await world.finished())["phase"] == "Succeeded"
+    [job] = [one for one in world.all(Kind.JOB) if meta.LABEL_RUN in one["metadata"]["labels"]]
+    notes = job["spec"]["template"]["metadata"]["annotations"]
+    return job, json.loads(notes[meta.ANNOTATION_REQUEST])["agent"]["tools"]
+
+
+@virtual
+async def test_s612_tool_servers_are_reached_by_the_gateway() -> None:
+    """The pod has nothing of what the ToolServer takes from Secrets and ConfigMaps."""
+    async with World(script={"a": [gives("x")]}) as world:
+        job, [module, desk, clock] = await tooled(world, PODS, working())
+        assert desk == {
+            "server": "desk",
+            "url": "http://10.96.0.8:8080/v1/tools/1",
+            "tokenFile": "/waypost/token/models",
+            "upstreamUrl": "https://tools.example/mcp",
+            "tokenUrl": TOKEN_URL,
+            "timeoutSeconds": 90.0,
+            "allow": ["send"],
+            "effects": {"send": "once"},
+        }
+        assert clock["command"] == ["clock"]
+        assert "module" in module
+        pod = job["spec"]["template"]["spec"]
+        assert "secrets" not in {volume["name"] for volume in pod["volumes"]}
+        for name in ("desk-key", "desk-client", "desk-ca", "X-Team"):
+            assert name not in json.dumps(job)
 
 
 @pytest.mark.parametrize(
-    ("pods", "fields", "words"),
+    ("pods", "isolation"),
     [
-        pytest.param(WITHOUT, {}, "modelGateway.enabled", id="none"),
-        pytest.param(
-            replace(PODS, egress=replace(PODS.egress, models_address="")),
-            {},
-            "modelGateway.clusterIP",
-            id="no-address",
-        ),
-        pytest.param(PODS, {"tools": TOOLS}, "does not reach ToolServer desk", id="http-tools"),
+        pytest.param(PODS, {**LIST, "verify": "Off"}, id="list"),
+        pytest.param(ALL, {"egress": "Inherit"}, id="all-agents"),
     ],
 )
 @virtual
-async def test_an_agent_that_could_not_work(pods: PodSettings, fields: Obj, words: str) -> None:
+async def test_s612_other_agents_reach_them_as_before(pods: PodSettings, isolation: Obj) -> None:
+    async with World(script={"a": [gives("x")]}) as world:
+        job, [_, desk, _] = await tooled(world, pods, working(isolation))
+        assert desk["url"] == "https://tools.example/mcp"
+        assert "tokenFile" not in desk
+        assert "desk-key" in json.dumps(job)
+
+
+@pytest.mark.parametrize(
+    ("policy", "refused"),
+    [
+        pytest.param({"hosts": ["*.example"]}, "", id="allowed"),
+        pytest.param(
+            {"hosts": ["models.example", "login.example"]}, "host tools.example", id="server"
+        ),
+        pytest.param(
+            {"hosts": ["models.example", "tools.example"]}, "host login.example", id="token-server"
+        ),
+        pytest.param({"secrets": ["desk-key"]}, "Secret desk-client", id="secret"),
+        pytest.param({"secrets": ["desk-*"]}, "", id="secrets"),
+    ],
+)
+@virtual
+async def test_s614_the_policy_of_the_platform(policy: Obj, refused: str) -> None:
+    """W5: the author of a ToolServer names a Secret, and where it is sent to."""
+    async with World(script={"a": [gives("x")]}) as world:
+        world.start(pods=PODS, policies=(NamespacePolicy.model_validate(policy),))
+        await make(world, Kind.MODEL_PROVIDER, "main", MAIN)
+        await make(world, Kind.TOOL_SERVER, "desk", DESK)
+        await make(world, Kind.TOOL_SERVER, "clock", {"stdio": {"command": ["clock"]}})
+        await world.submit(spec(working()))
+        phase = (await world.finished())["phase"]
+        assert refused in world.node("a").get("message", "")
+        assert phase == ("Failed" if refused else "Succeeded")
+        assert world.node("a").get("reason") == ("NotPermitted" if refused else None)
+
+
+@pytest.mark.parametrize(
+    ("pods", "words"),
+    [
+        pytest.param(WITHOUT, "modelGateway.enabled", id="none"),
+        pytest.param(
+            replace(PODS, egress=replace(PODS.egress, models_address="")),
+            "modelGateway.clusterIP",
+            id="no-address",
+        ),
+    ],
+)
+@virtual
+async def test_an_agent_that_could_not_work(pods: PodSettings, words: str) -> None:
     """S490: no Job is created, and the node says why."""
     async with World(script={"a": [gives("x")]}) as world:
         world.start(pods=pods)
         await make(world, Kind.MODEL_PROVIDER, "main", MAIN)
-        await make(world, Kind.TOOL_SERVER, "desk", HTTP)
-        await world.submit(spec(agent("a", isolation={"egress": "Gateway"}, **fields)))
+        await world.submit(spec(agent("a", isolation={"egress": "Gateway"})))
         assert (await world.finished())["phase"] == "Failed"
         assert world.node("a")["reason"] == "InputInvalid"
         assert words in world.node("a")["message"]

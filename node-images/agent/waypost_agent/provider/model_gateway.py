@@ -1,4 +1,4 @@
-"""Calls of a model through the model gateway: the token of the pod instead of a key, and refusals
+"""Calls through the model gateway: the token of the pod instead of a key, and refusals
 of the gateway apart from those of the provider behind it."""
 
 import contextlib
@@ -67,13 +67,14 @@ def call_through(http: httpx2.AsyncClient, *, token_file: str) -> None:
     async def check(response: httpx2.Response) -> None:
         reason = response.headers.get(REFUSED_HEADER, "")
         if reason:
-            raise await _refusal(response, reason)
+            raise await refusal_of(response, reason)
 
     http.event_hooks["request"].append(identify)
     http.event_hooks["response"].insert(0, check)
 
 
-async def _refusal(response: httpx2.Response, reason: str) -> GatewayRefusal:
+async def refusal_of(response: httpx2.Response, reason: str) -> GatewayRefusal:
+    """The refusal in an answer of the gateway, whose body is read."""
     text = (await start_of(response, _SHOWN_BYTES)).decode("utf-8", "replace")
     with contextlib.suppress(ValueError, KeyError, TypeError):
         found: Any = json.loads(text)["error"]["message"]

@@ -13,6 +13,13 @@ from waypost_node import endpoint_access
 from waypost_node.redaction import public
 
 from waypost_agent.http_responses import redirect_in, start_of
+from waypost_agent.provider.model_gateway import REFUSED_HEADER
+from waypost_agent.provider.tool_gateway import (
+    GatewayClient,
+    NotSent,
+    refused_by_gateway,
+    verdict_of,
+)
 from waypost_agent.tools import mcp_messages
 from waypost_agent.tools.oauth import RENEWABLE, ClientCredentials
 from waypost_agent.validation_errors import first_problem
@@ -28,11 +35,13 @@ logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 class Refused(NamedTuple):
     """An HTTP request that failed. `status`: of the answer, None where the request was not sent;
-    `words`: what the server said; `verdict`: what it means."""
+    `words`: what the server said; `verdict`: what it means; `gateway`: the reason of the model
+    gateway, if that refused it."""
 
     status: int | None
     words: str
     verdict: Verdict
+    gateway: str = ""
 
 
 class Refusals:
@@ -84,6 +93,28 @@ class _Client(httpx2.AsyncClient):
             raise
 
 
+class _BehindGateway(GatewayClient):
+    """The same for a server behind the model gateway."""
+
+    refusals: Refusals
+
+    async def send(self, request: httpx2.Request, **more: Any) -> httpx2.Response:
+        await request.aread()
+        self.refusals.forget(request)
+        try:
+            answer = await self.send_to_gateway(request, **more)
+        except NotSent as error:
+            verdict = Verdict(ProbeReason.UNREACHABLE, str(error))
+            self.refusals.note(request, Refused(None, str(error), verdict))
+            raise
+        refusal = await refused_by_gateway(answer)
+        if refusal is not None:
+            verdict = verdict_of(refusal)
+            refused = Refused(refusal.status, str(refusal), verdict, refusal.reason)
+            self.refusals.note(request, refused)
+        return answer
+
+
 def client(
     document: dict[str, Any], keys: endpoint_access.Keys, *, seconds: float, refusals: Refusals
 ) -> httpx2.AsyncClient:
@@ -91,6 +122,8 @@ def client(
     in `refusals`. Raises endpoint_access.Unfit."""
 
     async def note(answer: httpx2.Response) -> None:
+        if REFUSED_HEADER in answer.headers:
+            return
         if answer.status_code == 401 and RENEWABLE in answer.request.extensions:
             return  # it is sent again with a new token
         number = _asked(answer.request)
@@ -121,14 +154,40 @@ def client(
                 verdict = _no_mcp(answer.status_code, words, url)
             refusals.note(answer.request, Refused(answer.status_code, words, verdict))
 
-    url = endpoint_access.address(document["url"])  # without query: it may hold a secret
+    url = shown_url(document)
+    timeout = httpx2.Timeout(seconds, read=seconds + _LATER)
+    http = (_behind_gateway if "tokenFile" in document else _direct)(
+        document, keys, timeout=timeout, refusals=refusals
+    )
+    http.event_hooks["response"].append(note)
+    return http
+
+
+def _behind_gateway(
+    document: dict[str, Any],
+    keys: endpoint_access.Keys,
+    *,
+    timeout: httpx2.Timeout,
+    refusals: Refusals,
+) -> httpx2.AsyncClient:
+    headers = {"User-Agent": "waypost"}
+    url, token_file = document["url"], document["tokenFile"]
+    http = _BehindGateway(url, token_file, headers=headers, timeout=timeout)
+    http.refusals = refusals
+    return http
+
+
+def _direct(
+    document: dict[str, Any],
+    keys: endpoint_access.Keys,
+    *,
+    timeout: httpx2.Timeout,
+    refusals: Refusals,
+) -> httpx2.AsyncClient:
     headers = httpx2.Headers({"User-Agent": "waypost"})
     headers.update(endpoint_access.headers_of(document, keys))
     http = _Client(
-        headers=headers,
-        verify=endpoint_access.trust(document.get("caFile")),
-        timeout=httpx2.Timeout(seconds, read=seconds + _LATER),
-        event_hooks={"response": [note]},
+        headers=headers, verify=endpoint_access.trust(document.get("caFile")), timeout=timeout
     )
     http.refusals = refusals
     if "oauth" in document:
@@ -142,6 +201,12 @@ def client(
         )
     endpoint_access.add_query(http, endpoint_access.query_of(document, keys))
     return http
+
+
+def shown_url(document: dict[str, Any]) -> httpx2.URL:
+    """The address of a server for messages, also behind the model gateway; without query, which may
+    hold a secret. Raises endpoint_access.Unfit."""
+    return endpoint_access.address(document.get("upstreamUrl") or document["url"])
 
 
 def _no_mcp(status: int, words: str, url: httpx2.URL) -> Verdict:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, NamedTuple
 
-import httpx2
 import pydantic
 from mcp import Client, MCPError, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
@@ -29,6 +28,7 @@ from waypost_node import endpoint_access
 
 from waypost_agent.agent_request import ServerTools
 from waypost_agent.failures import CallNotMade, OutcomeUnknown, Stopped, one_line
+from waypost_agent.provider import tool_gateway
 from waypost_agent.tools import mcp_connection, mcp_messages, mcp_session, tool_results
 from waypost_agent.tools.mcp_connection import Refusals
 from waypost_agent.tools.mcp_listing import Listing, left_out_text, list_tools
@@ -237,6 +237,8 @@ class McpTools(AbstractToolset[None]):
 
     def _failure_of_http(self, refused: mcp_connection.Refused) -> _Failure:
         message, status = refused.verdict.message, refused.status
+        if refused.gateway:
+            return self._failure_of_gateway(refused.gateway, message)
         if status is None:
             return _Failure(message, made=False, session_over=True)
         if status == 401:
@@ -246,6 +248,15 @@ class McpTools(AbstractToolset[None]):
         # 202 and what is no MCP answer: the call may have been carried out.
         unknown = status >= 500 or status == 408 or status < 300
         return _Failure(message, made=None if unknown else False)
+
+    def _failure_of_gateway(self, reason: str, message: str) -> _Failure:
+        if reason in tool_gateway.UNKNOWN:
+            return _Failure(message, made=None)
+        if reason in tool_gateway.MADE:
+            return _Failure(f"the call was made, but has no result: {message}", made=True)
+        if reason in tool_gateway.OF_THE_CALL:
+            return _Failure(message, made=False, session_over=reason == "Unreachable")
+        raise CallNotMade(Reason.PROVIDER_ERROR, f"tool server {self.id}: {message}")
 
 
 def _content_of(result: CallToolResult, name: str, schema: Any) -> Content:
@@ -308,7 +319,7 @@ def _problem(
         return error.verdict.message
     print(f"waypost: tool server {tools.server}: {type(error).__name__}", file=sys.stderr)
     if "url" in tools.document:
-        url = httpx2.URL(tools.document["url"])
+        url = mcp_connection.shown_url(tools.document)
         return mcp_connection.failure(error, url, refusals, keys).message
     program = tools.document["command"][0]
     if any(isinstance(leaf, FileNotFoundError) for leaf in mcp_connection.leaves(error)):

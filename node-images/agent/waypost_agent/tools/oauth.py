@@ -2,22 +2,18 @@
 expires, and fetched again when the server refuses it."""
 
 import asyncio
-import base64
-import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
-from urllib.parse import quote
 
 import httpx2
+from waypost.protocol import client_credentials
+from waypost.protocol.client_credentials import EARLY, document_of, error_in, life_of, token_in
 from waypost.protocol.probe import ProbeReason, Verdict
 from waypost_node import endpoint_access
 from waypost_node.redaction import public
 
 RENEWABLE: Final = "waypost_renewable"  # extension of a request that is repeated after a 401
-_USUAL_LIFE: Final = 300.0  # seconds of a token whose server names no time
-_LONGEST_LIFE: Final = 1e9
-_EARLY: Final = 10.0  # seconds before its end at which a token is not used any more
 _TOKEN_TIMEOUT: Final = 30.0
 _SHOWN: Final = 200  # characters of a server's words
 
@@ -89,7 +85,7 @@ class ClientCredentials(httpx2.Auth):
         try:
             async with httpx2.AsyncClient(verify=self._trust, timeout=_TOKEN_TIMEOUT) as http:
                 answer = await self._ask(http)
-                if not self._in_body and _error_in(answer) == "invalid_client":
+                if not self._in_body and _error_of(answer) == "invalid_client":
                     # Some servers take the secret in the body only.
                     self._in_body = True
                     answer = await self._ask(http)
@@ -99,36 +95,29 @@ class ClientCredentials(httpx2.Auth):
         self._take(answer)
 
     async def _ask(self, http: httpx2.AsyncClient) -> httpx2.Response:
-        form = {"grant_type": "client_credentials"}
-        if self._scope:
-            form["scope"] = self._scope
-        headers = {"User-Agent": "waypost", "Accept": "application/json"}
-        if self._in_body:
-            form |= {"client_id": self._id, "client_secret": self._secret}
-        else:
-            pair = f"{quote(self._id, safe='')}:{quote(self._secret, safe='')}"
-            encoded = base64.b64encode(pair.encode()).decode()
-            self._keys.add(encoded)
-            headers["Authorization"] = f"Basic {encoded}"
-        return await http.post(self._url, data=form, headers=headers)
+        asked = client_credentials.question(
+            self._id, self._secret, scope=self._scope, in_body=self._in_body
+        )
+        if asked.basic:
+            self._keys.add(asked.basic)
+        return await http.post(self._url, content=asked.body, headers=asked.headers)
 
     def _take(self, answer: httpx2.Response) -> None:
         """Keep the token of an answer. Raises NoToken."""
-        document = _document(answer)
-        token = document.get("access_token")
-        if not answer.is_success or not isinstance(token, str) or not _is_sendable(token):
+        document = document_of(answer.content)
+        token = token_in(document)
+        if not answer.is_success or not token:
             raise NoToken(self._refusal(answer, document), status=401)
         self._keys.add(token)
-        seconds = _life(document.get("expires_in"))
         # A token that lives shorter than the margin is used for one request.
-        self._token, self._ends = token, time.monotonic() + max(seconds - _EARLY, 0.0)
+        self._token, self._ends = token, time.monotonic() + max(life_of(document) - EARLY, 0.0)
 
     def _refusal(self, answer: httpx2.Response, document: dict[str, Any]) -> Verdict:
         place = f"token server {self._url}"
         if answer.is_success:
             text = f"{place} answered {answer.status_code} without an access_token; check tokenUrl"
             return Verdict(ProbeReason.UNEXPECTED_ANSWER, text)
-        words = [_error_in(answer), str(document.get("error_description") or "")]
+        words = [_error_of(answer), str(document.get("error_description") or "")]
         redact = self._keys.redact
         said = ": ".join(public(word, redact, _SHOWN) for word in words if word)
         said = said or endpoint_access.said_in(answer.content, redact) or "no details"
@@ -137,28 +126,6 @@ class ClientCredentials(httpx2.Auth):
         return Verdict(ProbeReason.UNAUTHORIZED, text)
 
 
-def _document(answer: httpx2.Response) -> dict[str, Any]:
-    try:
-        document: Any = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _life(value: Any) -> float:
-    """The seconds in `expires_in`, which some servers send as text."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
-        value = int(value[:12])
-    if type(value) not in (int, float) or not value > 0:
-        return _USUAL_LIFE
-    return float(min(value, _LONGEST_LIFE))
-
-
-def _error_in(answer: httpx2.Response) -> str:
+def _error_of(answer: httpx2.Response) -> str:
     """The OAuth error code of an answer, "" where it has none."""
-    error = _document(answer).get("error")
-    return error if isinstance(error, str) and not answer.is_success else ""
-
-
-def _is_sendable(token: str) -> bool:
-    return bool(token) and token.isascii() and token.isprintable()
+    return "" if answer.is_success else error_in(document_of(answer.content))

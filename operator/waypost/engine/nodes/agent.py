@@ -42,8 +42,9 @@ from waypost.kube.manifests.endpoints import (
     provider_access,
     provider_by_gateway,
     server_access,
+    server_by_gateway,
 )
-from waypost.kube.manifests.model_calls import PATH, models_url
+from waypost.kube.manifests.model_calls import PATH, TOOLS_PATH, models_url
 from waypost.kube.manifests.pod import Rendered
 from waypost.kube.manifests.tokens import MODELS_TOKEN
 from waypost.kube.memory.notes import block, notes
@@ -54,6 +55,11 @@ _UNLIMITED: Final = (
     "ModelProvider {} has rateLimits, which only the model gateway enforces, and this node calls "
     "the provider itself; set isolation.egress: Gateway, or the chart value "
     "modelGateway.agents: All"
+)
+_NO_MODEL_GATEWAY: Final = (
+    "isolation.egress: Gateway needs the model gateway, and this installation has none; set the "
+    "chart value modelGateway.enabled, or use AllowList with the addresses of the provider and of "
+    "the tool servers"
 )
 _IN_FINALLY: Final = (
     "calls of tool {} need an approval, which its ToolServer requires, and a clean-up waits for "
@@ -84,6 +90,7 @@ def agent_work(
     around: Surroundings,
     view: JsonObject,
     gateway: str | None = None,
+    tools_by_gateway: bool = False,
     loop: LoopStatus | None = None,
 ) -> Resolved | Missing | Invalid:
     """The node's agent block merged over the run's defaults, ready for its pod.
@@ -96,7 +103,8 @@ def agent_work(
             what earlier attempts could not report.
         around: The providers and tool servers of the namespace.
         view: The evaluation context, with `self`.
-        gateway: URL of the models at the model gateway; None if the pod calls providers itself.
+        gateway: URL of the model gateway; None if the pod calls providers itself.
+        tools_by_gateway: Whether the pod also reaches tool servers over http by the gateway.
         loop: The loop of a node with repeat: its earlier iterations count against the limits.
 
     Returns:
@@ -107,7 +115,7 @@ def agent_work(
     models = models_of(agent, base)
     assert models, "an agent without a model is not accepted"
     resolved = _models(models, (base.settings, agent.settings), around, gateway)
-    tools = _tools(agent, around)
+    tools = _tools(agent, around, gateway if tools_by_gateway else None)
     instructions = agent.instructions or base.instructions
     texts = _texts({"instructions": instructions, "prompt": agent.prompt}, view)
     if isinstance(resolved, Missing | Invalid):
@@ -127,7 +135,7 @@ def agent_work(
         **({"accounted": accounted} if accounted else {}),
         "reasks": next((n for n in (own, usual) if n is not None), DEFAULT_REASKS),
     }
-    return Resolved(document, (*resolved.files, *tools.files))
+    return Resolved(document, (*resolved.files, *tools.files), tools.added)
 
 
 def _models(
@@ -147,7 +155,7 @@ def _models(
             return Invalid(_UNLIMITED.format(ref.provider))
         if gateway is not None:
             token = MODELS_TOKEN.mounted
-            access = provider_by_gateway(provider, url=f"{gateway}/{at}", token_file=token)
+            access = provider_by_gateway(provider, url=f"{gateway}{PATH}/{at}", token_file=token)
         else:
             access = provider_access(provider, folder=f"model/{at}" if at else "model")
         model = _model(ref, provider, access, settings)
@@ -180,11 +188,12 @@ def _model(
     return Resolved(document, access.files)
 
 
-def _tools(agent: AgentKind, around: Surroundings) -> Resolved | Missing:
+def _tools(agent: AgentKind, around: Surroundings, gateway: str | None) -> Resolved | Missing:
     known = policies(agent, around.servers)
     documents: list[JsonObject] = []
     files: list[KeyFile] = []
-    for tools in agent.tools or []:
+    added: list[KeyFile] = []
+    for at, tools in enumerate(agent.tools or []):
         gated = [name for name in tools.names if name in known]
         limit: JsonObject = {"requireApproval": gated} if gated else {}
         if tools.max_result_bytes:
@@ -199,11 +208,16 @@ def _tools(agent: AgentKind, around: Surroundings) -> Resolved | Missing:
         server = around.servers.get(name)
         if server is None:
             return _absent("ToolServer", name, around, known=around.servers)
-        access = server_access(name, server)
-        files += access.files
+        if gateway is not None and server.http is not None:
+            url, token = f"{gateway}{TOOLS_PATH}/{at}", MODELS_TOKEN.mounted
+            access = server_by_gateway(name, server, url=url, token_file=token)
+            added += access.files
+        else:
+            access = server_access(name, server)
+            files += access.files
         chosen = {"allow": tools.allow or [], "effects": tools.effects or {}}
         documents.append({"server": name, **access.document, **chosen, **limit})
-    return Resolved({"tools": documents}, tuple(files))
+    return Resolved({"tools": documents}, tuple(files), tuple(added))
 
 
 def _texts(texts: dict[str, str | None], view: JsonObject) -> Resolved | Invalid:
@@ -252,10 +266,9 @@ def _render(
     observed = transition.observed
     isolation = isolation_of(transition.spec, node)
     gateway = models_url(node, isolation, transition.settings)
-    if isolation.egress == "Gateway":
-        problem = _gateway_problem(node.agent, gateway, observed.servers)
-        if problem:
-            return Invalid(problem)
+    behind = isolation.egress == "Gateway"
+    if behind and gateway is None:
+        return Invalid(_NO_MODEL_GATEWAY)
     work = agent_work(
         node.agent,
         defaults=transition.spec.defaults.agent if transition.spec.defaults else None,
@@ -264,7 +277,8 @@ def _render(
         loop=transition.statuses[path].loop,
         around=Surroundings(observed.namespace, observed.providers, observed.servers),
         view=view,
-        gateway=None if gateway is None else gateway + PATH,
+        gateway=gateway,
+        tools_by_gateway=behind,
     )
     if isinstance(work, Missing | Invalid):
         return work
@@ -275,7 +289,7 @@ def _render(
     if isinstance(given, Invalid):
         return given
     document = given
-    return Rendered(env=env, agent=document, files=work.files)
+    return Rendered(env=env, agent=document, files=work.files, added=work.added)
 
 
 def _with_notes(transition: Transition, node: Node, document: JsonObject) -> JsonObject | Invalid:
@@ -292,26 +306,6 @@ def _with_notes(transition: Transition, node: Node, document: JsonObject) -> Jso
     if shown:
         document = {**document, "instructions": "\n\n".join(texts)}
     return {**document, "notes": notes(snapshot, "Both")} if given.recall else document
-
-
-def _gateway_problem(
-    agent: AgentKind, gateway: str | None, servers: Mapping[str, ToolServerSpec | None]
-) -> str:
-    """Why an agent cannot work with egress: Gateway; "" if it can (S490)."""
-    if gateway is None:
-        return (
-            "isolation.egress: Gateway needs the model gateway, and this installation has none; "
-            "set the chart value modelGateway.enabled, or use AllowList with the address of the "
-            "provider"
-        )
-    for tools in agent.tools or []:
-        server = servers.get(tools.server or "")
-        if server is not None and server.http is not None:
-            return (
-                f"isolation.egress: Gateway does not reach ToolServer {tools.server}, because the "
-                "model gateway forwards calls of models only; use AllowList with its address"
-            )
-    return ""
 
 
 def _accounted(transition: Transition, path: str) -> JsonObject:

@@ -26,11 +26,12 @@ class Access:
 
 def hosts_of(documents: Iterable[JsonObject]) -> frozenset[str]:
     """The hosts to which keys are sent by what these documents describe, in lower case; behind
-    the model gateway, those of the providers."""
+    the model gateway, those of the providers and tool servers."""
     found: set[str] = set()
     for document in documents:
-        urls = [document.get("upstreamUrl") or document.get("baseUrl"), document.get("url")]
-        urls.append((document.get("oauth") or {}).get("tokenUrl"))
+        behind = document.get("upstreamUrl")
+        urls = [behind] if behind else [document.get("baseUrl"), document.get("url")]
+        urls.append((document.get("oauth") or document).get("tokenUrl"))
         found |= {host_of(url) for url in urls if url}
     return frozenset(found)
 
@@ -106,6 +107,25 @@ def server_access(name: str, spec: ToolServerSpec) -> Access:
     if spec.trust_hints:
         document["trustHints"] = True
     return Access(document, access.files)
+
+
+def server_by_gateway(name: str, spec: ToolServerSpec, *, url: str, token_file: str) -> Access:
+    """How to reach a tool server through the model gateway: `url`, `tokenFile`, `upstreamUrl`, and
+    `tokenUrl` if it has OAuth. The files are what the gateway reads: the pod gets none of them.
+
+    Args:
+        name: The name of the ToolServer.
+        spec: The tool server, over http.
+        url: The URL of the server at the gateway.
+        token_file: The file with the token of the pod.
+    """
+    direct = server_access(name, spec)
+    kept = ("timeoutSeconds", "maxResultBytes", "trustHints")
+    document: JsonObject = {key: direct.document[key] for key in kept if key in direct.document}
+    document |= {"url": url, "tokenFile": token_file, "upstreamUrl": direct.document["url"]}
+    if "oauth" in direct.document:
+        document["tokenUrl"] = direct.document["oauth"]["tokenUrl"]
+    return Access(document, direct.files)
 
 
 def _http_access(name: str, http: HttpServer) -> Access:

@@ -1,12 +1,13 @@
-"""The Role that lets the model gateway read what ModelProviders and http nodes of a namespace
-name."""
+"""The Role that lets the model gateway read what ModelProviders, ToolServers and http nodes of a
+namespace name."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from waypost.api.base import JsonObject
 from waypost.api.provider import ModelProviderSpec
-from waypost.kube.manifests.endpoints import provider_access
+from waypost.api.toolserver import ToolServerSpec
+from waypost.kube.manifests.endpoints import provider_access, server_access
 
 NAME: Final = "waypost-models-keys"
 
@@ -15,6 +16,7 @@ def grant_manifests(
     namespace: str,
     providers: Iterable[ModelProviderSpec],
     *,
+    servers: Iterable[ToolServerSpec] = (),
     account: str,
     account_namespace: str,
     secrets: Iterable[str] = (),
@@ -25,12 +27,15 @@ def grant_manifests(
     Args:
         namespace: That of the providers.
         providers: All of them that the gateway may serve.
+        servers: The tool servers, of which those over http count.
         account: The ServiceAccount of the model gateway.
         account_namespace: Its namespace.
         secrets: More Secrets, which http nodes name.
         config_maps: More ConfigMaps.
     """
-    files = [file for spec in providers for file in provider_access(spec).files]
+    reached = [provider_access(spec) for spec in providers]
+    reached += [server_access("any", spec) for spec in servers]  # a program has no files
+    files = [file for access in reached for file in access.files]
     kinds = (("secrets", "secret", secrets), ("configmaps", "configMap", config_maps))
     named = {
         plural: sorted({*more, *(file.ref.name for file in files if file.source == source)})

@@ -10,6 +10,7 @@ from waypost.kube.manifests.pod import PodSettings
 
 # Below it: the position of the model in the node, and the path of the provider's API.
 PATH: Final = "/v1/model"
+TOOLS_PATH: Final = "/v1/tools"  # below it: the position of the entry in agent.tools
 
 
 def models_url(node: Node, isolation: Isolation, settings: PodSettings) -> str | None:

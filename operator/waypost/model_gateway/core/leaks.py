@@ -1,4 +1,5 @@
-"""Finds keys in answers to http nodes: outputs are stored unencrypted, in the status of the run."""
+"""Finds keys in answers to http nodes and of tool servers: outputs are stored unencrypted, in the
+status of the run."""
 
 import base64
 import json
@@ -40,6 +41,43 @@ class Leaks:
         text = self._rest + piece
         self._rest = text[-self._overlap :] if self._overlap else b""
         return any(form in text for form in self._forms)
+
+
+class Redaction:
+    """Replaces keys in an answer that passes in pieces. Of a piece only an end with which a key may
+    begin is held back, so an event that has arrived is passed on."""
+
+    def __init__(self, forms: Iterable[str]) -> None:
+        self._forms = [form.encode() for form in forms]
+        self._longest = max(map(len, self._forms), default=1)
+        self._rest = b""
+
+    def next(self, piece: bytes) -> bytes:
+        """What may be passed on after the next piece."""
+        if not self._forms:
+            return piece
+        text = self._replaced(self._rest + piece)
+        held = self._held(text)
+        self._rest = text[len(text) - held :]
+        return text[: len(text) - held]
+
+    def end(self) -> bytes:
+        """What is left at the end of the answer."""
+        rest, self._rest = self._rest, b""
+        return rest
+
+    def _replaced(self, text: bytes) -> bytes:
+        for form in self._forms:
+            text = text.replace(form, MARK.encode())
+        return text
+
+    def _held(self, text: bytes) -> int:
+        """The length of the longest end of a text with which a key begins."""
+        for length in range(min(self._longest - 1, len(text)), 0, -1):
+            end = text[-length:]
+            if any(form.startswith(end) for form in self._forms):
+                return length
+        return 0
 
 
 def _forms(secret: str) -> set[str]:

@@ -16,13 +16,17 @@ class CallRefusal(StrEnum):
     PATH = "PathNotAllowed"
     MODEL = "ModelNotAllowed"
     FIELD = "FieldNotAllowed"
+    TOOL = "ToolNotAllowed"
+    MESSAGE = "MessageNotAllowed"
     BAD_REQUEST = "BadRequest"
     TOO_LARGE = "TooLarge"
     SLOW = "TooSlow"
     NO_PROVIDER = "ProviderMissing"
+    NO_SERVER = "ToolServerMissing"
     KEY_NOT_GRANTED = "KeyNotGranted"
     KEY_MISSING = "KeyMissing"
     KEY_INVALID = "KeyInvalid"
+    NO_TOKEN = "NoOAuthToken"
     HOST = "HostNotAllowed"
     ADDRESS = "AddressNotAllowed"
     REDIRECT = "Redirected"
@@ -42,10 +46,14 @@ _STATUS: Final[Mapping[CallRefusal, int]] = {
     CallRefusal.PATH: 403,
     CallRefusal.MODEL: 403,
     CallRefusal.FIELD: 403,
+    CallRefusal.TOOL: 403,
+    CallRefusal.MESSAGE: 403,
     CallRefusal.BAD_REQUEST: 400,
     CallRefusal.TOO_LARGE: 413,
     CallRefusal.SLOW: 408,
     CallRefusal.NO_PROVIDER: 403,
+    CallRefusal.NO_SERVER: 403,
+    CallRefusal.NO_TOKEN: 502,
     CallRefusal.KEY_NOT_GRANTED: 403,
     CallRefusal.KEY_MISSING: 403,
     CallRefusal.KEY_INVALID: 403,
