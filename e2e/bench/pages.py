@@ -107,7 +107,8 @@ async def _seen(page: Page) -> dict[str, Any]:
 async def _work(session: CDPSession) -> float:
     """Milliseconds of processor time that the main thread has had."""
     found = await session.send("Performance.getMetrics")
-    return next(one["value"] for one in found["metrics"] if one["name"] == "TaskDuration") * 1000
+    metrics: dict[str, float] = {one["name"]: one["value"] for one in found["metrics"]}
+    return metrics["TaskDuration"] * 1000
 
 
 async def _list(browser: Browser, one: Place) -> list[Figure]:

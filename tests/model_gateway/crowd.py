@@ -160,7 +160,7 @@ def _server(cluster: Cluster, upstream: Upstream, hosts: Upstream, count: int) -
     settings = ModelGatewaySettings(models_replicas=count)
     made = assemble(
         settings,
-        cluster=cluster,  # type: ignore[arg-type]  # as far as the gateway asks
+        cluster=cluster,
         upstream=upstream,
         hosts=hosts,
         metrics=ModelMetrics(),

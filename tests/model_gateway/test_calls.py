@@ -127,6 +127,7 @@ async def _relayed(p: Place):  # type: ignore[no-untyped-def]
         path = "chat/completions"
         query = ""
         headers = [("content-type", "application/json")]  # noqa: RUF012
+        source = ""
 
         async def body(self) -> bytes:
             return b'{"model":"small","stream":true}'

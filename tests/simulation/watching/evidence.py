@@ -246,6 +246,13 @@ class Evidence:
         """Whether the last status does not say that the definition of the run cannot be used."""
         return is_accepted(section(self.run, "status"))
 
+    def note_record(self, name: str, body: Obj, *, gone: float | None) -> None:
+        """Take note of a NodeRecord that is stored, or has been deleted at `gone`."""
+        if gone is None:
+            self.records[name] = body
+        else:
+            self.gone_records[name] = gone
+
     def halted_between(self, start: float, end: float) -> float:
         """For how many seconds of a time the spec of the run could not be run."""
         spans = [(max(begin, start), min(until, end)) for begin, until in self.halted]

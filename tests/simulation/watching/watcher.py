@@ -105,10 +105,8 @@ class Watcher:
                 self._approval(change, body)
             case Kind.NODE:
                 self._machines.note(change, body, self.now)
-            case Kind.NODE_RECORD if change != "DELETED":
-                self.seen.records[name] = body
             case Kind.NODE_RECORD:
-                self.seen.gone_records[name] = self.now
+                self.seen.note_record(name, body, gone=self.now if change == "DELETED" else None)
 
     # --- the run -----------------------------------------------------------------------------
 
