@@ -454,6 +454,19 @@ TABLE = [
         "mean 'send'?",
     ),
     bad(
+        "tools-of-two-servers-with-one-name",
+        agent({"server": "mail", "allow": ["find"]}, {"server": "wiki", "allow": ["get", "find"]}),
+        "nodes.a.agent.tools[1]",
+        "tool server mail and tool server wiki both have a tool 'find', and a model calls tools by "
+        "name; leave it out of one of them",
+    ),
+    bad(
+        "a-tool-and-a-function-with-one-name",
+        agent({"server": "mail", "allow": ["find"]}, {"module": "kit", "functions": ["find"]}),
+        "nodes.a.agent.tools[1]",
+        "tool server mail and module kit both have a tool 'find'",
+    ),
+    bad(
         "effect-of-no-function",
         agent({"module": "kit", "functions": ["count"], "effects": {"send": "once"}}),
         "nodes.a.agent.tools[0].effects",

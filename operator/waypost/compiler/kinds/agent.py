@@ -35,8 +35,22 @@ def _problems(spec: AgentWorkflowSpec, node: Node) -> Iterator[Problem]:
         yield Problem(f"{place}.model", text)
     for at, shown in enumerate(_work(node).attachments or ()):
         yield from from_problems(f"{place}.attachments[{at}].from", shown.from_)
+    yield from _equal_names(_work(node), place)
     yield from _effects(_work(node), place)
     yield from _approvals(node, place)
+
+
+def _equal_names(agent: AgentKind, place: str) -> Iterator[Problem]:
+    """Report tools of two sources with one name: a model could not say which one it calls."""
+    sources: dict[str, str] = {}
+    for index, tools in enumerate(agent.tools or []):
+        source = f"module {tools.module}" if tools.module else f"tool server {tools.server}"
+        for name in tools.names:
+            if name in sources:
+                text = f"{sources[name]} and {source} both have a tool {name!r}, and a model"
+                text = f"{text} calls tools by name; leave it out of one of them"
+                yield Problem(f"{place}.tools[{index}]", text)
+            sources.setdefault(name, source)
 
 
 def _effects(agent: AgentKind, place: str) -> Iterator[Problem]:
