@@ -5,6 +5,7 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from waypost.ports.cluster import Obj
 from waypost.protocol import ijson
 
 from tests.fuzz.crds import TEXTS, VALUES
@@ -18,6 +19,9 @@ from tests.model_gateway.place import ASK, CHAT
 from tests.model_gateway.place import TOKEN as AGENT
 from tests.model_gateway.place import place as models
 from tests.model_gateway.test_http_requests import annotated, send, sending
+from tests.model_gateway.test_tools import PATH as TOOLS
+from tests.model_gateway.test_tools import calling
+from tests.model_gateway.test_tools import serving as tool_server
 
 _FRAMEWORK = (404, 405)  # a path or method that is none: of the framework, without a document
 
@@ -52,6 +56,19 @@ SENDS = requests(
     "/v1/http/{}",
     token=AGENT,
     right={"content-type": "application/json", "idempotency-key": "once"},
+)
+MESSAGES = requests(
+    "/v1/tools/1",
+    "/v1/tools/{}",
+    "/v1/tools/1/{}",
+    "/v1/tools/1?{}",
+    token=AGENT,
+    right={
+        "content-type": "application/json",
+        "mcp-session-id": "s-1",
+        "last-event-id": "7",
+        "mcp-method": "tools/call",
+    },
 )
 EVENTS = requests(
     PATH,
@@ -116,6 +133,39 @@ def test_the_requests_of_http_nodes(asked: list[Asked], annotation: str) -> None
             annotated(place, annotation)
             assert (await send(place, b'{"n":1}')).status_code == 403
             assert len(place.provider.calls) == sent
+
+    run(serve())
+
+
+@extent
+@given(
+    asked=st.lists(MESSAGES, min_size=1, max_size=6),
+    fields=st.dictionaries(
+        st.sampled_from(["jsonrpc", "id", "method", "Method", "params", "result", "x"]),
+        st.one_of(VALUES, st.sampled_from(["2.0", "tools/call", {"name": "drop"}])),
+    ),
+)
+def test_messages_to_tool_servers(asked: list[Asked], fields: Obj) -> None:
+    """Whatever a pod sends: no tool is called but those of the node (S613)."""
+
+    async def serve() -> None:
+        async with tool_server() as place:
+            for one in [
+                *asked,
+                Asked("POST", TOOLS, asked[0].headers, json.dumps(fields).encode()),
+            ]:
+                response = await answers(place.client, one)
+                if response.status_code >= 400 and response.status_code not in _FRAMEWORK:
+                    assert response.headers["waypost-refused"]
+            bodies = [
+                json.loads(body) for sent, body in place.provider.calls if sent.method == "POST"
+            ]
+            assert {type(body) for body in bodies} <= {dict}
+            called = [
+                body["params"]["name"] for body in bodies if body.get("method") == "tools/call"
+            ]
+            assert set(called) <= {"send", "find"}
+            assert (await place.call(TOOLS, calling())).status_code == 200
 
     run(serve())
 

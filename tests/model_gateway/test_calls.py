@@ -122,6 +122,7 @@ async def test_an_answer_is_passed_on_as_it_arrives() -> None:
 
 async def _relayed(p: Place):  # type: ignore[no-untyped-def]
     class Call:
+        method = "POST"
         authorization = f"Bearer {TOKEN}"
         position = 0
         path = "chat/completions"

@@ -20,8 +20,8 @@ class ModelMetrics(ServiceMetrics):
         super().__init__(_API_SECONDS)
         self._calls = Counter(
             "waypost_model_gateway_calls_total",
-            "Model calls by type of provider, and requests of http nodes (Http), by result: "
-            "Answered, ProviderError, Disconnected, "
+            "Model calls by type of provider, requests of http nodes (Http) and messages to tool "
+            "servers (Tools), by result: Answered, ProviderError, Disconnected, "
             "or why the gateway refused it.",
             ("type", "result"),
             registry=self.registry,

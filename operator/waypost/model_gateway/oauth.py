@@ -12,8 +12,14 @@ from waypost.model_gateway.core.leaks import forms_of, redacted
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 from waypost.model_gateway.core.routing import host_of
 from waypost.model_gateway.upstream import OF_SERVER, Upstream
-from waypost.protocol import client_credentials
-from waypost.protocol.client_credentials import EARLY, document_of, error_in, life_of, token_in
+from waypost.protocol.gateways import client_credentials
+from waypost.protocol.gateways.client_credentials import (
+    EARLY,
+    document_of,
+    error_in,
+    life_of,
+    token_in,
+)
 
 _KEPT: Final = 1024
 _SHOWN: Final = 200  # characters of a server's words

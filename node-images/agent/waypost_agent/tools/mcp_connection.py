@@ -156,34 +156,24 @@ def client(
 
     url = shown_url(document)
     timeout = httpx2.Timeout(seconds, read=seconds + _LATER)
-    http = (_behind_gateway if "tokenFile" in document else _direct)(
-        document, keys, timeout=timeout, refusals=refusals
-    )
+    http = _made(document, keys, timeout=timeout, refusals=refusals)
     http.event_hooks["response"].append(note)
     return http
 
 
-def _behind_gateway(
+def _made(
     document: dict[str, Any],
     keys: endpoint_access.Keys,
     *,
     timeout: httpx2.Timeout,
     refusals: Refusals,
 ) -> httpx2.AsyncClient:
-    headers = {"User-Agent": "waypost"}
-    url, token_file = document["url"], document["tokenFile"]
-    http = _BehindGateway(url, token_file, headers=headers, timeout=timeout)
-    http.refusals = refusals
-    return http
-
-
-def _direct(
-    document: dict[str, Any],
-    keys: endpoint_access.Keys,
-    *,
-    timeout: httpx2.Timeout,
-    refusals: Refusals,
-) -> httpx2.AsyncClient:
+    if "tokenFile" in document:
+        url, token_file = document["url"], document["tokenFile"]
+        usual = {"User-Agent": "waypost"}
+        behind = _BehindGateway(url, token_file, headers=usual, timeout=timeout)
+        behind.refusals = refusals
+        return behind
     headers = httpx2.Headers({"User-Agent": "waypost"})
     headers.update(endpoint_access.headers_of(document, keys))
     http = _Client(

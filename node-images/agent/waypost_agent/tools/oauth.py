@@ -7,8 +7,14 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any, Final
 
 import httpx2
-from waypost.protocol import client_credentials
-from waypost.protocol.client_credentials import EARLY, document_of, error_in, life_of, token_in
+from waypost.protocol.gateways import client_credentials
+from waypost.protocol.gateways.client_credentials import (
+    EARLY,
+    document_of,
+    error_in,
+    life_of,
+    token_in,
+)
 from waypost.protocol.probe import ProbeReason, Verdict
 from waypost_node import endpoint_access
 from waypost_node.redaction import public

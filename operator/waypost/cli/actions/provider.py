@@ -44,7 +44,8 @@ def grant(
     """Print the Role that lets the model gateway read the keys of a namespace.
 
     It names each Secret and ConfigMap that a ModelProvider, or a ToolServer over http, of the
-    namespace names, and those of --secret and --config-map. Read it, then pass it to kubectl apply -f -.
+    namespace names, and those of --secret and --config-map. Read it, then pass it to kubectl apply
+    -f -.
     """
     import yaml
 
