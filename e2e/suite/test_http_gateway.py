@@ -9,11 +9,10 @@ import pytest
 from e2e.cluster import api
 from e2e.suite import outside
 from e2e.suite.build import Workflow, schema, workflow
-from e2e.suite.install import install
 from e2e.suite.kube import Kube
+from e2e.suite.model_gateways import KEY, Place, grant, host_of, installed, keys
 from e2e.suite.operators import Operator
 from e2e.suite.space import Space, node_of
-from e2e.suite.test_model_gateway import ADDRESS, KEY, Place, grant, keys
 
 pytestmark = [
     pytest.mark.alone,  # the chart is installed with other values
@@ -46,17 +45,11 @@ def place(space: Space, kube: Kube, cluster: api.Cluster, operator: Operator) ->
     if cluster.provider == "current":
         pytest.skip("the network of pods is not known")
     url = outside.start_guarded(space, cluster.images["runner"], key=KEY)
-    chosen = {
-        "modelGateway.enabled": "true",
-        "modelGateway.clusterIP": ADDRESS,
-        "modelGateway.privateHosts[0]": outside.network_of(url),
-    }
-    install(kube, cluster.chart_values | chosen)
-    keys(space, "door", hosts=url.partition("://")[2].partition("/")[0])
-    keys(space, "foreign", hosts="api.example.com")
-    grant(space, "--secret", "door", "--secret", "foreign")
-    yield Place(space, url)
-    install(kube, cluster.chart_values)
+    with installed(kube, cluster, url):
+        keys(space, "door", hosts=host_of(url))
+        keys(space, "foreign", hosts="api.example.com")
+        grant(space, "--secret", "door", "--secret", "foreign")
+        yield Place(space, url)
 
 
 def fetch(name: str, url: str, **http: Any) -> Workflow:
@@ -116,8 +109,7 @@ def test_a_redirect_to_the_metadata_service_is_not_followed(place: Place, runner
 def test_a_key_that_the_server_echoes_is_in_nothing(place: Place) -> None:
     """S724: the server repeats a wrong key in its error."""
     space = place.space
-    hosts = place.url.partition("://")[2].partition("/")[0]
-    metadata = {"name": "wrong", "annotations": {"waypost.dev/hosts": hosts}}
+    metadata = {"name": "wrong", "annotations": {"waypost.dev/hosts": host_of(place.url)}}
     wrong = f"{KEY}-wrong"
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
     space.create("secrets", {**secret, "stringData": {"api-key": wrong}})

@@ -1,9 +1,7 @@
 """Agents behind the model gateway: their calls succeed, and no key is in their pods."""
 
 import json
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
@@ -11,8 +9,8 @@ import pytest
 from e2e.cluster import api
 from e2e.suite import outside
 from e2e.suite.build import Workflow, schema, workflow
-from e2e.suite.install import install
 from e2e.suite.kube import Kube
+from e2e.suite.model_gateways import ADDRESS, KEY, Place, grant, host_of, installed, keys
 from e2e.suite.operators import NAMESPACE, Operator
 from e2e.suite.space import Space, node_of
 from e2e.suite.test_agents import log
@@ -23,8 +21,6 @@ pytestmark = [
     pytest.mark.timeout(400),
 ]
 
-KEY: Final = "sk-canary-0c9e52b7f1d84a36"
-ADDRESS: Final = "10.96.255.81"  # as gateway.clusterIP: the test clusters have no DNS
 GATEWAY: Final = f"http://{ADDRESS}:8080"
 NAME: Final = "waypost-models"
 
@@ -172,55 +168,24 @@ http.server.ThreadingHTTPServer(("", 8000), Strict).serve_forever()
 """
 
 
-@dataclass(frozen=True)
-class Place:
-    """The namespace of the test, and the address of the provider."""
-
-    space: Space
-    url: str
-
-
 @pytest.fixture(scope="module")
 def place(space: Space, kube: Kube, cluster: api.Cluster, operator: Operator) -> Iterator[Place]:
     if cluster.provider == "current":
         pytest.skip("the network of pods is not known")
     script = {"apiKey": KEY, "scripts": SCRIPTS}
     url = outside.start_models(space, cluster.images["operator"], script)
-    chosen = {
-        "modelGateway.enabled": "true",
-        "modelGateway.clusterIP": ADDRESS,
-        "modelGateway.privateHosts[0]": outside.network_of(url),
-    }
-    install(kube, cluster.chart_values | chosen)
-    hosts = {"keys": url.partition("://")[2].partition("/")[0], "foreign": "api.openai.com"}
-    for name, provider_name in (("keys", "scripted"), ("foreign", "elsewhere")):
-        keys(space, name, hosts=hosts[name])
-        provider(space, provider_name, baseURL=url, apiKey={"name": name, "key": "api-key"})
-    yield Place(space, url)
-    install(kube, cluster.chart_values)
-
-
-def keys(space: Space, name: str, *, hosts: str) -> None:
-    metadata = {"name": name, "annotations": {"waypost.dev/hosts": hosts}}
-    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
-    space.create("secrets", {**manifest, "stringData": {"api-key": KEY}})
+    with installed(kube, cluster, url):
+        hosts = {"keys": host_of(url), "foreign": "api.openai.com"}
+        for name, provider_name in (("keys", "scripted"), ("foreign", "elsewhere")):
+            keys(space, name, hosts=hosts[name])
+            provider(space, provider_name, baseURL=url, apiKey={"name": name, "key": "api-key"})
+        yield Place(space, url)
 
 
 @pytest.fixture(scope="module")
 def granted(place: Place) -> Place:
     grant(place.space)
     return place
-
-
-def grant(space: Space, *options: str) -> None:
-    """The gateway may read the Secrets, by the Role that the command prints."""
-    printed = space.kube.must(
-        sys.executable,
-        *("-m", "waypost", "provider", "grant", "-n", space.name),
-        *("--kubeconfig", str(space.kube.kubeconfig)),
-        *options,
-    )
-    space.kube.must("kubectl", "apply", "-f", "-", stdin=printed)
 
 
 def thinking(name: str, script: str, **fields: Any) -> Workflow:

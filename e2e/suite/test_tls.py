@@ -13,9 +13,10 @@ from e2e.suite.build import Workflow, workflow
 from e2e.suite.install import install
 from e2e.suite.kube import Kube
 from e2e.suite.ledger import Ledger
+from e2e.suite.model_gateways import ADDRESS, KEY, grant, keys
 from e2e.suite.operators import NAMESPACE, Operator
 from e2e.suite.space import Run, Space, node_of
-from e2e.suite.test_model_gateway import ADDRESS, KEY, SCRIPTS, grant, keys, thinking
+from e2e.suite.test_model_gateway import SCRIPTS, thinking
 from e2e.suite.test_providers import provider
 
 pytestmark = [

@@ -25,10 +25,10 @@ from e2e.cluster.settings import from_environment
 from e2e.suite import outside
 from e2e.suite.build import Workflow, schema, workflow
 from e2e.suite.kube import Kube, Obj
+from e2e.suite.model_gateways import ADDRESS
 from e2e.suite.operators import Operator
 from e2e.suite.space import Run, Space
 from e2e.suite.test_agents import CAUSE, MODULE, log
-from e2e.suite.test_model_gateway import ADDRESS
 from e2e.suite.test_providers import provider
 from e2e.suite.waiting import until
 from e2e.suite.watched import Watched, watched
