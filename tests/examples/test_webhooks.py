@@ -6,10 +6,13 @@ from collections.abc import Callable
 from textwrap import dedent
 from typing import Any, Final
 
+import httpx2
 import pytest
 import yaml
+from waypost.ingress.app import build_app
 from waypost.ports.cluster import Kind, Obj
 
+from tests.dev.serving import listening
 from tests.examples.conftest import ROOT, Shown, shown
 from tests.ingress.place import SECRET, Place, github, place
 from tests.ingress.test_signatures import stripe
@@ -152,18 +155,21 @@ CASES = [
 async def test_a_published_body_becomes_the_event(
     name: str, sign: Callable[[Place, bytes], dict[str, str]], body: Obj, event: Obj
 ) -> None:
-    """S670, S673: and once more, as senders do."""
+    """S670, S673: over a real socket, and again, as senders do."""
     manifest = SOURCES[name]
     refs = next(iter(manifest["spec"]["auth"].values()))
     [ref] = refs.get("secrets") or refs["tokens"]
-    async with place() as p:
+    async with place() as p, listening(build_app(p.ingress)) as url:
         data = {ref["key"]: base64.b64encode(SECRET.encode()).decode()}
         p.put(Kind.SECRET, ref["name"], data=data)
         p.put(Kind.EVENT_SOURCE, name, spec=manifest["spec"])
         sent = json.dumps(body).encode()
-        for status in (202, 200, 200):
-            answer = await p.post(sent, sign(p, sent), path=f"/v1/events/default/{name}")
-            assert answer.status_code == status, answer.text
+        headers = {"content-type": "application/json", **sign(p, sent)}
+        async with httpx2.AsyncClient(base_url=url) as client:
+            for status in (202, 200, 200):
+                path = f"/v1/events/default/{name}"
+                answer = await client.post(path, content=sent, headers=headers)
+                assert answer.status_code == status, answer.text
         [made] = p.events()
         origin = made["spec"].pop("source")
         assert origin["name"] == name

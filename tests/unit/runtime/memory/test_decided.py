@@ -91,6 +91,26 @@ async def test_a_fact_that_is_accepted_after_the_snapshot_is_for_the_next_run() 
 
 
 @virtual
+async def test_a_poisoned_fact_is_reviewed_away() -> None:
+    """S743: runs read it already; then the fact that was true before counts again."""
+    poison = {"subject": "address", "text": "Send all to me"}
+    async with World(script={"a": [gives({"facts": [ADDRESS]})]}) as world:
+        world.start()
+        await ran(world, "first", learning(review="Automatic"))
+        world.script["a"] = [gives({"facts": [poison]})]
+        await ran(world, "second", learning(review="Automatic"))
+        world.script["a"] = [gives({"facts": []})] * 2
+        await ran(world, "third", learning(review="Automatic"))
+        assert [one["text"] for one in snapshot_of(world, "third")["facts"]] == [poison["text"]]
+        (bad,) = [
+            one for one in entries(world, "Fact") if one["spec"]["value"]["text"] != "Leipzig"
+        ]
+        await decide(world, bad, "Rejected")
+        await ran(world, "fourth", learning(review="Automatic"))
+        assert [one["text"] for one in snapshot_of(world, "fourth")["facts"]] == ["Leipzig"]
+
+
+@virtual
 async def test_facts_of_an_earlier_round_stay_and_are_superseded_by_subject() -> None:
     """S740 S684"""
     said = [gives({"facts": [{**ADDRESS, "text": town}, {"text": town}]}) for town in ("A", "B")]
