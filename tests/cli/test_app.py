@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from waypost import __version__
@@ -97,3 +98,10 @@ def test_an_old_name_still_works(capsys: pytest.CaptureFixture[str]) -> None:
     assert "List runs" in capsys.readouterr().out
     assert main(["--help"]) == 0
     assert "  runs " not in capsys.readouterr().out
+
+
+def test_the_documented_exit_codes_are_those_of_the_commands() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs/cli.md").read_text(encoding="utf-8")
+    table = text.partition("## Exit codes")[2].partition("\n## ")[0]
+    codes = [int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)]
+    assert codes == [*Exit]

@@ -83,7 +83,8 @@ async def serious(page: Page) -> list[str]:
 
 @pytest.fixture
 def kubernetes(kubernetes: Kubernetes) -> Kubernetes:
-    """With a run that has failed."""
+    """With a run that has failed, and a person who may do most."""
+    kubernetes.may |= {"get", "list", "watch", "create"}
     kubernetes.put("agentworkflows", failures.failed())
     kubernetes.put("noderecords", failures.kept_log())
     return kubernetes
