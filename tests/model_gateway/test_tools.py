@@ -326,7 +326,7 @@ async def test_s612_an_event_is_passed_on_before_the_next_one_exists() -> None:
 class _Recorded:
     """A call without an HTTP server."""
 
-    method, path, query, position = "POST", "", "", 1
+    method, path, query, position, source = "POST", "", "", 1, ""
     authorization = f"Bearer {TOKEN}"
 
     def __init__(self, body: Obj) -> None:

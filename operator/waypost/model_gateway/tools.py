@@ -99,7 +99,7 @@ class ToolServers:
     async def route(self, call: Call) -> ToolsRoute:
         """Find out whose message it is, from the token alone, and for which ToolServer."""
         with translated():
-            caller = await self._authenticator.authenticate(call.authorization)
+            caller = await self._authenticator.authenticate(call.authorization, source=call.source)
             definition = await definition_of(self._cluster, caller)
             tools = tools_at(definition, path=caller.ref.path, position=call.position)
             server = await self._keys.tool_server(caller.pod.namespace, tools.server or "")
