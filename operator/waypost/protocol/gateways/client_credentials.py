@@ -56,7 +56,7 @@ def life_of(document: dict[str, Any]) -> float:
     value = document.get("expires_in")
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdecimal():
         value = int(value[:12])
-    if type(value) not in (int, float) or not value > 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         return _USUAL_LIFE
     return float(min(value, _LONGEST_LIFE))
 
