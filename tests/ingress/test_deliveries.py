@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,7 +22,7 @@ from waypost.ports.cluster import (
 )
 
 from tests.dev.serving import listening
-from tests.ingress.place import BEARER, PATH, PUSH, RULE, Place, github, hmac_auth, place
+from tests.ingress.place import BEARER, PATH, PUSH, RULE, SECRET, Place, github, hmac_auth, place
 from tests.ingress.test_signatures import STANDARD, slack, standard
 
 TOKEN = {"authorization": "Bearer It's a Secret to Everybody"}
@@ -169,6 +170,23 @@ async def test_strangers_learn_nothing() -> None:
             texts.add(answer.text)
         assert len(texts) == 1
         assert p.events() == []
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "stranger"])
+async def test_the_log_has_the_digest_of_a_body_and_nothing_of_it(
+    known: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """S674: one line a request, also of one that is refused."""
+    caplog.set_level("DEBUG")
+    async with place() as p:
+        p.source()
+        body = json.dumps({**PUSH, "token": "canary-4711"}).encode()
+        answer = await p.post(body, github(body) if known else {"authorization": "canary-4712"})
+        assert answer.status_code == (202 if known else 401)
+    [line] = [one for one in caplog.records if one.getMessage().startswith("request ended")]
+    assert line.__dict__["digest"] == f"sha256:{hashlib.sha256(body).hexdigest()}"
+    said = [f"{one.getMessage()} {one.__dict__}" for one in caplog.records]
+    assert not [one for one in said if "canary" in one or SECRET in one]
 
 
 async def test_an_old_request_is_refused() -> None:
