@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from mcp.server.mcpserver import MCPServer
 from waypost.model_gateway.app import build_app
 from waypost.ports.cluster import Kind, Obj
 from waypost.protocol.reasons import Reason
@@ -24,8 +25,11 @@ from tests.agent.pods import Pod, entries
 from tests.agent.replies import Call, answer, reply
 from tests.model_gateway.place import KEY, TOKEN, Place, place
 from tests.runner.servers import Reply, serving
+from tests.runner.test_discover import serving as library_server
 
 REFUSED = "the model gateway refused the call"
+KEY_REF = {"secretKeyRef": {"name": "keys", "key": "api-key"}}
+BEARER = [{"name": "Authorization", "valueFrom": KEY_REF}]
 DONE = answer("OpenAI", "done")
 SEND = answer("OpenAI", "", Call("send", '{"to": "ann"}', "c0"))
 
@@ -64,9 +68,8 @@ def gateway(reached: str, definition: Obj | None = None, **http: Any) -> Iterato
 
     async def run() -> None:
         async with place(definition=definition or agent_of("send")) as p:
-            p.secret(hosts=http.pop("hosts", host))
-            key = {"secretKeyRef": {"name": "keys", "key": "api-key"}}
-            headers = [{"name": "X-Key", "valueFrom": key}]
+            p.secret(http.pop("value", KEY), hosts=http.pop("hosts", host))
+            headers = [{"name": "X-Key", "valueFrom": KEY_REF}]
             spec = {"http": {"url": reached, "headers": headers, **http}}
             p.put(Kind.TOOL_SERVER, "desk", spec=spec)
             config = uvicorn.Config(
@@ -131,6 +134,28 @@ def test_s612_a_tool_is_called_with_a_key_that_the_pod_does_not_have(
     assert {one["x-key"] for one in sent} == {KEY}
     assert not [one for one in sent if TOKEN in str(one)]
     assert KEY not in json.dumps(tools)
+    assert there.calls("Answered") >= 3
+
+
+def test_s612_a_server_of_the_library_of_mcp(tmp_path: Path) -> None:
+    """Whatever its version of the protocol asks for passes: sessions, event streams, headers."""
+    library = MCPServer("desk")
+
+    @library.tool()
+    def send(to: str) -> str:
+        """Send a letter."""
+        return f"sent to {to}"
+
+    with (
+        library_server(library, guard=f"Bearer {KEY}") as url,
+        gateway(url, headers=BEARER, value=f"Bearer {KEY}") as there,
+        serving(SEND, DONE) as models,
+    ):
+        tools = tools_of(tmp_path, there.url, url)
+        result = Pod(tmp_path, models.url).perform("any", tools=tools)
+        asked = json.loads(models.asked[-1].body)["messages"]
+    assert [e["outcome"] for e in entries(result, "tool")] == ["ok"]
+    assert "sent to ann" in next(each["content"] for each in asked if each["role"] == "tool")
     assert there.calls("Answered") >= 3
 
 

@@ -421,14 +421,14 @@ AS_BASE64 = base64.b64encode(KEY.encode()).decode()
 @pytest.mark.parametrize("status", [200, 400, 500])
 async def test_s612_a_key_in_an_answer_is_replaced(status: int) -> None:
     async def echo(request: web.Request) -> web.StreamResponse:
-        text = f"you sent {KEY}, {AS_BASE64}"
+        text = f"Bearer: you sent Bearer {KEY}, {KEY}, {AS_BASE64}"
         return web.Response(status=status, text=text, headers={"mcp-session-id": f"x{KEY}"})
 
     async with serving() as p:
         p.provider.handler = echo
         answer = await p.call(PATH, calling())
         assert answer.status_code == status
-        assert answer.text == "you sent [redacted], [redacted]"
+        assert answer.text == "Bearer: you sent [redacted], [redacted], [redacted]"
         assert answer.headers["mcp-session-id"] == "x[redacted]"
 
 

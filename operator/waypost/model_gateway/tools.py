@@ -136,7 +136,9 @@ class ToolServers:
         )
         answer, secrets = await self._answered(request, client)
         stack.callback(answer.close)
-        return await _relayed(answer, host, forms_of((*access.secrets, *secrets)))
+        # Not split: "Bearer" before a key is a word that results may have.
+        forms = forms_of((*access.secrets, *secrets), split=False)
+        return await _relayed(answer, host, forms)
 
     async def _message(self, call: Call, route: ToolsRoute) -> Message:
         raw = await call.body()

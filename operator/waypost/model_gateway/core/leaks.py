@@ -11,10 +11,11 @@ SHORTEST: Final = 6  # characters; a shorter key would match innocent text
 MARK: Final = "[redacted]"
 
 
-def forms_of(secrets: Iterable[str]) -> tuple[str, ...]:
-    """Keys in every form in which a server may repeat them, the longest first. Of a key with
-    spaces also each part: the first word may be none of it."""
-    parts = {part for secret in secrets for part in (secret, *secret.split())}
+def forms_of(secrets: Iterable[str], *, split: bool = True) -> tuple[str, ...]:
+    """Keys in every form in which a server may repeat them, the longest first. With `split`, of a
+    key with spaces also each part: the first word may be none of it."""
+    listed = set(secrets)
+    parts = listed | {part for secret in listed if split for part in secret.split()}
     found = {form for part in parts for form in _forms(part)}
     return tuple(sorted((one for one in found if len(one) >= SHORTEST), key=len, reverse=True))
 
