@@ -24,7 +24,7 @@ service:
   pipelines:
     traces: {receivers: [otlp], exporters: [file]}
 """
-_START_SECONDS = 120.0
+_START_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)

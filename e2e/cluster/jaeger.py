@@ -40,7 +40,7 @@ service:
   pipelines:
     traces: {receivers: [otlp], exporters: [jaeger_storage_exporter]}
 """
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 _SECONDS = 10.0
 
 

@@ -23,7 +23,7 @@ def served(
     env: Mapping[str, str],
     port: int | None,
     host: str = "127.0.0.1",
-    within: float = 60.0,
+    within: float = 300.0,
 ) -> Iterator[None]:
     """Run the program until the context ends, with its output in `log`.
 
