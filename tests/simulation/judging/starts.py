@@ -57,7 +57,7 @@ class ProgramsJudge(FinallyRules):
             count = len(first_starts.of(path))
             if node.loop is not None:
                 count = loops.most_runs(self._seen, first_starts.of(path))
-            if node.never_twice and count > self._starts_allowed(node):
+            if node.never_twice and count > self._starts_allowed(node) + _without_effect(node):
                 yield Violation("S53", f"{path}: effect once, and it ran {count} times")
             for execution in runs:
                 if (path, execution.attempt) not in self._seen.attempts:
@@ -71,6 +71,9 @@ class ProgramsJudge(FinallyRules):
         return repeats and any(e.pod_uid == uid for e in self._ledger.executions[:at])
 
     def _starts_allowed(self, node: Node) -> int:
-        # An http node that finds no key sends nothing (S638).
-        idle = [a for a in node.acts if a.name == "keyless"] if node.kind == "http" else []
-        return (1 + len(self._seen.rounds) if node.last else 1) + len(idle)
+        return 1 + len(self._seen.rounds) if node.last else 1
+
+
+def _without_effect(node: Node) -> int:
+    """How many starts have no effect: an http node that finds no key sends nothing (S638)."""
+    return sum(act.name == "keyless" for act in node.acts) if node.kind == "http" else 0
