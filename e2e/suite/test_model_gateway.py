@@ -273,7 +273,8 @@ def many(name: str, agents: int) -> Workflow:
 
 
 def test_tokens_of_other_pods(granted: Place) -> None:
-    """S491: the pod that serves the models, a node that is no agent, and one that has ended."""
+    """S491, S639: of the pod that serves the models, of a node whose pod alone may show its token,
+    and of one that has ended."""
     space = granted.space
     flow = workflow("others").python("sleeps", "import time\ntime.sleep(40)\nreturn 1")
     other = space.start(flow)
@@ -283,14 +284,14 @@ def test_tokens_of_other_pods(granted: Place) -> None:
     ended.succeeded()
     tokens = {
         "no node": token_of(space, "models"),
-        "no agent": token_of(space, pod["metadata"]["name"]),
+        "another node": token_of(space, pod["metadata"]["name"]),
     }
     kept = space.all("pods", f"waypost.dev/run={ended.uid}")
     if kept:
         tokens["ended"] = token_of(space, kept[0]["metadata"]["name"])
     run = space.start(workflow("attack").python("b", BY_OTHERS, inputs={"tokens": tokens}))
     found = node_of(run.succeeded(), "b")["output"]
-    expected = {"no node": [403, "NotANode"], "no agent": [403, "NotAllowed"]}
+    expected = {"no node": [403, "NotANode"], "another node": [403, "OtherSource"]}
     if kept:
         expected["ended"] = [403, "PodEnded"]
     assert found == expected
