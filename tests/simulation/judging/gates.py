@@ -110,7 +110,12 @@ def _levels(node: Node, gate: GateStory) -> Iterator[Violation]:
 
 
 def _escalated_at(gate: GateStory, seen: Evidence) -> float:
-    """When the level before was withdrawn; infinity if it was not."""
+    """When the level before was withdrawn, or expired if that was stored later than the next level
+    was asked (S762); infinity if neither."""
     before = (one for one in seen.gates.values() if one.escalated_to == gate.name)
-    times = [one.settled_at for one in before if one.settled_at is not None]
+    times = [
+        one.settled_at if one.settled_at <= gate.asked_at else one.due
+        for one in before
+        if one.settled_at is not None
+    ]
     return min(times, default=float("inf"))
