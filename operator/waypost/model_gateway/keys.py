@@ -5,7 +5,7 @@ import base64
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -20,6 +20,7 @@ from waypost.ports.cluster import Cluster, Kind, NotFound, Obj, Rejected
 
 KEPT_SECONDS: Final = 60.0
 _KEPT: Final = 1024
+Spec = TypeVar("Spec", ModelProviderSpec, ToolServerSpec)
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,9 @@ class Keys:
 
     async def provider(self, namespace: str, name: str) -> ModelProviderSpec:
         """The spec of a ModelProvider, as it is now."""
-        try:
-            body = await self._cluster.get(Kind.MODEL_PROVIDER, namespace=namespace, name=name)
-            return ModelProviderSpec.model_validate(objects.section(body, "spec"))
-        except NotFound:
-            text = f"ModelProvider {name} does not exist"
-        except ValidationError:
-            text = f"ModelProvider {name} cannot be read; see its condition Ready"
-        raise CallRefused(CallRefusal.NO_PROVIDER, text)
+        read = ModelProviderSpec.model_validate
+        refusal = CallRefusal.NO_PROVIDER
+        return await self._spec(Kind.MODEL_PROVIDER, namespace, name, read, refusal)
 
     async def access(self, namespace: str, spec: ModelProviderSpec, *, host: str) -> Access:
         """The key, headers, query parameters and CA of a provider.
@@ -85,14 +81,8 @@ class Keys:
 
     async def tool_server(self, namespace: str, name: str) -> ToolServerSpec:
         """The spec of a ToolServer, as it is now."""
-        try:
-            body = await self._cluster.get(Kind.TOOL_SERVER, namespace=namespace, name=name)
-            return ToolServerSpec.model_validate(objects.section(body, "spec"))
-        except NotFound:
-            text = f"ToolServer {name} does not exist"
-        except ValidationError:
-            text = f"ToolServer {name} cannot be read; see its condition Ready"
-        raise CallRefused(CallRefusal.NO_SERVER, text)
+        read = ToolServerSpec.model_validate
+        return await self._spec(Kind.TOOL_SERVER, namespace, name, read, CallRefusal.NO_SERVER)
 
     async def of_server(self, namespace: str, http: HttpServer, *, host: str) -> Access:
         """What a ToolServer takes from Secrets and ConfigMaps: headers, query and CA.
@@ -118,6 +108,23 @@ class Keys:
             for host in hosts
         ]
         return found[0]
+
+    async def _spec(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        read: Callable[[Obj], Spec],
+        refusal: CallRefusal,
+    ) -> Spec:
+        try:
+            body = await self._cluster.get(kind, namespace=namespace, name=name)
+            return read(objects.section(body, "spec"))
+        except NotFound:
+            text = f"{kind.kind} {name} does not exist"
+        except ValidationError:
+            text = f"{kind.kind} {name} cannot be read; see its condition Ready"
+        raise CallRefused(refusal, text)
 
     async def read(self, kind: Kind, namespace: str, name: str) -> Obj:
         """A Secret or ConfigMap of a provider, at most a minute old."""

@@ -1,10 +1,10 @@
 """The body of a call: parsed, judged, and written again, so that no two parsers can differ."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from waypost.model_gateway.core import strict_json
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 from waypost.model_gateway.core.routing import require_model
 
@@ -53,7 +53,7 @@ def judged(body: bytes, *, model: str | None) -> Body:
         CallRefused: It is no JSON object, names another model, or has a field that may not be.
     """
     try:
-        fields = json.loads(body, parse_constant=_refuse, object_pairs_hook=_once)
+        fields = strict_json.loads(body)
         Body(fields).encoded  # noqa: B018 -- lone surrogates
     except (ValueError, RecursionError) as error:
         text = f"the body is not valid JSON: {type(error).__name__}"
@@ -66,15 +66,3 @@ def judged(body: bytes, *, model: str | None) -> Body:
     if model is not None:
         require_model(fields.get("model"), model)
     return Body(fields)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
-
-
-def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    listed = list(pairs)
-    made = dict(listed)
-    if len(made) != len(listed):
-        raise ValueError("a field twice")
-    return made

@@ -7,13 +7,8 @@ definition of the run, so that a changed annotation reaches no other host.
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import ValidationError
-
 from waypost.api.base import JsonObject
-from waypost.api.isolation.model import merged
 from waypost.api.kinds.http import HttpKind
-from waypost.api.paths import parse_path
-from waypost.api.workflow import AgentWorkflowSpec
 from waypost.kube.egress.forwarded import (
     Forwarded,
     digest_of,
@@ -21,6 +16,7 @@ from waypost.kube.egress.forwarded import (
     host_of,
     url_problem,
 )
+from waypost.model_gateway.core.nodes import node_at, require_gateway, spec_of
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 
 _USUAL: Final = frozenset(range(200, 300))
@@ -62,23 +58,16 @@ def sending_of(definition: JsonObject, *, path: str, annotation: str) -> Sending
         CallRefused: The node is no http node whose requests the gateway sends, or the annotation
             is not that of this node.
     """
+    spec = spec_of(definition)
     try:
-        spec = AgentWorkflowSpec.model_validate(definition)
         request = forwarded_from_text(annotation)
-    except ValidationError:
-        text = "the definition of the run cannot be read"
-        raise CallRefused(CallRefusal.CALLER, text) from None
     except ValueError as error:
         raise CallRefused(CallRefusal.CALLER, str(error)) from None
-    name = parse_path(path).entry
-    node = next((node for node in spec.all_nodes if node.name == name), None)
+    name, node = node_at(spec, path)
     if node is None or node.http is None:
         text = f"node {name} is no http node; only http nodes send requests"
         raise CallRefused(CallRefusal.CALLER, text)
-    egress = merged(spec.defaults.isolation if spec.defaults else None, node.isolation).egress
-    if egress != "Gateway":
-        text = f"node {name} has egress {egress or 'Inherit'}; only with Gateway its request passes"
-        raise CallRefused(CallRefusal.CALLER, text)
+    require_gateway(spec, node, passes="its request passes")
     if request.method != (node.http.method or "GET"):
         raise CallRefused(
             CallRefusal.PATH, f"the method of node {name} is not {request.method:.20}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from waypost.model_gateway.core import strict_json
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 
 CALL: Final = "tools/call"
@@ -114,7 +115,7 @@ def _only(fields: Mapping[str, Any], known: frozenset[str], *, place: str = "") 
 
 def _parsed(body: bytes) -> Any:
     try:
-        found = json.loads(body.decode(), parse_constant=_refuse, object_pairs_hook=_once)
+        found = strict_json.loads(body.decode())
         _encoded(found)  # lone surrogates, numbers that are too large
     except (ValueError, RecursionError) as error:
         raise _bad(f"the body is not valid JSON: {type(error).__name__}") from None
@@ -127,15 +128,3 @@ def _encoded(fields: Any) -> bytes:
 
 def _bad(text: str) -> CallRefused:
     return CallRefused(CallRefusal.BAD_REQUEST, text)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(constant)
-
-
-def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    listed = list(pairs)
-    made = dict(listed)
-    if len(made) != len(listed):
-        raise ValueError("a field twice")
-    return made

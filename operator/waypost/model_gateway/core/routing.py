@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from pydantic import ValidationError
-
 from waypost.api.base import JsonObject
 from waypost.api.kinds.agent import ModelRef, models_of
-from waypost.api.paths import parse_path
 from waypost.api.provider import PUBLIC_URLS, ModelProviderSpec
-from waypost.api.workflow import AgentWorkflowSpec
+from waypost.model_gateway.core.nodes import node_at, spec_of
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 
 _VERBS: Final = ("generateContent", "streamGenerateContent")
@@ -31,13 +28,8 @@ def model_at(definition: JsonObject, *, path: str, position: int) -> ModelRef:
     Raises:
         CallRefused: The node is no agent, or has no such model.
     """
-    try:
-        spec = AgentWorkflowSpec.model_validate(definition)
-    except ValidationError:
-        text = "the definition of the run cannot be read"
-        raise CallRefused(CallRefusal.CALLER, text) from None
-    name = parse_path(path).entry
-    node = next((node for node in spec.all_nodes if node.name == name), None)
+    spec = spec_of(definition)
+    name, node = node_at(spec, path)
     if node is None or node.agent is None:
         raise CallRefused(CallRefusal.CALLER, f"node {name} is no agent; only agents call models")
     models = models_of(node.agent, spec.defaults.agent if spec.defaults else None)

@@ -5,15 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import ValidationError
-
 from waypost.api.base import JsonObject
-from waypost.api.isolation.model import merged
 from waypost.api.kinds.agent import Tools
-from waypost.api.paths import parse_path
-from waypost.api.workflow import AgentWorkflowSpec
 from waypost.kube.egress.forwarded import may_be_sent
 from waypost.model_gateway.core.messages import Message
+from waypost.model_gateway.core.nodes import node_at, require_gateway, spec_of
 from waypost.model_gateway.core.refusals import CallRefusal, CallRefused
 
 _FROM_POD: Final = frozenset(
@@ -40,20 +36,12 @@ def tools_at(definition: JsonObject, *, path: str, position: int) -> Tools:
     Raises:
         CallRefused: The node is no agent whose tool servers the gateway calls, or has no such one.
     """
-    try:
-        spec = AgentWorkflowSpec.model_validate(definition)
-    except ValidationError:
-        text = "the definition of the run cannot be read"
-        raise CallRefused(CallRefusal.CALLER, text) from None
-    name = parse_path(path).entry
-    node = next((node for node in spec.all_nodes if node.name == name), None)
+    spec = spec_of(definition)
+    name, node = node_at(spec, path)
     if node is None or node.agent is None:
         text = f"node {name} is no agent; only agents call tool servers"
         raise CallRefused(CallRefusal.CALLER, text)
-    egress = merged(spec.defaults.isolation if spec.defaults else None, node.isolation).egress
-    if egress != "Gateway":
-        text = f"node {name} has egress {egress or 'Inherit'}; only with Gateway its messages pass"
-        raise CallRefused(CallRefusal.CALLER, text)
+    require_gateway(spec, node, passes="its messages pass")
     tools = node.agent.tools or []
     if not 0 <= position < len(tools) or tools[position].server is None:
         text = f"agent.tools of node {name} has no ToolServer at position {position}"
