@@ -158,11 +158,8 @@ class AttemptsJudge(ProgramsJudge):
     def _was_refused(self, node: Node, story: AttemptStory) -> bool:
         """Whether creates of its Job may have failed until its queueTimeout (S54)."""
         expires = story.launched + node.queue_timeout
-        return (story.finished_at or 0.0) >= expires - _SLACK and any(
-            trouble.kind in ("faults", "outage")
-            and trouble.at <= expires <= trouble.at + trouble.seconds + _RETRIED
-            for trouble in self._scenario.troubles
-        )
+        refused = self._scenario.may_refuse_creates(expires, retried=_RETRIED)
+        return (story.finished_at or 0.0) >= expires - _SLACK and refused
 
     def _legal(self, node: Node, story: AttemptStory, pod: PodStory) -> set[str]:
         """How an attempt may be judged, from how its pod ended."""

@@ -34,11 +34,8 @@ def _was_never_asked(scenario: Scenario, node: Node, seen: Evidence) -> bool:
     if waiting is None or asked:
         return False
     expires = waiting.since + sum(float("inf") if each is None else each for each in patience)
-    return seen.ended.get(node.name, 0.0) >= expires - _SLACK and any(
-        trouble.kind in ("faults", "outage")
-        and trouble.at <= expires <= trouble.at + trouble.seconds + _RETRIED
-        for trouble in scenario.troubles
-    )
+    refused = scenario.may_refuse_creates(expires, retried=_RETRIED)
+    return seen.ended.get(node.name, 0.0) >= expires - _SLACK and refused
 
 
 def _definition_was_lost(scenario: Scenario, node: Node, seen: Evidence) -> bool:

@@ -333,6 +333,14 @@ class Scenario:
     def by_name(self) -> dict[str, Node]:
         return {node.name: node for node in self.nodes}
 
+    def may_refuse_creates(self, at: float, *, retried: float) -> bool:
+        """Whether requests fail at a time, or failed less than `retried` seconds before."""
+        return any(
+            trouble.kind in ("faults", "outage")
+            and trouble.at <= at <= trouble.at + trouble.seconds + retried
+            for trouble in self.troubles
+        )
+
     @property
     def is_hurried(self) -> bool:
         """Whether a deadline may pass."""
